@@ -1,0 +1,23 @@
+package org.gatun.pci.spi;
+
+import java.util.Optional;
+import org.gatun.pci.DeviceName;
+import org.gatun.pci.PciAddress;
+import org.gatun.pci.config.PciClass;
+import org.gatun.pci.config.PciId;
+
+/**
+ * A device that a scan found.
+ *
+ * @param name what opens it
+ * @param address where it is
+ * @param driver the kernel driver that is bound to it
+ * @param iommuGroup its group, if an IOMMU confines it
+ */
+public record FoundDevice(
+    DeviceName name,
+    PciAddress address,
+    PciId id,
+    PciClass pciClass,
+    Optional<String> driver,
+    Optional<Integer> iommuGroup) {}

@@ -1,0 +1,20 @@
+package org.gatun.pci.spi;
+
+import java.util.List;
+import java.util.concurrent.ThreadFactory;
+import org.gatun.pci.TimeSource;
+
+/** What a guest gets from its host, besides the device. */
+public interface GuestContext {
+  /** What the user passed to the guest. */
+  List<String> arguments();
+
+  /** Where log lines go. */
+  System.Logger logger();
+
+  /** Clock and waits. */
+  TimeSource time();
+
+  /** Threads. */
+  ThreadFactory threads();
+}

@@ -1,0 +1,30 @@
+package org.gatun.pci.spi;
+
+import java.util.List;
+import org.gatun.pci.DeviceName;
+import org.gatun.pci.PciDevice;
+
+/**
+ * A way to reach devices: found by {@link java.util.ServiceLoader}, used through {@link Backends}.
+ * Any thread.
+ */
+public interface PciBackend {
+  /** The scheme of the names that it opens, as in {@link DeviceName#scheme}. */
+  String scheme();
+
+  /**
+   * The devices that are there, in a stable order, without touching any. Needs no privileges. Empty
+   * for a backend that makes devices up from their names.
+   */
+  List<FoundDevice> scan();
+
+  /**
+   * Opens a device: bus master off, interrupts off, reset if it can be reset.
+   *
+   * @param name one with this backend's scheme
+   * @throws IllegalArgumentException if the text of the name makes no sense to this backend
+   * @throws org.gatun.pci.DeviceUnavailableException if the device can't be opened: the message
+   *     says why, and what to do
+   */
+  PciDevice open(DeviceName name);
+}
