@@ -3,7 +3,7 @@ package org.gatun.specs.nvme;
 import java.util.HexFormat;
 
 /**
- * Opcodes of Admin commands (Base 5, figure 138; 1.4 figure 139).
+ * Opcodes of Admin commands (Base 5, Admin Command Set).
  *
  * <p>Bits 1:0 of an opcode are the direction of the data transfer: 0 none, 1 host to controller, 2
  * controller to host, 3 both.

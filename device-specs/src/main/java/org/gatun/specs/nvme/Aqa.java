@@ -5,7 +5,7 @@ public final class Aqa {
   /** The most entries that an admin queue may have. */
   public static final int MAX_ENTRIES = 4096;
 
-  /** The fewest entries that a queue may have: one stays empty (Base 3.3.1.1). */
+  /** The fewest entries that a queue may have: one stays empty (Base 3.3.1, full queue). */
   public static final int MIN_ENTRIES = 2;
 
   private static final BitField ASQS = new BitField("AQA.ASQS", 0, 12);

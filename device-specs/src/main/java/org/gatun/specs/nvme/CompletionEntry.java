@@ -1,8 +1,7 @@
 package org.gatun.specs.nvme;
 
 /**
- * Completion Queue Entry: where its dwords are, and what they hold (Base 3.3.3.2; 1.4 figures 121
- * to 124).
+ * Completion Queue Entry: where its dwords are, and what they hold (Base 3.3.3.2; 1.4 section 4.6).
  *
  * <p>The controller writes dword 3, with the phase, last. A host reads dword 3 with acquire, and
  * the others only once its phase is the expected one; a controller writes dwords 0 to 2, then dword

@@ -1,6 +1,6 @@
 package org.gatun.specs.nvme;
 
-/** Feature identifiers, and what some features' dwords hold (Base 5.15, 5.27; NVM 4.1.4). */
+/** Feature identifiers, and what some features' dwords hold (Base 5.15 and 5.27). */
 public final class Features {
   /** 01h: Arbitration. */
   public static final int ARBITRATION = 0x01;

@@ -4,8 +4,8 @@ import java.lang.foreign.MemorySegment;
 import java.math.BigInteger;
 
 /**
- * The Identify Controller data structure, CNS 01h (Base 5.17.2.1, figure 275; 1.4 figure 247).
- * Fields that need an I/O controller's driver or model; the others are in {@link #segment}.
+ * The Identify Controller data structure, CNS 01h (Base 5.17.2.1, figure 275; 1.4 figure 247). The
+ * fields that a driver or a model of an I/O controller needs; the others are in {@link #segment}.
  */
 public final class IdentifyController {
   /** Size in bytes. */

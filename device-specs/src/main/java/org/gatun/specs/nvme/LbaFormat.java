@@ -1,7 +1,7 @@
 package org.gatun.specs.nvme;
 
 /**
- * An LBA Format of Identify Namespace (NVM 4.1.5.1, figure 98).
+ * An LBA Format of Identify Namespace (NVM 4.1.5.1, LBA Format Data Structure).
  *
  * @param metadataSize MS: bytes of metadata for each logical block, 0 to 65535
  * @param lbads LBADS: the size of a logical block as a power of two; below 9 (0 is usual) the

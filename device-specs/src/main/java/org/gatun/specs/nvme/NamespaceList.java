@@ -4,8 +4,8 @@ import java.lang.foreign.MemorySegment;
 import java.util.Objects;
 
 /**
- * A namespace list: up to 1024 ascending NSIDs, the rest zero (Base 4.2). Active Namespace ID list
- * (CNS 02h) and Changed Namespace List (LID 04h) are such lists.
+ * A namespace list: up to 1024 ascending NSIDs, the rest zero (Base, Namespace List). Active
+ * Namespace ID list (CNS 02h) and Changed Namespace List (LID 04h) are such lists.
  */
 public final class NamespaceList {
   /** Size in bytes. */

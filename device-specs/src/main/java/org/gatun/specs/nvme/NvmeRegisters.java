@@ -52,7 +52,7 @@ public final class NvmeRegisters {
   /** Controller Ready Timeouts, 32 bits, valid if {@link Cap#crms} is not 0 (Base 3.1.3). */
   public static final long CRTO = 0x68;
 
-  /** The first doorbell: Submission Queue 0 Tail (NVMe over PCIe Transport 3.1). */
+  /** The first doorbell: Submission Queue 0 Tail (NVMe over PCIe Transport). */
   public static final long DOORBELLS = 0x1000;
 
   /** What to write to {@link #NSSR}: "NVMe" in ASCII. */

@@ -9,7 +9,7 @@ import java.util.stream.Collectors;
 
 /**
  * Status codes by name: generic, command specific, media and path related ones of the base
- * specification and of the NVM Command Set (Base 3.3.3.2.1; 1.4 figures 126 to 131). Codes of other
+ * specification and of the NVM Command Set (Base 3.3.3.2.1; 1.4 section 4.6.1). Codes of other
  * command sets and of fabrics, which reuse some of these numbers, are not here.
  *
  * <p>A <i>status</i> is an int of 15 bits as {@link CompletionEntry#status} returns it: SC in bits
