@@ -6,6 +6,7 @@ import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.stream.Collectors;
 import org.openjdk.jmh.results.RunResult;
 import org.openjdk.jmh.runner.Runner;
@@ -72,7 +73,7 @@ public final class Compare {
     List<Double> base =
         names.stream().filter(n -> n.endsWith("C")).findFirst().map(scores::get).orElseThrow();
     for (String name : names) {
-      List<Double> own = scores.get(name);
+      List<Double> own = Objects.requireNonNull(scores.get(name));
       double[] ratios = new double[own.size()];
       Arrays.setAll(ratios, i -> own.get(i) / base.get(i));
       Arrays.sort(ratios);

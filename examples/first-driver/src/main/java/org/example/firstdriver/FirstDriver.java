@@ -28,7 +28,10 @@ public final class FirstDriver implements AutoCloseable {
     if ((identification & 0xffff) != 0x00ed) {
       registers.close();
       throw new DeviceProtocolException(
-          device.name(), "no edu device: it identifies as 0x%x".formatted(identification), null, null);
+          device.name(),
+          "no edu device: it identifies as 0x%x".formatted(identification),
+          null,
+          null);
     }
   }
 
