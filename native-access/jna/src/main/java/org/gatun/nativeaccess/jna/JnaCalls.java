@@ -15,16 +15,17 @@ import org.gatun.nativeaccess.LinuxCalls;
  * uses it gets no exception, and the call works on memory that is gone.
  */
 public final class JnaCalls implements LinuxCalls {
-  /**
-   * Links all calls, so that a missing library or native access is an error here, not at some call.
-   */
-  public JnaCalls() {
-    Native.register(Libc.class, "c");
-  }
+  /** For the {@link java.util.ServiceLoader}; nothing native is loaded before the first call. */
+  public JnaCalls() {}
 
   @Override
   public String name() {
     return "jna";
+  }
+
+  @Override
+  public Module nativeModule() {
+    return Native.class.getModule();
   }
 
   @Override
@@ -188,6 +189,10 @@ public final class JnaCalls implements LinuxCalls {
    * Linux, x86-64 and AArch64 pass variadic integers as others, so that is no difference.
    */
   private static final class Libc {
+    static {
+      Native.register(Libc.class, "c");
+    }
+
     private Libc() {}
 
     static native int open(byte[] path, int flags);
