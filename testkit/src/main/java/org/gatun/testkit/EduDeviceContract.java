@@ -19,10 +19,10 @@ import org.gatun.pci.ResetUnavailableException;
 import org.gatun.pci.TimeSource;
 import org.gatun.pci.Vector;
 import org.gatun.specs.edu.EduRegisters;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
-import org.jspecify.annotations.Nullable;
 
 /**
  * What can only be shown with a device that interrupts and does DMA when told to: QEMU's edu, or a

@@ -133,8 +133,21 @@ public abstract class PciDeviceContract {
     ConfigSpace config = device.config();
     int size = config.size();
     int[][] bad = {
-      {-1, 1}, {-4, 4}, {size, 1}, {size - 1, 2}, {size - 2, 4}, {size, 4}, {1, 2}, {1, 4}, {2, 4},
-      {0, 0}, {0, 3}, {0, 8}, {0, -1}, {Integer.MAX_VALUE - 3, 4}, {Integer.MIN_VALUE, 4}
+      {-1, 1},
+      {-4, 4},
+      {size, 1},
+      {size - 1, 2},
+      {size - 2, 4},
+      {size, 4},
+      {1, 2},
+      {1, 4},
+      {2, 4},
+      {0, 0},
+      {0, 3},
+      {0, 8},
+      {0, -1},
+      {Integer.MAX_VALUE - 3, 4},
+      {Integer.MIN_VALUE, 4}
     };
     for (int[] access : bad) {
       assertThatIllegalArgumentException()
@@ -344,8 +357,7 @@ public abstract class PciDeviceContract {
     }
     assertThat(device.usage())
         .isEqualTo(
-            new Usage(
-                0, buffers.size(), buffers.stream().mapToLong(DmaBuffer::size).sum(), 0));
+            new Usage(0, buffers.size(), buffers.stream().mapToLong(DmaBuffer::size).sum(), 0));
     buffers.forEach(DmaBuffer::close);
     assertThat(device.usage()).isEqualTo(Usage.NONE);
   }
@@ -423,7 +435,8 @@ public abstract class PciDeviceContract {
 
     assertThat(ranges).isNotEmpty();
     for (int i = 1; i < ranges.size(); i++) {
-      assertThat(Long.compareUnsigned(ranges.get(i - 1).last(), ranges.get(i).first())).isNegative();
+      assertThat(Long.compareUnsigned(ranges.get(i - 1).last(), ranges.get(i).first()))
+          .isNegative();
     }
   }
 
@@ -444,7 +457,9 @@ public abstract class PciDeviceContract {
         }
       }
       assertThat(device.usage()).isEqualTo(Usage.NONE);
-      assertThat(memory.get(ValueLayout.JAVA_BYTE, 0)).as("the caller's still").isEqualTo((byte) 0x77);
+      assertThat(memory.get(ValueLayout.JAVA_BYTE, 0))
+          .as("the caller's still")
+          .isEqualTo((byte) 0x77);
     }
   }
 
@@ -462,8 +477,7 @@ public abstract class PciDeviceContract {
         assertThatIllegalArgumentException()
             .isThrownBy(() -> device.dma().map(segment, DmaDirection.BIDIRECTIONAL));
         assertThatIllegalArgumentException()
-            .isThrownBy(
-                () -> device.dma().mapAt(1 << 24, segment, DmaDirection.BIDIRECTIONAL));
+            .isThrownBy(() -> device.dma().mapAt(1 << 24, segment, DmaDirection.BIDIRECTIONAL));
       }
     }
     assertThat(device.usage()).isEqualTo(Usage.NONE);
@@ -498,9 +512,7 @@ public abstract class PciDeviceContract {
           assertThatExceptionOfType(DmaException.class)
               .as("two pages at %d from the start of four", offset)
               .isThrownBy(
-                  () ->
-                      dma.mapAt(
-                          taken.busAddress() + offset, memory, DmaDirection.BIDIRECTIONAL));
+                  () -> dma.mapAt(taken.busAddress() + offset, memory, DmaDirection.BIDIRECTIONAL));
         }
       }
       assertThat(device.usage()).isEqualTo(new Usage(0, 1, taken.size(), 0));
@@ -516,8 +528,7 @@ public abstract class PciDeviceContract {
       MemorySegment memory = arena.allocate(PAGE, PAGE);
 
       assertThatExceptionOfType(DmaException.class)
-          .isThrownBy(
-              () -> device.dma().mapAt(pastTheEnd, memory, DmaDirection.BIDIRECTIONAL));
+          .isThrownBy(() -> device.dma().mapAt(pastTheEnd, memory, DmaDirection.BIDIRECTIONAL));
     }
   }
 
@@ -843,7 +854,8 @@ public abstract class PciDeviceContract {
     try (PciDevice again = open()) {
       assertThat(again.id()).isEqualTo(id);
       assertThat(again.usage()).isEqualTo(Usage.NONE);
-      assertThat(again.config().read16(ConfigRegisters.COMMAND) & ConfigRegisters.COMMAND_BUS_MASTER)
+      assertThat(
+              again.config().read16(ConfigRegisters.COMMAND) & ConfigRegisters.COMMAND_BUS_MASTER)
           .isZero();
       anyKindOf(again).ifPresent(k -> assertThat(again.interrupts().enable(k, 1)).hasSize(1));
     }

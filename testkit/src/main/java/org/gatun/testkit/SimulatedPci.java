@@ -10,8 +10,8 @@ import org.gatun.simulated.SimulatedBus;
 import org.junit.jupiter.api.extension.ExtendWith;
 
 /**
- * Gives each test of a class a simulated bus of its own, and fails a test that leaves something of a
- * device open.
+ * Gives each test of a class a simulated bus of its own, and fails a test that leaves something of
+ * a device open.
  *
  * <pre>{@code
  * @SimulatedPci
@@ -38,13 +38,14 @@ import org.junit.jupiter.api.extension.ExtendWith;
  * shared by the tests of the class, and checked after the last one.
  *
  * <p>After a test, and after its {@code @AfterEach} methods, each device must have got back what it
- * gave out, or be closed: mappings, DMA buffers, vectors. If not, the test fails, with a message that
- * names them. A test that failed anyway is not checked.
+ * gave out, or be closed: mappings, DMA buffers, vectors. If not, the test fails, with a message
+ * that names them. A test that failed anyway is not checked.
  */
 @Documented
 @Inherited
 @Target(ElementType.TYPE)
 @Retention(RetentionPolicy.RUNTIME)
+@SuppressWarnings("exports") // JUnit makes it, nobody else does
 @ExtendWith(SimulatedPciExtension.class)
 public @interface SimulatedPci {
   /** How time passes on the bus. */

@@ -7,7 +7,7 @@
  *
  * <p>Authors of backends, or of anything else that produces a {@link org.gatun.pci.PciDevice}:
  * {@link org.gatun.testkit.PciDeviceContract} is what every device passes, {@link
- * org.gatun.testkit.EduDeviceContract} what can only be shown with a device that interrupts and does
- * DMA on demand. Extend them, in a test of yours.
+ * org.gatun.testkit.EduDeviceContract} what can only be shown with a device that interrupts and
+ * does DMA on demand. Extend them, in a test of yours.
  */
 package org.gatun.testkit;
