@@ -1,0 +1,275 @@
+package org.gatun.nativeaccess;
+
+import static java.nio.ByteOrder.LITTLE_ENDIAN;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/**
+ * The one owner of a file descriptor: closes it once.
+ *
+ * <p><b>Threads.</b> All methods may be called from any thread, {@link #close} too. The kernel
+ * hands a closed descriptor's number to whatever is opened next, so a number must not be closed
+ * under a call that uses it: calls in flight are counted, and the last of them closes a descriptor
+ * whose owner closed it meanwhile. Later calls throw {@link ClosedDescriptorException}. Neither
+ * side takes a lock or waits for the other.
+ *
+ * <p><b>Errors.</b> A call that fails throws {@link LinuxException}; one that a signal interrupted
+ * is made again, apart from ioctls, which may have had an effect.
+ *
+ * <p>Every descriptor is closed on {@code exec}.
+ */
+public final class Fd implements AutoCloseable {
+  /**
+   * In {@link #state}: the owner closed it. What is left of the state counts the calls in flight.
+   */
+  private static final int CLOSED = 1 << 31;
+
+  private static final ValueLayout.OfShort LE_16 = ValueLayout.JAVA_SHORT.withOrder(LITTLE_ENDIAN);
+  private static final ValueLayout.OfInt LE_32 = ValueLayout.JAVA_INT.withOrder(LITTLE_ENDIAN);
+  private static final ValueLayout.OfLong LE_64 = ValueLayout.JAVA_LONG.withOrder(LITTLE_ENDIAN);
+
+  private final int number;
+  private final String description;
+  private final Wake wake;
+  private final AtomicInteger state = new AtomicInteger();
+
+  /** Makes the calls that block on a descriptor return, when it is closed under them. */
+  @FunctionalInterface
+  interface Wake {
+    Wake NONE = number -> {};
+
+    void wake(int number);
+  }
+
+  /** Takes over an open descriptor. */
+  Fd(int number, String description) {
+    this(number, description, Wake.NONE);
+  }
+
+  Fd(int number, String description, Wake wake) {
+    this.number = number;
+    this.description = description;
+    this.wake = wake;
+  }
+
+  /**
+   * Opens a file or device that exists.
+   *
+   * @throws LinuxException if it can't be opened, with the path
+   */
+  public static Fd open(Path path, Access access) {
+    String text = path.toString();
+    int number;
+    do {
+      number = Linux.calls().open(text, access.openFlags() | Abi.O_CLOEXEC);
+    } while (interrupted(number));
+    return new Fd(Linux.check(number, "open", text), text);
+  }
+
+  /** Makes an ioctl without an argument, and returns its result, which is not negative. */
+  public int ioctl(Ioctl request) {
+    return ioctl(request, 0);
+  }
+
+  /** Makes an ioctl whose argument is a number, and returns its result, which is not negative. */
+  public int ioctl(Ioctl request, long argument) {
+    acquire(request.name());
+    try {
+      int result = Linux.calls().ioctl(number, request.number(), argument);
+      return result >= 0 ? result : ioctlFailed(request, result);
+    } finally {
+      release();
+    }
+  }
+
+  /**
+   * Makes an ioctl whose argument is a pointer, and returns its result, which is not negative.
+   *
+   * @param argument a native segment; as large as the request says, which nobody checks here
+   */
+  public int ioctl(Ioctl request, MemorySegment argument) {
+    acquire(request.name());
+    try {
+      int result = Linux.calls().ioctl(number, request.number(), argument);
+      return result >= 0 ? result : ioctlFailed(request, result);
+    } finally {
+      release();
+    }
+  }
+
+  /**
+   * Makes an ioctl whose argument is a pointer and whose result is a new descriptor, which the
+   * caller owns.
+   *
+   * @param newDescription what the new descriptor is, for messages
+   */
+  public Fd ioctlForFd(Ioctl request, MemorySegment argument, String newDescription) {
+    return new Fd(ioctl(request, argument), newDescription);
+  }
+
+  /**
+   * Reads an unsigned little-endian number in one {@code pread} of exactly its width. Allocates
+   * nothing.
+   *
+   * @param width 1, 2, 4 or 8 bytes
+   * @throws LinuxException if it fails, or gives fewer bytes
+   */
+  public long readAt(long offset, int width) {
+    MemorySegment value = Scratch.ofThread().value;
+    checkWidth(width);
+    transferred("pread", offset, width, pread(offset, value, width));
+    return switch (width) {
+      case 1 -> Byte.toUnsignedLong(value.get(ValueLayout.JAVA_BYTE, 0));
+      case 2 -> Short.toUnsignedLong(value.get(LE_16, 0));
+      case 4 -> Integer.toUnsignedLong(value.get(LE_32, 0));
+      default -> value.get(LE_64, 0);
+    };
+  }
+
+  /**
+   * Writes the low bytes of a number, little-endian, in one {@code pwrite} of exactly its width.
+   * Allocates nothing.
+   *
+   * @param width 1, 2, 4 or 8 bytes
+   * @throws LinuxException if it fails, or takes fewer bytes
+   */
+  public void writeAt(long offset, int width, long value) {
+    MemorySegment scratch = Scratch.ofThread().value;
+    checkWidth(width);
+    // Little-endian, so the low bytes come first, whatever the width.
+    scratch.set(LE_64, 0, value);
+    transferred("pwrite", offset, width, pwrite(offset, scratch, width));
+  }
+
+  /**
+   * Reads up to {@code destination.byteSize()} bytes at an offset, in one {@code pread}, and
+   * returns how many: 0 at the end of the file.
+   */
+  public long read(long offset, MemorySegment destination) {
+    return pread(offset, destination, destination.byteSize());
+  }
+
+  /**
+   * Writes up to {@code source.byteSize()} bytes at an offset, in one {@code pwrite}, and returns
+   * how many.
+   */
+  public long write(long offset, MemorySegment source) {
+    return pwrite(offset, source, source.byteSize());
+  }
+
+  /** Returns whether it was closed; calls that were in flight then may go on for a moment. */
+  public boolean isClosed() {
+    return state.get() < 0;
+  }
+
+  /**
+   * Closes the descriptor, at once or when the last call in flight returns. Does nothing the second
+   * time.
+   *
+   * @throws LinuxException if the kernel says that it was not open, so somebody else closed this
+   *     number: a bug
+   */
+  @Override
+  public void close() {
+    int before;
+    do {
+      before = state.get();
+      if (before < 0) {
+        return;
+      }
+      // One use more, of our own: else the last call in flight could close the number before it is
+      // used to wake.
+    } while (!state.compareAndSet(before, CLOSED | (before + 1)));
+    if (before > 0) {
+      wake.wake(number);
+    }
+    release();
+  }
+
+  /** The description and the number, for messages. */
+  @Override
+  public String toString() {
+    return description + " (fd " + number + ")";
+  }
+
+  /**
+   * Keeps the descriptor open until {@link #release}, and returns its number.
+   *
+   * @param call what it is wanted for, for messages
+   */
+  int acquire(String call) {
+    int before;
+    do {
+      before = state.get();
+      if (before < 0) {
+        throw new ClosedDescriptorException(call, this);
+      }
+    } while (!state.compareAndSet(before, before + 1));
+    return number;
+  }
+
+  void release() {
+    if (state.decrementAndGet() == CLOSED) {
+      int result = Linux.calls().close(number);
+      // Linux frees the number even when a signal interrupts: a second close could hit a stranger's
+      // descriptor.
+      if (!interrupted(result)) {
+        Linux.check(result, "close", this);
+      }
+    }
+  }
+
+  /** The number, which means something only between {@link #acquire} and {@link #release}. */
+  int number() {
+    return number;
+  }
+
+  static boolean interrupted(long result) {
+    return result == -Errno.EINTR.number();
+  }
+
+  private long pread(long offset, MemorySegment destination, long count) {
+    acquire("pread");
+    try {
+      long done;
+      do {
+        done = Linux.calls().pread(number, destination, count, offset);
+      } while (interrupted(done));
+      return done >= 0 ? done : Linux.check(done, "pread", this);
+    } finally {
+      release();
+    }
+  }
+
+  private long pwrite(long offset, MemorySegment source, long count) {
+    acquire("pwrite");
+    try {
+      long done;
+      do {
+        done = Linux.calls().pwrite(number, source, count, offset);
+      } while (interrupted(done));
+      return done >= 0 ? done : Linux.check(done, "pwrite", this);
+    } finally {
+      release();
+    }
+  }
+
+  private void transferred(String call, long offset, long wanted, long done) {
+    if (done != wanted) {
+      throw LinuxException.shortTransfer(call, toString(), offset, done, wanted);
+    }
+  }
+
+  private int ioctlFailed(Ioctl request, int result) {
+    throw new LinuxException("ioctl " + request.name(), toString(), -result);
+  }
+
+  private static void checkWidth(int width) {
+    if (width != 1 && width != 2 && width != 4 && width != 8) {
+      throw new IllegalArgumentException("width " + width + ": 1, 2, 4 or 8");
+    }
+  }
+}

@@ -1,0 +1,298 @@
+package org.gatun.nativeaccess;
+
+import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemoryLayout;
+import java.lang.foreign.MemorySegment;
+import java.lang.invoke.MethodHandle;
+
+/**
+ * The calls through the FFM API.
+ *
+ * <p>No call here is {@code critical}: each of them may block, or fault pages in, and would hold up
+ * a safepoint. Passing a segment keeps its arena open during the call.
+ */
+final class FfmCalls implements LinuxCalls {
+  static final String NAME = "ffm";
+
+  private static final MethodHandle OPEN = variadic("open", 2, JAVA_INT, ADDRESS, JAVA_INT);
+  private static final MethodHandle CLOSE = function("close", JAVA_INT, JAVA_INT);
+  private static final MethodHandle READ =
+      function("read", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG);
+  private static final MethodHandle WRITE =
+      function("write", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG);
+  private static final MethodHandle PREAD =
+      function("pread", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG);
+  private static final MethodHandle PWRITE =
+      function("pwrite", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG);
+  private static final MethodHandle IOCTL_NUMBER =
+      variadic("ioctl", 2, JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG);
+  private static final MethodHandle IOCTL_POINTER =
+      variadic("ioctl", 2, JAVA_INT, JAVA_INT, JAVA_LONG, ADDRESS);
+  private static final MethodHandle FCNTL =
+      variadic("fcntl", 2, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT);
+  private static final MethodHandle FTRUNCATE =
+      function("ftruncate", JAVA_INT, JAVA_INT, JAVA_LONG);
+  private static final MethodHandle MMAP =
+      function("mmap", JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG);
+  private static final MethodHandle MUNMAP = function("munmap", JAVA_INT, JAVA_LONG, JAVA_LONG);
+  private static final MethodHandle MADVISE =
+      function("madvise", JAVA_INT, ADDRESS, JAVA_LONG, JAVA_INT);
+  private static final MethodHandle MLOCK = function("mlock", JAVA_INT, ADDRESS, JAVA_LONG);
+  private static final MethodHandle MEMFD_CREATE =
+      function("memfd_create", JAVA_INT, ADDRESS, JAVA_INT);
+  private static final MethodHandle EVENTFD = function("eventfd", JAVA_INT, JAVA_INT, JAVA_INT);
+  private static final MethodHandle PPOLL =
+      function("ppoll", JAVA_INT, ADDRESS, JAVA_LONG, ADDRESS, ADDRESS);
+  private static final MethodHandle GETRLIMIT = function("getrlimit", JAVA_INT, JAVA_INT, ADDRESS);
+  private static final MethodHandle GETPAGESIZE = function("getpagesize", JAVA_INT);
+
+  /**
+   * Where a thread's calls leave errno. It is the first and only member of the capture state on
+   * Linux; one segment per thread, because two threads that shared one would read each other's
+   * errors.
+   */
+  private static final ThreadLocal<MemorySegment> ERRNO =
+      ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(Linker.Option.captureStateLayout()));
+
+  @Override
+  public String name() {
+    return NAME;
+  }
+
+  @Override
+  public int open(String path, int flags) {
+    MemorySegment errno = ERRNO.get();
+    try (Arena arena = Arena.ofConfined()) {
+      return result((int) OPEN.invokeExact(errno, arena.allocateFrom(path), flags), errno);
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  @Override
+  public int close(int fd) {
+    MemorySegment errno = ERRNO.get();
+    try {
+      return result((int) CLOSE.invokeExact(errno, fd), errno);
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  @Override
+  public long read(int fd, MemorySegment buffer, long count) {
+    MemorySegment errno = ERRNO.get();
+    try {
+      return result((long) READ.invokeExact(errno, fd, buffer, count), errno);
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  @Override
+  public long write(int fd, MemorySegment buffer, long count) {
+    MemorySegment errno = ERRNO.get();
+    try {
+      return result((long) WRITE.invokeExact(errno, fd, buffer, count), errno);
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  @Override
+  public long pread(int fd, MemorySegment buffer, long count, long offset) {
+    MemorySegment errno = ERRNO.get();
+    try {
+      return result((long) PREAD.invokeExact(errno, fd, buffer, count, offset), errno);
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  @Override
+  public long pwrite(int fd, MemorySegment buffer, long count, long offset) {
+    MemorySegment errno = ERRNO.get();
+    try {
+      return result((long) PWRITE.invokeExact(errno, fd, buffer, count, offset), errno);
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  @Override
+  public int ioctl(int fd, long request, long argument) {
+    MemorySegment errno = ERRNO.get();
+    try {
+      return result((int) IOCTL_NUMBER.invokeExact(errno, fd, request, argument), errno);
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  @Override
+  public int ioctl(int fd, long request, MemorySegment argument) {
+    MemorySegment errno = ERRNO.get();
+    try {
+      return result((int) IOCTL_POINTER.invokeExact(errno, fd, request, argument), errno);
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  @Override
+  public int fcntl(int fd, int command, int argument) {
+    MemorySegment errno = ERRNO.get();
+    try {
+      return result((int) FCNTL.invokeExact(errno, fd, command, argument), errno);
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  @Override
+  public int ftruncate(int fd, long length) {
+    MemorySegment errno = ERRNO.get();
+    try {
+      return result((int) FTRUNCATE.invokeExact(errno, fd, length), errno);
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  @Override
+  public long mmap(long length, int protection, int flags, int fd, long offset) {
+    MemorySegment errno = ERRNO.get();
+    try {
+      return result(
+          (long) MMAP.invokeExact(errno, 0L, length, protection, flags, fd, offset), errno);
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  @Override
+  public int munmap(long address, long length) {
+    MemorySegment errno = ERRNO.get();
+    try {
+      return result((int) MUNMAP.invokeExact(errno, address, length), errno);
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  @Override
+  public int madvise(MemorySegment memory, int advice) {
+    MemorySegment errno = ERRNO.get();
+    try {
+      return result((int) MADVISE.invokeExact(errno, memory, memory.byteSize(), advice), errno);
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  @Override
+  public int mlock(MemorySegment memory) {
+    MemorySegment errno = ERRNO.get();
+    try {
+      return result((int) MLOCK.invokeExact(errno, memory, memory.byteSize()), errno);
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  @Override
+  public int memfdCreate(String name, int flags) {
+    MemorySegment errno = ERRNO.get();
+    try (Arena arena = Arena.ofConfined()) {
+      return result((int) MEMFD_CREATE.invokeExact(errno, arena.allocateFrom(name), flags), errno);
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  @Override
+  public int eventfd(int flags) {
+    MemorySegment errno = ERRNO.get();
+    try {
+      return result((int) EVENTFD.invokeExact(errno, 0, flags), errno);
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  @Override
+  public int ppoll(MemorySegment pollFds, long count, MemorySegment timespec) {
+    MemorySegment errno = ERRNO.get();
+    try {
+      return result(
+          (int) PPOLL.invokeExact(errno, pollFds, count, timespec, MemorySegment.NULL), errno);
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  @Override
+  public int getrlimit(int resource, MemorySegment limit) {
+    MemorySegment errno = ERRNO.get();
+    try {
+      return result((int) GETRLIMIT.invokeExact(errno, resource, limit), errno);
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  @Override
+  public int getpagesize() {
+    MemorySegment errno = ERRNO.get();
+    try {
+      return result((int) GETPAGESIZE.invokeExact(errno), errno);
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  private static int result(int result, MemorySegment errno) {
+    return result != -1 ? result : -errno.get(JAVA_INT, 0);
+  }
+
+  private static long result(long result, MemorySegment errno) {
+    return result != -1 ? result : -errno.get(JAVA_INT, 0);
+  }
+
+  /** What is thrown before the call was made: a closed arena, a heap segment. */
+  private static RuntimeException unexpected(Throwable e) {
+    return switch (e) {
+      case RuntimeException unchecked -> unchecked;
+      case Error error -> throw error;
+      default -> throw new AssertionError("native calls throw no checked exceptions", e);
+    };
+  }
+
+  private static MethodHandle function(
+      String name, MemoryLayout result, MemoryLayout... arguments) {
+    return link(
+        name, FunctionDescriptor.of(result, arguments), Linker.Option.captureCallState("errno"));
+  }
+
+  /** Links a function whose C prototype ends in {@code ...} after {@code fixed} arguments. */
+  private static MethodHandle variadic(
+      String name, int fixed, MemoryLayout result, MemoryLayout... arguments) {
+    return link(
+        name,
+        FunctionDescriptor.of(result, arguments),
+        Linker.Option.captureCallState("errno"),
+        Linker.Option.firstVariadicArg(fixed));
+  }
+
+  @SuppressWarnings("restricted") // the module's purpose
+  private static MethodHandle link(String name, FunctionDescriptor type, Linker.Option... options) {
+    Linker linker = Linker.nativeLinker();
+    return linker.downcallHandle(linker.defaultLookup().findOrThrow(name), type, options);
+  }
+}

@@ -1,0 +1,162 @@
+package org.gatun.nativeaccess;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * The one owner of a memory mapping: unmaps it once.
+ *
+ * <p>The mapping lives as long as its arena, which is shared: any thread may access the segment,
+ * and any access after the arena is closed throws {@link IllegalStateException}. Opening and
+ * closing take tens of microseconds and a handshake with all threads: not for the hot path. The
+ * descriptor that was mapped can be closed: the mapping stays.
+ */
+public final class Mapping implements AutoCloseable {
+  private static final long PAGE_SIZE = Linux.calls().getpagesize();
+
+  private final String description;
+  private final Arena arena;
+  private final MemorySegment segment;
+
+  private Mapping(String description, Arena arena, MemorySegment segment) {
+    this.description = description;
+    this.arena = arena;
+    this.segment = segment;
+  }
+
+  /** The size of a page, in bytes. */
+  public static long pageSize() {
+    return PAGE_SIZE;
+  }
+
+  /**
+   * Maps part of a file or device, shared: what is written goes to the file, device or other
+   * processes.
+   *
+   * @param offset in bytes, a multiple of the page size
+   * @param length in bytes, positive
+   * @throws LinuxException if it can't be mapped
+   */
+  public static Mapping map(Fd fd, long offset, long length, Access access) {
+    int number = fd.acquire("mmap");
+    try {
+      return map(
+          "%s at 0x%x, length 0x%x".formatted(fd, offset, length),
+          length,
+          access.protection(),
+          Abi.MAP_SHARED,
+          number,
+          offset);
+    } finally {
+      fd.release();
+    }
+  }
+
+  /** Maps memory of no file, readable and writable, zeroed, not shared with other processes. */
+  static Mapping anonymous(long length, int flags) {
+    return map(
+        "anonymous memory, length 0x%x".formatted(length),
+        length,
+        Access.READ_WRITE.protection(),
+        Abi.MAP_PRIVATE | Abi.MAP_ANONYMOUS | flags,
+        -1,
+        0);
+  }
+
+  // reinterpret: the kernel just said that this memory is ours. The arena: it is closed by close(),
+  // or below.
+  @SuppressWarnings({"restricted", "MustBeClosedChecker"})
+  private static Mapping map(
+      String description, long length, int protection, int flags, int fd, long offset) {
+    if (length <= 0) {
+      throw new IllegalArgumentException("mmap " + description + ": length must be positive");
+    }
+    Arena arena = Arena.ofShared();
+    boolean mapped = false;
+    try {
+      long address = Linux.calls().mmap(length, protection, flags, fd, offset);
+      // An address is never among the last 4095, so a negative one is an error.
+      Linux.check(address, "mmap", description);
+      MemorySegment segment =
+          MemorySegment.ofAddress(address)
+              .reinterpret(
+                  length,
+                  arena,
+                  memory ->
+                      Linux.check(Linux.calls().munmap(address, length), "munmap", description));
+      mapped = true;
+      boolean writable = (protection & Abi.PROT_WRITE) != 0;
+      return new Mapping(description, arena, writable ? segment : segment.asReadOnly());
+    } finally {
+      if (!mapped) {
+        arena.close();
+      }
+    }
+  }
+
+  /**
+   * The memory. Of a mapping for reading it is a read-only segment: a write is an exception, where
+   * the kernel would kill the JVM.
+   */
+  public MemorySegment segment() {
+    return segment;
+  }
+
+  /**
+   * The arena that the mapping lives in: who is given it may close it in place of {@link #close}.
+   */
+  public Arena arena() {
+    return arena;
+  }
+
+  /**
+   * Faults all pages in, for writing, so that a lack of memory is an error here, not a SIGBUS at
+   * the first access.
+   *
+   * @throws LinuxException if there is not enough memory; or with {@code EINVAL} before Linux 5.14,
+   *     which can't
+   */
+  void populate() {
+    Linux.check(
+        Linux.calls().madvise(segment, Abi.MADV_POPULATE_WRITE),
+        "madvise MADV_POPULATE_WRITE",
+        description);
+  }
+
+  /**
+   * Locks all pages into memory: they are never swapped out, though the kernel may move them. What
+   * the kernel pins for a device, it locks by itself.
+   *
+   * @throws LinuxException if the limit on locked memory, {@link ResourceLimit#lockedMemory}, does
+   *     not allow it
+   */
+  public void lock() {
+    Linux.check(Linux.calls().mlock(segment), "mlock", description);
+  }
+
+  /**
+   * Unmaps the memory. Does nothing the second time, or if the arena was closed.
+   *
+   * @throws IllegalStateException if a native call is using the segment: the mapping stays, close
+   *     it again after the call
+   */
+  @Override
+  public void close() {
+    try {
+      if (arena.scope().isAlive()) {
+        arena.close();
+      }
+    } catch (IllegalStateException e) {
+      // Another thread may have been faster.
+      if (arena.scope().isAlive()) {
+        throw e;
+      }
+    }
+  }
+
+  /** What is mapped, for messages. */
+  @Override
+  public String toString() {
+    return description;
+  }
+}
