@@ -2,11 +2,9 @@ package org.gatun.vmtests.machine;
 
 import java.io.Console;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.Optional;
 import org.gatun.vmtests.machine.TestDevice.E1000e;
@@ -37,7 +35,7 @@ final class Shell {
 
   private static int run(Path directory, List<String> words)
       throws HostLacksException, IOException, InterruptedException {
-    Host host = Host.find();
+    Host host = Host.find(System.getenv());
     Path disk = directory.resolve("disk.img");
     List<TestDevice> devices =
         List.of(
@@ -46,11 +44,8 @@ final class Shell {
             new E1000e("network", Place.ROOT_PORT),
             new Edu("root-bus-edu", Place.ROOT_BUS));
     VirtualMachine machine = new VirtualMachine(host, directory, devices);
-    try (var file =
-        Files.newByteChannel(disk, StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
-      if (file.size() < DISK_SIZE) {
-        file.position(DISK_SIZE - 1).write(ByteBuffer.allocate(1));
-      }
+    if (!Files.exists(disk)) {
+      DiskImage.blank(disk, DISK_SIZE);
     }
     if (!words.isEmpty()) {
       return machine.runOnTerminal(words);

@@ -19,6 +19,9 @@ import org.gatun.vmtests.machine.Boot.End;
  * directory of its own.
  */
 public final class VirtualMachine {
+  /** The name, in the machine's directory, of the one that is shared for writing. */
+  public static final String SHARE = "share";
+
   private static final String COMMON_OPTIONS =
       // panic=-1 with -no-reboot: QEMU ends at a panic. An oops is never a pass, so it is a panic.
       // The mitigations guard nobody here, and cost a tenth of the time.
@@ -42,7 +45,7 @@ public final class VirtualMachine {
 
   /** The directory that is shared for writing: it has the same path inside and outside. */
   public Path share() {
-    return directory.resolve("share");
+    return directory.resolve(SHARE);
   }
 
   /** The PCI address of each device inside, {@code 0000:01:00.0}, by its id. */
