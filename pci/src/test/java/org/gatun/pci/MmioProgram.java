@@ -73,7 +73,7 @@ final class MmioProgram {
                   while (mmio.read32(0) == 0) {}
                 });
     // Gives the poller time to be compiled; how long that takes is of no matter to the result.
-    for (int i = 0; i < times * 4; i++) {
+    for (long i = 0; i < times * 10L; i++) {
       mmio.readDiscard32(64);
     }
     mmio.write32(0, 1);
