@@ -115,7 +115,7 @@ public final class NvmeQueuePair implements AutoCloseable {
     this.epoch = epoch;
     this.line = line;
     this.time = options.time();
-    this.timeoutNanos = options.commandTimeout().toNanos();
+    this.timeoutNanos = TimeSource.saturatedNanos(options.commandTimeout());
     this.waitSlice =
         options.commandTimeout().compareTo(WAIT_SLICE) < 0 ? options.commandTimeout() : WAIT_SLICE;
     this.doorbells = controller.doorbells();
@@ -465,7 +465,7 @@ public final class NvmeQueuePair implements AutoCloseable {
       if (turn % POLLS_PER_CLOCK == 0) {
         long now = time.nanoTime();
         if (turn == 0) {
-          deadline = now + limit.toNanos();
+          deadline = now + TimeSource.saturatedNanos(limit);
         } else if (now - deadline >= 0) {
           return 0;
         }
@@ -479,7 +479,7 @@ public final class NvmeQueuePair implements AutoCloseable {
     if (done > 0) {
       return done;
     }
-    long deadline = time.nanoTime() + limit.toNanos();
+    long deadline = time.nanoTime() + TimeSource.saturatedNanos(limit);
     while (true) {
       interrupts.rearm();
       done = poll();
