@@ -3,6 +3,7 @@ package org.gatun.driver.nvme;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -63,6 +64,7 @@ final class ScriptedNvme implements DeviceModel, RunningModel {
   PciClass pciClass = new PciClass(NvmeRegisters.CLASS_CODE);
   int msixVectors;
   int msiVectors;
+  int pin = 1;
   int queues = 64;
   Script script = SOUND;
   boolean neverReady;
@@ -141,7 +143,7 @@ final class ScriptedNvme implements DeviceModel, RunningModel {
         true,
         List.of(FunctionDescription.BarDescription.trapped(0, BAR_SIZE, true)),
         new FunctionDescription.InterruptDescription(
-            1,
+            pin,
             msiVectors,
             msixVectors == 0
                 ? Optional.empty()
@@ -215,6 +217,11 @@ final class ScriptedNvme implements DeviceModel, RunningModel {
   /** Whether the host has memory of the controller's own queues mapped: nothing may be in use. */
   synchronized boolean isEnabled() {
     return Cc.en(cc);
+  }
+
+  /** Does something later, in the time of the bus. */
+  void later(Duration delay, Runnable action) {
+    context.schedule(delay.toNanos(), action);
   }
 
   /** Puts an entry into a completion queue, whatever it says, and interrupts. */
