@@ -472,6 +472,8 @@ public final class NvmeController implements AutoCloseable {
 
   private void deleteQueues() {
     try {
+      // One that is gone would let us wait for each time-out.
+      registers.status();
       for (NvmeQueuePair pair : queues.values()) {
         admin.deleteSubmissionQueue(pair.id());
         admin.deleteCompletionQueue(pair.id());

@@ -529,12 +529,13 @@ public final class NvmeQueuePair implements AutoCloseable {
   private int recover() {
     PciException failure;
     do {
-      epoch = controller.epoch();
+      int current = controller.epoch();
       failure = controller.failure("polling NVMe queue " + id);
       if (failure == null) {
         try {
           restart();
           controller.createQueues(this);
+          epoch = current;
         } catch (PciException e) {
           failure = e;
         }
@@ -542,6 +543,7 @@ public final class NvmeQueuePair implements AutoCloseable {
     } while (failure == null && epoch != controller.epoch());
     int abandoned = abandonAll(NvmeStatus.COMMAND_ABORTED_BY_HOST);
     if (failure != null) {
+      // The epoch stays as it was: the next poll comes here again.
       throw failure;
     }
     return abandoned;
@@ -584,7 +586,6 @@ public final class NvmeQueuePair implements AutoCloseable {
                 "the controller, on NVMe queue %d, %s".formatted(id, what),
                 "reset the device",
                 null));
-    epoch = controller.epoch();
     abandonAll(NvmeStatus.COMMAND_ABORTED_BY_HOST);
     return failure;
   }
