@@ -51,11 +51,7 @@ final class PciLayout {
     String where = place(id, device.place());
     switch (device) {
       case Edu _ -> argument("-device", "edu,id=%s,%s".formatted(id, where));
-      case E1000e _ -> {
-        // A peer that nobody else is on; without one QEMU warns.
-        argument("-netdev", "hubport,hubid=%d,id=%s-net".formatted(addresses.size(), id));
-        argument("-device", "e1000e,id=%s,netdev=%1$s-net,romfile=,%s".formatted(id, where));
-      }
+      case E1000e _ -> argument("-device", "e1000e,id=%s,romfile=,%s".formatted(id, where));
       case Nvme nvme -> {
         argument("-device", "nvme,id=%s,serial=%1$s,%s".formatted(id, where));
         for (int i = 0; i < nvme.namespaces().size(); i++) {

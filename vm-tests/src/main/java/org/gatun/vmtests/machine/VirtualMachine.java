@@ -19,10 +19,14 @@ import org.gatun.vmtests.machine.Boot.End;
  * directory of its own.
  */
 public final class VirtualMachine {
+  /** The name, in the machine's directory, of the one that is shared for writing. */
+  public static final String SHARE = "share";
+
   private static final String COMMON_OPTIONS =
       // panic=-1 with -no-reboot: QEMU ends at a panic. An oops is never a pass, so it is a panic.
       // The mitigations guard nobody here, and cost a tenth of the time.
-      "console=ttyS0 quiet panic=-1 oops=panic mitigations=off log_buf_len=1M intel_iommu=on";
+      "console=ttyS0 quiet panic=-1 oops=panic mitigations=off no_timer_check log_buf_len=1M"
+          + " intel_iommu=on";
 
   private final Host host;
   private final Path directory;
@@ -41,7 +45,7 @@ public final class VirtualMachine {
 
   /** The directory that is shared for writing: it has the same path inside and outside. */
   public Path share() {
-    return directory.resolve("share");
+    return directory.resolve(SHARE);
   }
 
   /** The PCI address of each device inside, {@code 0000:01:00.0}, by its id. */
@@ -98,7 +102,8 @@ public final class VirtualMachine {
    */
   public int runOnTerminal(List<String> command) throws IOException, InterruptedException {
     // A session of its own with the console as its terminal, so that Ctrl-C and job control work.
-    String script = "setsid -c -w " + shellQuoted(command) + " </dev/ttyS0 >/dev/ttyS0 2>&1";
+    String script =
+        "/usr/bin/setsid -c -w " + shellQuoted(command) + " </dev/ttyS0 >/dev/ttyS0 2>&1";
     ProcessBuilder qemu =
         qemu(script, List.of("-chardev", "stdio,id=tty,signal=off", "-serial", "chardev:tty"));
     runToEnd(qemu.inheritIO(), Duration.ofDays(365));
@@ -117,6 +122,8 @@ public final class VirtualMachine {
         export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8
         %s
         echo $? >%s
+        # Waits until the console has printed all; without that the last lines are lost.
+        /usr/bin/stty -F /dev/ttyS0 sane
         busybox poweroff -f
         """
             .formatted(script, shellQuoted(List.of(exitFile().toString()))));
