@@ -353,8 +353,11 @@ class NvmeControllerTest {
       NvmeController controller = rig.open();
       NvmeQueuePair queue = controller.createQueuePair();
       rig.model.allOnes = true;
+      long before = rig.bus.time().nanoTime();
       controller.close();
       queue.close();
+      assertThat(Duration.ofNanos(rig.bus.time().nanoTime() - before))
+          .isLessThan(Duration.ofMillis(20));
       assertThat(rig.device.usage()).isEqualTo(PciDevice.Usage.NONE);
     }
   }

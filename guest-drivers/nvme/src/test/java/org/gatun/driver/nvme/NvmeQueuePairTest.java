@@ -238,15 +238,19 @@ class NvmeQueuePairTest {
 
   @Test
   void refusesCommandsThatTheControllerLacks() {
-    controller.identity().setOncs(0);
-    assertThatExceptionOfType(PciException.class)
-        .isThrownBy(() -> queue.submitWriteZeroes(namespace, 0, 1, this::note, 0))
-        .withMessage(
-            "simulated:nvme: the controller does not have Write Zeroes (ONCS);"
-                + " write zeroes, or leave the blocks as they are");
-    assertThatExceptionOfType(PciException.class)
-        .isThrownBy(() -> queue.submitDeallocate(namespace, 0, 1, this::note, 0))
-        .withMessageContaining("Dataset Management");
+    try (Rig bare = new Rig(model -> model.identity.setOncs(0));
+        NvmeController lacking = bare.open();
+        NvmeQueuePair pair = lacking.createQueuePair()) {
+      assertThatExceptionOfType(PciException.class)
+          .isThrownBy(() -> pair.submitWriteZeroes(namespace, 0, 1, this::note, 0))
+          .withMessage(
+              "simulated:nvme: the controller does not have Write Zeroes (ONCS);"
+                  + " write zeroes, or leave the blocks as they are");
+      assertThatExceptionOfType(PciException.class)
+          .isThrownBy(() -> pair.submitDeallocate(namespace, 0, 1, this::note, 0))
+          .withMessageContaining("Dataset Management");
+      assertThat(pair.inFlight()).isZero();
+    }
   }
 
   @Test
