@@ -100,6 +100,19 @@ public final class SimulatedBus implements AutoCloseable {
   }
 
   /**
+   * Plugs in the device that the text of a name describes, as the backend does: {@code edu}.
+   *
+   * @param text model and options: what follows {@code simulated:} in a name
+   * @return its name, to {@link #open} it
+   * @throws IllegalArgumentException if the text makes no sense, or such a name is taken
+   * @throws IllegalStateException as {@link #plug(String, DeviceModel)}
+   * @throws DeviceUnavailableException as {@link #plug(String, DeviceModel)}
+   */
+  public DeviceName plug(String text) {
+    return plug(text, ModelText.parse(new DeviceName(SCHEME, text)));
+  }
+
+  /**
    * Pulls a device out. If it is open, its listeners hear that it is gone, on this thread; each use
    * of it throws {@link org.gatun.pci.DeviceGoneException}, except that its DMA memory stays until
    * its owner closes it.

@@ -40,8 +40,8 @@ import org.opentest4j.TestAbortedException;
  */
 public final class VmRun {
   /**
-   * Of what a developer's environment demands, separated by commas: with {@code vm}, a missing QEMU
-   * is a failure.
+   * What the environment demands, separated by commas: with {@code vm}, a missing QEMU is a
+   * failure.
    */
   private static final String REQUIRE = "GATUN_REQUIRE";
 
@@ -63,7 +63,7 @@ public final class VmRun {
    *     GATUN_REQUIRE=vm} an AssertionError, and it fails
    */
   public static VmRun named(String name) throws IOException {
-    requireHost();
+    requireHost(System.getenv());
     // surefire's "basedir" is the module's folder; in an IDE it is mostly the working directory.
     Path module = Path.of(System.getProperty("basedir", "")).toAbsolutePath();
     Path directory = module.resolve("target/vm").resolve(name);
@@ -74,6 +74,11 @@ public final class VmRun {
   /** A directory for disk images and the like. They are still there after the run. */
   public Path directory() {
     return directory;
+  }
+
+  /** The directory that the tests inside can write, at the same path. */
+  public Path share() {
+    return directory.resolve(VirtualMachine.SHARE);
   }
 
   public VmRun device(TestDevice device) {
@@ -109,7 +114,7 @@ public final class VmRun {
    * are skipped.
    */
   public Stream<DynamicNode> run() throws IOException, InterruptedException {
-    VirtualMachine machine = new VirtualMachine(requireHost(), directory, devices);
+    VirtualMachine machine = new VirtualMachine(requireHost(System.getenv()), directory, devices);
     Path events = machine.share().resolve("events");
     Files.deleteIfExists(events);
     Boot boot = machine.run(javaCommand(machine, events), limit);
@@ -155,11 +160,15 @@ public final class VmRun {
             .toList());
   }
 
-  private static Host requireHost() throws IOException {
+  /**
+   * The host if it has all; otherwise skips the test, or fails it if the environment demands the
+   * machine.
+   */
+  static Host requireHost(Map<String, String> environment) throws IOException {
     try {
-      return Host.find();
+      return Host.find(environment);
     } catch (HostLacksException e) {
-      String required = System.getenv().getOrDefault(REQUIRE, "");
+      String required = environment.getOrDefault(REQUIRE, "");
       if (Arrays.asList(required.split(",")).contains("vm")) {
         throw new AssertionError(e.getMessage() + " (" + REQUIRE + "=" + required + ")", e);
       }

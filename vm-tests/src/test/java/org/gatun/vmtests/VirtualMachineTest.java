@@ -1,9 +1,9 @@
 package org.gatun.vmtests;
 
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
+import org.gatun.vmtests.machine.DiskImage;
 import org.gatun.vmtests.machine.TestDevice.E1000e;
 import org.gatun.vmtests.machine.TestDevice.Edu;
 import org.gatun.vmtests.machine.TestDevice.Namespace;
@@ -17,8 +17,7 @@ class VirtualMachineTest {
   @TestFactory
   Stream<DynamicNode> machine() throws Exception {
     VmRun run = VmRun.named("machine");
-    Path image = run.directory().resolve("disk.img");
-    Files.write(image, new byte[1 << 20]);
+    Path image = DiskImage.blank(run.directory().resolve("disk.img"), 1 << 20);
     return run.device(new Edu("edu", Place.ROOT_PORT))
         .device(new Edu("root-bus-edu", Place.ROOT_BUS))
         .device(new E1000e("network", Place.ROOT_PORT))

@@ -1,6 +1,8 @@
 package org.gatun.vmtests.inside;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 
 /** What the outer run tells a test inside. */
 public final class Inside {
@@ -39,5 +41,20 @@ public final class Inside {
           "the system property " + name + " is not set: the outer test sets it");
     }
     return value;
+  }
+
+  /**
+   * Waits for a file, a device node mostly, which the kernel makes in its own time.
+   *
+   * @throws AssertionError if it is not there at the limit
+   */
+  public static void await(Path file, Duration limit) throws InterruptedException {
+    long end = System.nanoTime() + limit.toNanos();
+    while (!Files.exists(file)) {
+      if (System.nanoTime() - end >= 0) {
+        throw new AssertionError("no " + file + " within " + limit.toSeconds() + " s");
+      }
+      Thread.sleep(10);
+    }
   }
 }

@@ -1,6 +1,7 @@
 package org.gatun.vmtests.inside;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 
@@ -64,7 +65,12 @@ public sealed interface TestEvent {
           case "planned5" -> new Planned(f.get(1), f.get(2), f.get(3).equals("test"), f.get(4));
           case "started2" -> new Started(f.get(1));
           case "skipped3" -> new Skipped(f.get(1), f.get(2));
-          case "finished4" -> new Finished(f.get(1), Status.valueOf(f.get(2)), f.get(3));
+          case "finished4" ->
+              Arrays.stream(Status.values())
+                  .filter(status -> status.name().equals(f.get(2)))
+                  .findFirst()
+                  .map(status -> new Finished(f.get(1), status, f.get(3)))
+                  .orElse(null);
           case "ended2" -> new AllEnded(f.get(1));
           default -> null;
         });

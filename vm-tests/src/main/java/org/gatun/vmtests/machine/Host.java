@@ -21,13 +21,10 @@ public record Host(Path qemu, Path busybox, Kernel kernel) {
    * the environment variable {@code GATUN_KERNEL} names: {@code …/boot/vmlinuz-RELEASE}, its
    * modules in {@code …/lib/modules/RELEASE}.
    *
+   * @param environment mostly {@link System#getenv()}
    * @throws HostLacksException if something is missing, saying what, and the line that installs it
    */
-  public static Host find() throws HostLacksException, IOException {
-    return find(System.getenv());
-  }
-
-  static Host find(Map<String, String> environment) throws HostLacksException, IOException {
+  public static Host find(Map<String, String> environment) throws HostLacksException, IOException {
     List<String> missing = new ArrayList<>();
     Optional<Path> qemu = executable(environment, "qemu-system-x86_64");
     Optional<Path> busybox = executable(environment, "busybox");

@@ -2,6 +2,7 @@ package org.gatun.vmtests.machine;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -38,9 +39,9 @@ final class PciLayout {
     return List.copyOf(arguments);
   }
 
-  /** The address of each device, {@code 0000:01:00.0}, by its id. */
+  /** The address of each device, {@code 0000:01:00.0}, by its id, in the order of the devices. */
   Map<String, String> addresses() {
-    return Map.copyOf(addresses);
+    return Collections.unmodifiableMap(addresses);
   }
 
   private void add(TestDevice device) {
@@ -51,11 +52,7 @@ final class PciLayout {
     String where = place(id, device.place());
     switch (device) {
       case Edu _ -> argument("-device", "edu,id=%s,%s".formatted(id, where));
-      case E1000e _ -> {
-        // A peer that nobody else is on; without one QEMU warns.
-        argument("-netdev", "hubport,hubid=%d,id=%s-net".formatted(addresses.size(), id));
-        argument("-device", "e1000e,id=%s,netdev=%1$s-net,romfile=,%s".formatted(id, where));
-      }
+      case E1000e _ -> argument("-device", "e1000e,id=%s,romfile=,%s".formatted(id, where));
       case Nvme nvme -> {
         argument("-device", "nvme,id=%s,serial=%1$s,%s".formatted(id, where));
         for (int i = 0; i < nvme.namespaces().size(); i++) {

@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.gatun.vmtests.machine.Boot.End;
 
 /**
@@ -19,10 +20,14 @@ import org.gatun.vmtests.machine.Boot.End;
  * directory of its own.
  */
 public final class VirtualMachine {
+  /** The name, in the machine's directory, of the one that is shared for writing. */
+  public static final String SHARE = "share";
+
   private static final String COMMON_OPTIONS =
       // panic=-1 with -no-reboot: QEMU ends at a panic. An oops is never a pass, so it is a panic.
       // The mitigations guard nobody here, and cost a tenth of the time.
-      "console=ttyS0 quiet panic=-1 oops=panic mitigations=off log_buf_len=1M intel_iommu=on";
+      "console=ttyS0 quiet panic=-1 oops=panic mitigations=off no_timer_check log_buf_len=1M"
+          + " intel_iommu=on";
 
   private final Host host;
   private final Path directory;
@@ -41,7 +46,7 @@ public final class VirtualMachine {
 
   /** The directory that is shared for writing: it has the same path inside and outside. */
   public Path share() {
-    return directory.resolve("share");
+    return directory.resolve(SHARE);
   }
 
   /** The PCI address of each device inside, {@code 0000:01:00.0}, by its id. */
@@ -98,7 +103,14 @@ public final class VirtualMachine {
    */
   public int runOnTerminal(List<String> command) throws IOException, InterruptedException {
     // A session of its own with the console as its terminal, so that Ctrl-C and job control work.
-    String script = "setsid -c -w " + shellQuoted(command) + " </dev/ttyS0 >/dev/ttyS0 2>&1";
+    // When the session's
+    // first process ends, what the terminal has not printed yet is lost: so that is a shell that
+    // waits for it.
+    String session = "\"$@\"; status=$?; stty sane; exit $status";
+    String script =
+        "/usr/bin/setsid -c -w sh -c "
+            + shellQuoted(Stream.concat(Stream.of(session, "sh"), command.stream()).toList())
+            + " </dev/ttyS0 >/dev/ttyS0 2>&1";
     ProcessBuilder qemu =
         qemu(script, List.of("-chardev", "stdio,id=tty,signal=off", "-serial", "chardev:tty"));
     runToEnd(qemu.inheritIO(), Duration.ofDays(365));
@@ -117,6 +129,8 @@ public final class VirtualMachine {
         export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8
         %s
         echo $? >%s
+        # Waits until the console has printed all; without that the last lines are lost.
+        /usr/bin/stty -F /dev/ttyS0 sane
         busybox poweroff -f
         """
             .formatted(script, shellQuoted(List.of(exitFile().toString()))));

@@ -96,7 +96,9 @@ public final class NvmeQueuePair implements AutoCloseable {
   private long acknowledgedHead;
   private boolean phase;
 
+  /** The epoch of the controller in which it knows these queues. */
   private int epoch;
+
   private int polls;
   private boolean closed;
 
@@ -104,7 +106,6 @@ public final class NvmeQueuePair implements AutoCloseable {
       NvmeController controller,
       int id,
       int depth,
-      int epoch,
       @Nullable InterruptLine line,
       NvmeOptions options,
       DmaSpace dma) {
@@ -112,10 +113,9 @@ public final class NvmeQueuePair implements AutoCloseable {
     this.id = id;
     this.depth = depth;
     this.entries = depth + 1;
-    this.epoch = epoch;
     this.line = line;
     this.time = options.time();
-    this.timeoutNanos = options.commandTimeout().toNanos();
+    this.timeoutNanos = TimeSource.saturatedNanos(options.commandTimeout());
     this.waitSlice =
         options.commandTimeout().compareTo(WAIT_SLICE) < 0 ? options.commandTimeout() : WAIT_SLICE;
     this.doorbells = controller.doorbells();
@@ -139,7 +139,6 @@ public final class NvmeQueuePair implements AutoCloseable {
       freeSlots[depth - 1 - slot] = slot;
     }
     this.freeCount = depth;
-    restart();
   }
 
   /** Its number, from 1. */
@@ -465,7 +464,7 @@ public final class NvmeQueuePair implements AutoCloseable {
       if (turn % POLLS_PER_CLOCK == 0) {
         long now = time.nanoTime();
         if (turn == 0) {
-          deadline = now + limit.toNanos();
+          deadline = now + TimeSource.saturatedNanos(limit);
         } else if (now - deadline >= 0) {
           return 0;
         }
@@ -479,7 +478,7 @@ public final class NvmeQueuePair implements AutoCloseable {
     if (done > 0) {
       return done;
     }
-    long deadline = time.nanoTime() + limit.toNanos();
+    long deadline = time.nanoTime() + TimeSource.saturatedNanos(limit);
     while (true) {
       interrupts.rearm();
       done = poll();
@@ -527,34 +526,31 @@ public final class NvmeQueuePair implements AutoCloseable {
    * flight.
    */
   private int recover() {
-    PciException failure;
-    do {
-      epoch = controller.epoch();
-      failure = controller.failure("polling NVMe queue " + id);
-      if (failure == null) {
-        try {
-          restart();
-          controller.createQueues(this);
-        } catch (PciException e) {
-          failure = e;
-        }
+    PciException failure = controller.failure("polling NVMe queue " + id);
+    if (failure == null) {
+      try {
+        start();
+      } catch (PciException e) {
+        failure = e;
       }
-    } while (failure == null && epoch != controller.epoch());
+    }
     int abandoned = abandonAll(NvmeStatus.COMMAND_ABORTED_BY_HOST);
     if (failure != null) {
+      // The epoch stays as it was: the next poll comes here again.
       throw failure;
     }
     return abandoned;
   }
 
-  /** Both queues empty, as for a controller that does not know them yet. */
-  private void restart() {
+  /** Empties both queues, and tells the controller of them, which does not know them yet. */
+  void start() {
     memory.segment().asSlice(0, completionsEnd).fill((byte) 0);
     tail = 0;
     rungTail = 0;
     head = completions;
     acknowledgedHead = completions;
     phase = true;
+    epoch = controller.createQueues(this);
   }
 
   private int abandonAll(NvmeStatus status) {
@@ -584,7 +580,6 @@ public final class NvmeQueuePair implements AutoCloseable {
                 "the controller, on NVMe queue %d, %s".formatted(id, what),
                 "reset the device",
                 null));
-    epoch = controller.epoch();
     abandonAll(NvmeStatus.COMMAND_ABORTED_BY_HOST);
     return failure;
   }

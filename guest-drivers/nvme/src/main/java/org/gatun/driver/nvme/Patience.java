@@ -19,7 +19,7 @@ final class Patience {
    * @return whether it held
    */
   static boolean await(TimeSource time, Duration limit, BooleanSupplier condition) {
-    long deadline = time.nanoTime() + limit.toNanos();
+    long deadline = time.nanoTime() + TimeSource.saturatedNanos(limit);
     for (int turn = 0; !condition.getAsBoolean(); turn++) {
       if (time.nanoTime() - deadline >= 0) {
         return condition.getAsBoolean();

@@ -1,0 +1,129 @@
+package org.gatun.vfio.sysfs;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Optional;
+import org.gatun.pci.PciAddress;
+
+/**
+ * The PCI devices of a machine, as its kernel's file systems show them. Reads only, needs no
+ * privileges, and takes nothing for granted: devices come and go, and a value that makes no sense
+ * counts as absent. Any thread.
+ */
+public final class Sysfs {
+  private final Path root;
+
+  /**
+   * @param root below which {@code sys}, {@code proc} and {@code dev} are
+   */
+  public Sysfs(Path root) {
+    this.root = root;
+  }
+
+  /** This machine's. */
+  public static Sysfs ofThisMachine() {
+    return new Sysfs(Path.of("/"));
+  }
+
+  /** The devices that are there, bridges too, by address. */
+  public List<SysfsDevice> devices() {
+    return HostFiles.list(pci().resolve("devices")).stream()
+        .map(path -> PciAddress.find(path.getFileName().toString()))
+        .flatMap(Optional::stream)
+        .map(this::device)
+        .flatMap(Optional::stream)
+        .sorted(Comparator.comparing(SysfsDevice::address))
+        .toList();
+  }
+
+  /** The device at an address; empty if none is there. */
+  public Optional<SysfsDevice> device(PciAddress address) {
+    Path directory = pci().resolve("devices").resolve(address.toString());
+    // A directory that is being taken down loses its files one by one.
+    return HostFiles.hex(directory.resolve("vendor"), 4).isPresent()
+            && HostFiles.hex(directory.resolve("device"), 4).isPresent()
+        ? Optional.of(new SysfsDevice(this, address, directory))
+        : Optional.empty();
+  }
+
+  /** The IOMMU group with that number; without members if there is none. */
+  public IommuGroup iommuGroup(int number) {
+    Path devices = root.resolve("sys/kernel/iommu_groups/" + number + "/devices");
+    return new IommuGroup(
+        number,
+        HostFiles.list(devices).stream()
+            .map(path -> PciAddress.find(path.getFileName().toString()))
+            .flatMap(Optional::stream)
+            .map(this::device)
+            .flatMap(Optional::stream)
+            .map(d -> new IommuGroup.Member(d.address(), d.driver(), !d.isEndpoint()))
+            .sorted(Comparator.comparing(IommuGroup.Member::address))
+            .toList());
+  }
+
+  /** The processes that hold that file open, as far as this user may see them. */
+  public List<Holder> holders(Path file) {
+    String wanted = file.toString();
+    return HostFiles.list(root.resolve("proc")).stream()
+        .filter(process -> process.getFileName().toString().matches("[0-9]{1,9}"))
+        .filter(
+            process ->
+                HostFiles.list(process.resolve("fd")).stream().anyMatch(fd -> isLinkTo(fd, wanted)))
+        .map(
+            process ->
+                new Holder(
+                    Integer.parseInt(process.getFileName().toString()),
+                    HostFiles.text(process.resolve("comm")).orElse("?")))
+        .toList();
+  }
+
+  /**
+   * A process.
+   *
+   * @param name as in its {@code comm}
+   */
+  public record Holder(int pid, String name) {
+    @Override
+    public String toString() {
+      return "process " + pid + " (" + name + ")";
+    }
+  }
+
+  /** The device node of an IOMMU group. */
+  public Path vfioNode(int group) {
+    return root.resolve("dev/vfio/" + group);
+  }
+
+  /** The device node of VFIO itself. */
+  public Path vfioNode() {
+    return root.resolve("dev/vfio/vfio");
+  }
+
+  /** Whether a driver for PCI devices is loaded. */
+  public boolean isDriverLoaded(String driver) {
+    return Files.isDirectory(driverDirectory(driver));
+  }
+
+  Path driverDirectory(String driver) {
+    return pci().resolve("drivers").resolve(driver);
+  }
+
+  Path root() {
+    return root;
+  }
+
+  private Path pci() {
+    return root.resolve("sys/bus/pci");
+  }
+
+  private static boolean isLinkTo(Path link, String target) {
+    try {
+      return Files.readSymbolicLink(link).toString().equals(target);
+    } catch (IOException e) {
+      return false;
+    }
+  }
+}
