@@ -7,8 +7,9 @@ import org.gatun.pci.spi.FoundDevice;
 import org.gatun.pci.spi.PciBackend;
 
 /**
- * Devices that exist because their name says so: {@code simulated:edu}. Each open makes a bus in
- * real time with that one device, which ends when the device is closed.
+ * Devices that exist because their name says so: {@code simulated:edu}, {@code
+ * simulated:nvme,size=1G}. Each open makes a bus in real time with that one device, which ends when
+ * the device is closed.
  */
 public final class SimulatedBackend implements PciBackend {
   /** For {@link java.util.ServiceLoader}. */
