@@ -3,8 +3,6 @@ package org.gatun.cli;
 import java.util.Locale;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import picocli.CommandLine.ITypeConverter;
-import picocli.CommandLine.TypeConversionException;
 
 /**
  * A number of bytes on the command line: {@code 512}, {@code 4K}, {@code 64M}, {@code 1G}, in
@@ -40,17 +38,5 @@ record ByteSize(long bytes) {
       unit++;
     }
     return value + (unit == 0 ? "" : String.valueOf(UNITS.charAt(unit - 1)));
-  }
-
-  /** For picocli. */
-  static final class Converter implements ITypeConverter<ByteSize> {
-    @Override
-    public ByteSize convert(String text) {
-      try {
-        return parse(text);
-      } catch (IllegalArgumentException e) {
-        throw new TypeConversionException(e.getMessage());
-      }
-    }
   }
 }

@@ -2,15 +2,19 @@ package org.gatun.cli;
 
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
+import java.util.function.Function;
 import org.gatun.pci.DeviceName;
+import org.gatun.pci.PciAddress;
 import picocli.AutoComplete.GenerateCompletion;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
+import picocli.CommandLine.TypeConversionException;
 
 /** The {@code gatun} command: drives PCI devices from the shell. */
 @Command(
@@ -69,12 +73,24 @@ public final class Gatun implements Runnable {
             .setExecutionExceptionHandler(errors)
             .setParameterExceptionHandler(errors)
             .setCaseInsensitiveEnumValuesAllowed(true)
-            .registerConverter(DeviceName.class, DeviceName::parse)
-            .registerConverter(ByteSize.class, new ByteSize.Converter());
+            .registerConverter(DeviceName.class, checked(DeviceName::parse))
+            .registerConverter(PciAddress.class, checked(PciAddress::parse))
+            .registerConverter(ByteSize.class, checked(ByteSize::parse));
     int status = command.execute(args);
     out.flush();
     err.flush();
     return status;
+  }
+
+  /** A converter whose error is what the parser says, without the exception around it. */
+  private static <T> ITypeConverter<T> checked(Function<String, T> parser) {
+    return text -> {
+      try {
+        return parser.apply(text);
+      } catch (IllegalArgumentException e) {
+        throw new TypeConversionException(e.getMessage());
+      }
+    };
   }
 
   @Override

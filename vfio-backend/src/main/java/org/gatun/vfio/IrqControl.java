@@ -5,8 +5,10 @@ import static java.lang.foreign.ValueLayout.JAVA_INT;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import org.gatun.nativeaccess.Errno;
 import org.gatun.nativeaccess.Fd;
 import org.gatun.nativeaccess.HeldFds;
+import org.gatun.nativeaccess.LinuxException;
 
 /** The interrupts of a VFIO device, as the kernel sees them: by index and number. */
 final class IrqControl {
@@ -24,6 +26,12 @@ final class IrqControl {
       return (info.getInt("flags") & Vfio.IRQ_INFO_EVENTFD) != 0
           ? Math.max(0, info.getInt("count"))
           : 0;
+    } catch (LinuxException e) {
+      // So the kernel answers for the error interrupt of a device that is not PCI Express.
+      if (e.errno() == Errno.EINVAL) {
+        return 0;
+      }
+      throw e;
     }
   }
 
