@@ -24,7 +24,6 @@ import java.util.concurrent.TimeUnit;
  * <p>{@link #signal}, {@link #take} and {@link #await} allocate nothing and take no lock.
  */
 public final class EventFd implements AutoCloseable {
-  private static final Duration LONGEST = Duration.ofNanos(Long.MAX_VALUE);
   private static final MemorySegment ONE = one();
 
   private final Fd fd;
@@ -188,7 +187,8 @@ public final class EventFd implements AutoCloseable {
   }
 
   private static long nanos(Duration limit) {
-    return limit.compareTo(LONGEST) >= 0 ? Long.MAX_VALUE : Math.max(0, limit.toNanos());
+    // Unlike toNanos, this saturates.
+    return Math.max(0, TimeUnit.NANOSECONDS.convert(limit));
   }
 
   private static void setTimeout(MemorySegment timespec, long nanos) {

@@ -66,6 +66,11 @@ final class FfmCalls implements LinuxCalls {
   }
 
   @Override
+  public Module nativeModule() {
+    return FfmCalls.class.getModule();
+  }
+
+  @Override
   public int open(String path, int flags) {
     MemorySegment errno = ERRNO.get();
     try (Arena arena = Arena.ofConfined()) {

@@ -69,13 +69,21 @@ final class Linux {
     if (!os.equals("Linux")) {
       throw new IllegalStateException("Gatun drives devices on Linux only; this is " + os);
     }
+    Module module = FfmCalls.class.getModule();
     try {
-      return name.equals(FfmCalls.NAME) ? new FfmCalls() : provider(name);
+      if (name.equals(FfmCalls.NAME)) {
+        return new FfmCalls();
+      }
+      LinuxCalls calls = provider(name);
+      module = calls.nativeModule();
+      // Links it, so that a failure is reported here.
+      calls.getpagesize();
+      return calls;
     } catch (LinkageError | ServiceConfigurationError | IllegalCallerException e) {
-      String module = name.equals(FfmCalls.NAME) ? moduleName() : "com.sun.jna";
+      String flag = module.isNamed() ? module.getName() : "ALL-UNNAMED";
       throw new IllegalStateException(
           "no native access: start Java with --enable-native-access="
-              + module
+              + flag
               + " ("
               + rootCause(e)
               + ")",
@@ -102,11 +110,6 @@ final class Linux {
             + "; is the module org.gatun.nativeaccess."
             + name
             + " on the module path?");
-  }
-
-  private static String moduleName() {
-    Module module = Linux.class.getModule();
-    return module.isNamed() ? module.getName() : "ALL-UNNAMED";
   }
 
   private static Throwable rootCause(Throwable e) {

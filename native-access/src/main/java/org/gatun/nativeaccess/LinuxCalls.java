@@ -17,6 +17,9 @@ public interface LinuxCalls {
   /** The value of the system property {@code gatun.native} that chooses this implementation. */
   String name();
 
+  /** The module that needs native access, for messages. */
+  Module nativeModule();
+
   /** {@code open(2)}, without creating: there is no mode. */
   int open(String path, int flags);
 

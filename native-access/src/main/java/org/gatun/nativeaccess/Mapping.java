@@ -12,8 +12,6 @@ import java.lang.foreign.MemorySegment;
  * descriptor that was mapped can be closed: the mapping stays.
  */
 public final class Mapping implements AutoCloseable {
-  private static final long PAGE_SIZE = Linux.calls().getpagesize();
-
   private final String description;
   private final Arena arena;
   private final MemorySegment segment;
@@ -26,7 +24,7 @@ public final class Mapping implements AutoCloseable {
 
   /** The size of a page, in bytes. */
   public static long pageSize() {
-    return PAGE_SIZE;
+    return Linux.calls().getpagesize();
   }
 
   /**

@@ -67,11 +67,13 @@ public interface Bar {
    * Maps a part, with a lifetime of its own: each call gives a new mapping, which ends by its
    * {@code close} or with the device.
    *
-   * @param offset in bytes. Where the range is direct: any multiple of 4 (the rest of its page is
-   *     mapped too, but not reachable)
+   * @param offset in bytes, a multiple of 4 (where the range is direct the rest of its page is
+   *     mapped too, but not reachable); a multiple of 8 if 64-bit accesses are to be made, since
+   *     those are aligned in the BAR
    * @param length in bytes, a multiple of 4
-   * @throws IllegalArgumentException if the part is not wholly inside the BAR, or not wholly in
-   *     direct ranges or wholly in trapped ranges, or if this is an I/O BAR
+   * @throws IllegalArgumentException if offset or length break their rules, if the part is not
+   *     wholly inside the BAR, or not wholly in direct ranges or wholly in trapped ranges, or if
+   *     this is an I/O BAR
    * @throws DeviceGoneException if the device is closed
    */
   Mmio map(long offset, long length);

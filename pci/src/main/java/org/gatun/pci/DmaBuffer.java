@@ -15,7 +15,8 @@ import java.lang.invoke.VarHandle;
  *
  * <p>Each access throws {@link DeviceGoneException} once the buffer or its device is closed, {@link
  * IndexOutOfBoundsException} if it is not wholly inside, and {@link IllegalArgumentException} if
- * the offset is not a multiple of the width.
+ * the offset is not a multiple of the width, or if it writes memory that its owner gave as
+ * read-only.
  */
 public final class DmaBuffer implements AutoCloseable {
   private static final VarHandle CLOSED;
@@ -271,7 +272,13 @@ public final class DmaBuffer implements AutoCloseable {
           new IndexOutOfBoundsException(
               device + ": " + at + " is not inside the buffer of " + size() + " bytes");
       case IllegalArgumentException e ->
-          new IllegalArgumentException(device + ": " + at + " is not aligned to its width", e);
+          new IllegalArgumentException(
+              device
+                  + ": "
+                  + at
+                  + " is not aligned to its width"
+                  + (segment.isReadOnly() ? ", or is written, and the memory is read-only" : ""),
+              e);
       case IllegalStateException e -> new DeviceGoneException(device, at, e);
       default -> cause;
     };

@@ -14,7 +14,7 @@ enum SystemTime implements TimeSource {
 
   @Override
   public void sleep(Duration duration) {
-    long deadline = System.nanoTime() + duration.toNanos();
+    long deadline = System.nanoTime() + TimeSource.saturatedNanos(duration);
     long left = deadline - System.nanoTime();
     while (left > 0 && !Thread.currentThread().isInterrupted()) {
       LockSupport.parkNanos(this, left);

@@ -33,17 +33,33 @@ public interface TimeSource {
    * Polls until a condition holds.
    *
    * @param limit how long at most; the condition is checked once more at the end
-   * @param interval how long to sleep between checks
-   * @return whether it held
+   * @param interval how long to sleep between checks, more than zero; less at the end
+   * @return whether it held; false too if the thread was interrupted (its flag stays set)
+   * @throws IllegalArgumentException if the interval is not more than zero: virtual time would
+   *     stand still
    */
   default boolean await(BooleanSupplier condition, Duration limit, Duration interval) {
-    long deadline = nanoTime() + limit.toNanos();
+    if (!interval.isPositive()) {
+      throw new IllegalArgumentException("an interval is more than zero, not " + interval);
+    }
+    long deadline = nanoTime() + saturatedNanos(limit);
     while (!condition.getAsBoolean()) {
-      if (nanoTime() - deadline >= 0 || Thread.currentThread().isInterrupted()) {
+      long left = deadline - nanoTime();
+      if (left <= 0 || Thread.currentThread().isInterrupted()) {
         return condition.getAsBoolean();
       }
-      sleep(interval);
+      sleep(interval.compareTo(Duration.ofNanos(left)) < 0 ? interval : Duration.ofNanos(left));
     }
     return true;
+  }
+
+  /**
+   * For implementations: a duration in nanoseconds, where those that don't fit 64 bits (292 years)
+   * stand for "forever".
+   */
+  static long saturatedNanos(Duration duration) {
+    return duration.compareTo(Duration.ofNanos(Long.MAX_VALUE)) < 0
+        ? duration.toNanos()
+        : Long.MAX_VALUE;
   }
 }

@@ -48,25 +48,29 @@ public record BarRegister(
       int offset = offset(index);
       int low = config.read32(offset);
       int lowMask = probe(config, offset, low);
-      if (lowMask == 0) {
+      // The low bits are wired: if they change, nothing answers any more.
+      int flags = (lowMask & IO_SPACE) != 0 ? IO_FLAGS : MEMORY_FLAGS;
+      if (lowMask == 0 || (low != 0 && ((low ^ lowMask) & flags) != 0)) {
         continue;
       }
       BarRegister bar = decodeOne(config, index, low == 0 ? lowMask & MEMORY_FLAGS : low);
       if (bar == null) {
         continue;
       }
-      long mask = lowMask & ~(bar.io ? IO_FLAGS : MEMORY_FLAGS);
+      long mask = lowMask & ~flags;
       if (bar.wide) {
         int highOffset = offset(index + 1);
         int high = probe(config, highOffset, config.read32(highOffset));
         mask = (mask & 0xffffffffL) | (long) high << 32;
-      } else if (bar.io && (mask >>> 16 & 0xffff) == 0) {
+      } else if (bar.io && mask != 0 && (mask >>> 16 & 0xffff) == 0) {
         // A device may wire the upper half of an I/O BAR to zero.
         mask |= 0xffff_0000L;
       }
       long size =
           bar.wide ? Long.lowestOneBit(mask) : Integer.lowestOneBit((int) mask) & 0xffffffffL;
-      found.add(new BarRegister(index, bar.io, bar.wide, bar.prefetchable, bar.address, size));
+      if (size != 0) {
+        found.add(new BarRegister(index, bar.io, bar.wide, bar.prefetchable, bar.address, size));
+      }
       index += bar.wide ? 1 : 0;
     }
     return found;

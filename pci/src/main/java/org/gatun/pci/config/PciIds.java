@@ -2,11 +2,13 @@ package org.gatun.pci.config;
 
 import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.InputStreamReader;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -42,8 +44,11 @@ public final class PciIds {
    */
   public static PciIds load(Path file) {
     PciIds ids = new PciIds();
-    // The file is in UTF-8, but names in it have not always been: ISO 8859-1 reads anything.
-    try (BufferedReader reader = Files.newBufferedReader(file, StandardCharsets.ISO_8859_1)) {
+    // The file is in UTF-8, but names in it have not always been: unlike Files.newBufferedReader,
+    // this reader replaces what it can't decode.
+    try (BufferedReader reader =
+        new BufferedReader(
+            new InputStreamReader(Files.newInputStream(file), StandardCharsets.UTF_8))) {
       Parser parser = ids.new Parser();
       for (String line = reader.readLine(); line != null; line = reader.readLine()) {
         parser.line(line);
@@ -126,11 +131,12 @@ public final class PciIds {
     }
 
     private int number(String text, int digits) {
+      if (text.length() <= digits || text.charAt(digits) != ' ') {
+        return -1;
+      }
       try {
-        return text.length() > digits && text.charAt(digits) == ' '
-            ? Integer.parseInt(text.substring(0, digits), 16)
-            : -1;
-      } catch (NumberFormatException _) {
+        return HexFormat.fromHexDigits(text, 0, digits);
+      } catch (IllegalArgumentException _) {
         return -1;
       }
     }

@@ -79,11 +79,11 @@ public final class ResourceTracker {
       closed = true;
       entries = new ArrayList<>(open.values());
     }
-    RuntimeException failure = null;
+    Throwable failure = null;
     for (Entry entry : entries.reversed()) {
       try {
         entry.close.run();
-      } catch (RuntimeException e) {
+      } catch (RuntimeException | Error e) { // InternalError too: memory that went away
         if (failure == null) {
           failure = e;
         } else {
@@ -91,8 +91,11 @@ public final class ResourceTracker {
         }
       }
     }
-    if (failure != null) {
-      throw failure;
+    switch (failure) {
+      case null -> {}
+      case RuntimeException e -> throw e;
+      case Error e -> throw e;
+      default -> throw new AssertionError(failure);
     }
   }
 }

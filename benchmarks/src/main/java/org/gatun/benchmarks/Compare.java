@@ -1,0 +1,100 @@
+package org.gatun.benchmarks;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collection;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.stream.Collectors;
+import org.openjdk.jmh.results.RunResult;
+import org.openjdk.jmh.runner.Runner;
+import org.openjdk.jmh.runner.RunnerException;
+import org.openjdk.jmh.runner.options.Options;
+import org.openjdk.jmh.runner.options.OptionsBuilder;
+import org.openjdk.jmh.runner.options.TimeValue;
+import org.openjdk.jmh.runner.options.VerboseMode;
+
+/**
+ * Runs benchmarks in five interleaved runs, each in a JVM of its own, and prints all figures, the
+ * median, and the ratio to the one whose name ends in C. On a noisy machine, ratios within one run
+ * are what counts: the ratio is taken run by run, and then its median.
+ */
+public final class Compare {
+  private static final int RUNS = 5;
+
+  private Compare() {}
+
+  /**
+   * {@code Compare [REGEX]}.
+   *
+   * @throws RunnerException if JMH can't run them
+   */
+  public static void main(String[] args) throws RunnerException {
+    String regex = args.length == 0 ? "org.gatun.benchmarks" : args[0];
+    Map<String, List<Double>> scores = new LinkedHashMap<>();
+    for (int run = 1; run <= RUNS; run++) {
+      System.err.printf("run %d of %d%n", run, RUNS);
+      for (RunResult result : new Runner(options(regex)).run()) {
+        scores
+            .computeIfAbsent(result.getParams().getBenchmark(), _ -> new ArrayList<>())
+            .add(result.getPrimaryResult().getScore());
+      }
+    }
+    print(scores);
+  }
+
+  private static Options options(String regex) {
+    return new OptionsBuilder()
+        .include(regex)
+        .forks(1)
+        .warmupIterations(3)
+        .warmupTime(TimeValue.milliseconds(500))
+        .measurementIterations(3)
+        .measurementTime(TimeValue.milliseconds(500))
+        .jvmArgs("--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow")
+        .verbosity(VerboseMode.SILENT)
+        .build();
+  }
+
+  private static void print(Map<String, List<Double>> scores) {
+    Map<String, List<String>> groups =
+        scores.keySet().stream()
+            .collect(
+                Collectors.groupingBy(Compare::group, LinkedHashMap::new, Collectors.toList()));
+    System.out.printf(
+        "%-36s %-44s %9s %12s %15s%n",
+        "BENCHMARK", "ns, run by run", "MEDIAN", "RATIO TO C", "SPREAD");
+    groups.forEach((group, names) -> printGroup(scores, names));
+  }
+
+  private static void printGroup(Map<String, List<Double>> scores, Collection<String> names) {
+    List<Double> base =
+        names.stream().filter(n -> n.endsWith("C")).findFirst().map(scores::get).orElseThrow();
+    for (String name : names) {
+      List<Double> own = Objects.requireNonNull(scores.get(name));
+      double[] ratios = new double[own.size()];
+      Arrays.setAll(ratios, i -> own.get(i) / base.get(i));
+      Arrays.sort(ratios);
+      System.out.printf(
+          "%-36s %-44s %9.2f %12.2f %7.2f..%.2f%n",
+          name.substring(name.lastIndexOf('.', name.lastIndexOf('.') - 1) + 1),
+          own.stream().map("%.2f"::formatted).collect(Collectors.joining(" ")),
+          own.stream().sorted().toList().get(own.size() / 2),
+          ratios[ratios.length / 2],
+          ratios[0],
+          ratios[ratios.length - 1]);
+    }
+  }
+
+  /** The class and the first word of the method: {@code RegisterAccess.store}. */
+  private static String group(String benchmark) {
+    int method = benchmark.lastIndexOf('.') + 1;
+    int end = method;
+    while (end < benchmark.length() && !Character.isUpperCase(benchmark.charAt(end))) {
+      end++;
+    }
+    return benchmark.substring(0, end);
+  }
+}

@@ -1,0 +1,10 @@
+import org.jspecify.annotations.NullMarked;
+
+/** Registers and structures of standard devices, as constants and typed views: no behaviour. */
+@NullMarked
+module org.gatun.specs {
+  requires static org.jspecify;
+
+  exports org.gatun.specs.edu;
+  exports org.gatun.specs.nvme;
+}

@@ -1,0 +1,4 @@
+/** A first driver. */
+module org.example.firstdriver {
+  requires org.gatun.pci;
+}

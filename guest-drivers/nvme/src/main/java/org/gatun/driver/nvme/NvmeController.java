@@ -1,0 +1,561 @@
+package org.gatun.driver.nvme;
+
+import java.lang.System.Logger.Level;
+import java.time.Duration;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
+import org.gatun.pci.DeviceGoneException;
+import org.gatun.pci.DeviceName;
+import org.gatun.pci.DeviceProtocolException;
+import org.gatun.pci.DeviceTimeoutException;
+import org.gatun.pci.Mmio;
+import org.gatun.pci.PciDevice;
+import org.gatun.pci.PciException;
+import org.gatun.specs.nvme.Cns;
+import org.gatun.specs.nvme.Csts;
+import org.gatun.specs.nvme.IdentifyController;
+import org.gatun.specs.nvme.IdentifyNamespace;
+import org.gatun.specs.nvme.NamespaceList;
+import org.gatun.specs.nvme.SubmissionEntry;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * An NVM Express controller that was brought up: its identity, its namespaces, and the queue pairs
+ * through which they are read and written.
+ *
+ * <p>Any thread; a queue pair belongs to one. The controller does not own its device: whoever
+ * opened that closes it, after this.
+ */
+public final class NvmeController implements AutoCloseable {
+  private static final System.Logger LOGGER = System.getLogger("org.gatun.driver.nvme");
+
+  /** Far more than any controller has, and few enough to ask for each. */
+  private static final int MAX_NAMESPACES = 4096;
+
+  /** What Linux gives a controller that does not say how long its shutdown takes. */
+  private static final Duration LEAST_SHUTDOWN = Duration.ofSeconds(5);
+
+  private static final Duration MOST_SHUTDOWN = Duration.ofSeconds(60);
+
+  private final PciDevice device;
+  private final NvmeOptions options;
+  private final Registers registers;
+  private final Mmio doorbells;
+  private final AdminQueue admin;
+  private final Resources resources;
+  private final int maxQueues;
+  private final int maxTransferBytes;
+  private final IdentifyController identity;
+  private final int oncs;
+  private final Map<Integer, NvmeNamespace> namespaces = new LinkedHashMap<>();
+  private final Map<Integer, String> refused = new LinkedHashMap<>();
+
+  /** The open queue pairs, by id. Guarded by this, as are the admin queue and what follows. */
+  private final Map<Integer, NvmeQueuePair> queues = new TreeMap<>();
+
+  private List<InterruptLine> lines = List.of();
+  private boolean closed;
+
+  /**
+   * Counts the times that the controller was stopped, by a reset, a failure or close. A queue pair
+   * that has another number has lost its queues; it does not touch the device before it has looked.
+   */
+  private volatile int epoch;
+
+  private volatile int resets;
+  private volatile @Nullable PciException failure;
+
+  /** Takes over what {@link #open} has brought up, and looks at what is there. */
+  private NvmeController(
+      PciDevice device,
+      NvmeOptions options,
+      Registers registers,
+      Mmio doorbells,
+      AdminQueue admin,
+      int queuesWithDoorbells,
+      Resources resources) {
+    this.device = device;
+    this.options = options;
+    this.registers = registers;
+    this.doorbells = doorbells;
+    this.admin = admin;
+    this.resources = resources;
+    this.identity = new IdentifyController(admin.identify(Cns.CONTROLLER, 0));
+    this.oncs = identity.oncs();
+    checkIdentity();
+    this.maxTransferBytes =
+        (int)
+            Math.min(options.maxTransferBytes(), identity.maxTransferSize(registers.minPageSize()));
+    identifyNamespaces();
+    this.maxQueues = admin.setNumberOfQueues(queuesWithDoorbells);
+  }
+
+  /**
+   * Brings a controller up: disables it, enables it with an admin queue, identifies it and its
+   * namespaces (Base 3.5.1).
+   *
+   * @throws DeviceProtocolException if the device is no NVMe controller, answers all ones, or
+   *     breaks the protocol
+   * @throws DeviceTimeoutException if it does not become ready in the time that it asks for itself
+   * @throws PciException if it is of a kind that this driver can't drive
+   */
+  public static NvmeController open(PciDevice device, NvmeOptions options) {
+    Resources resources = new Resources();
+    try {
+      Registers registers = Registers.map(device, options.time());
+      resources.add(registers::close);
+      int queues = registers.queuesWithDoorbells(options.maxQueues());
+      Mmio doorbells = registers.mapDoorbells(queues);
+      resources.add(doorbells::close);
+      registers.disable();
+      AdminQueue admin = new AdminQueue(device.name(), device.dma(), registers, doorbells, options);
+      resources.add(admin::close);
+      device.busMaster(true);
+      resources.add(() -> device.busMaster(false));
+      resources.add(registers::disable);
+      admin.enable();
+      return new NvmeController(device, options, registers, doorbells, admin, queues, resources);
+    } catch (RuntimeException e) {
+      try {
+        resources.close();
+      } catch (RuntimeException suppressed) {
+        e.addSuppressed(suppressed);
+      }
+      throw e;
+    }
+  }
+
+  /** The name of the device. */
+  public DeviceName name() {
+    return device.name();
+  }
+
+  /** What the controller says of itself. */
+  public IdentifyController identity() {
+    return identity;
+  }
+
+  /**
+   * The active namespaces that can be used, by ascending id. Those with metadata, or with blocks
+   * that are no power of two from 512 or longer than a transfer, are left out, and logged.
+   */
+  public List<NvmeNamespace> namespaces() {
+    return List.copyOf(namespaces.values());
+  }
+
+  /**
+   * A namespace.
+   *
+   * @throws IllegalArgumentException if it is not active; the message says which are
+   * @throws PciException if it is active, but this driver can't use it
+   */
+  public NvmeNamespace namespace(int id) {
+    NvmeNamespace namespace = namespaces.get(id);
+    if (namespace != null) {
+      return namespace;
+    }
+    String reason = refused.get(id);
+    if (reason != null) {
+      throw new PciException(
+          name(),
+          "namespace %s can't be used: %s".formatted(Integer.toUnsignedString(id), reason),
+          "format it without metadata",
+          null);
+    }
+    throw new IllegalArgumentException(
+        "%s: no namespace %s; active are: %s"
+            .formatted(
+                name(),
+                Integer.toUnsignedString(id),
+                namespaces.isEmpty()
+                    ? "none"
+                    : namespaces.keySet().stream()
+                        .map(Integer::toUnsignedString)
+                        .collect(Collectors.joining(", "))));
+  }
+
+  /** The longest transfer of one command in bytes: MDTS, or the limit of the options. */
+  public int maxTransferBytes() {
+    return maxTransferBytes;
+  }
+
+  /** How many queue pairs there can be at a time: what the controller allowed, or the options. */
+  public int maxQueuePairs() {
+    return maxQueues;
+  }
+
+  /** How many commands can be in flight on a queue pair, by CAP.MQES. */
+  public int maxQueueDepth() {
+    // One entry of a ring stays empty, to tell full from empty (Base 3.3.1.1).
+    return Math.min(registers.maxQueueEntries() - 1, SubmissionEntry.MAX_COMMAND_ID);
+  }
+
+  /** How often the controller was reset because a command was not completed in time. */
+  public int resets() {
+    return resets;
+  }
+
+  /** Creates a queue pair for the calling thread, with the depth and completion of the options. */
+  public NvmeQueuePair createQueuePair() {
+    return createQueuePair(options.queueDepth());
+  }
+
+  /** Creates a queue pair for the calling thread, with the completion of the options. */
+  public NvmeQueuePair createQueuePair(int depth) {
+    return createQueuePair(depth, options.completion());
+  }
+
+  /**
+   * Creates a queue pair for the calling thread.
+   *
+   * @param depth how many commands can be in flight, from 1; cut down to {@link #maxQueueDepth}
+   * @throws PciException if all queue pairs are in use
+   */
+  public synchronized NvmeQueuePair createQueuePair(int depth, Completion completion) {
+    if (depth < 1) {
+      throw new IllegalArgumentException("the queue depth is at least 1, not " + depth);
+    }
+    checkUsable("creating a queue pair");
+    int id = 1;
+    while (queues.containsKey(id)) {
+      id++;
+    }
+    if (id > maxQueues) {
+      throw new PciException(
+          name(),
+          "all %d queue pairs are in use".formatted(maxQueues),
+          "close one, or allow for more in the options if the controller has them",
+          null);
+    }
+    InterruptLine line = completion == Completion.INTERRUPT ? lineForQueue(id) : null;
+    NvmeQueuePair pair =
+        new NvmeQueuePair(this, id, Math.min(depth, maxQueueDepth()), line, options, device.dma());
+    try {
+      pair.start();
+    } catch (RuntimeException e) {
+      pair.free();
+      throw e;
+    }
+    queues.put(id, pair);
+    if (line != null) {
+      line.addUser();
+    }
+    return pair;
+  }
+
+  /**
+   * Opens a namespace to be read and written by the calling thread, on a queue pair of its own.
+   *
+   * @throws IllegalArgumentException as {@link #namespace}
+   * @throws PciException as {@link #namespace} and {@link #createQueuePair(int, Completion)}
+   */
+  public NvmeDisk openDisk(int namespaceId) {
+    NvmeNamespace namespace = namespace(namespaceId);
+    return new NvmeDisk(this, namespace, createQueuePair(), device.dma());
+  }
+
+  /**
+   * Shuts the controller down: deletes its queues, notifies it of a normal shutdown, so that it
+   * writes its cache, and gives all buffers, mappings and vectors back. Bus master is off then.
+   * Idempotent, from any thread. What is in flight on a queue pair is completed when its owner
+   * polls next.
+   *
+   * @throws DeviceTimeoutException if the shutdown is not complete in time; all is given back even
+   *     so
+   */
+  @Override
+  public synchronized void close() {
+    if (closed) {
+      return;
+    }
+    closed = true;
+    boolean failed = failure != null;
+    failure = new DeviceGoneException(name(), "NVMe controller", null);
+    if (!failed) {
+      resources.add(() -> registers.shutDown(shutdownTimeout()));
+      resources.add(this::deleteQueues);
+    }
+    try {
+      resources.close();
+    } catch (PciException e) {
+      // A device that is gone, or has failed, can't be shut down, and its owner knows already.
+      if (!failed && !(e instanceof DeviceGoneException)) {
+        throw e;
+      }
+      LOGGER.log(Level.DEBUG, "closing", e);
+    } finally {
+      // Only now, when the controller does no DMA any more.
+      queues.values().forEach(NvmeQueuePair::free);
+      queues.clear();
+      epoch++;
+    }
+  }
+
+  // For queue pairs.
+
+  int epoch() {
+    return epoch;
+  }
+
+  Registers registers() {
+    return registers;
+  }
+
+  Mmio doorbells() {
+    return doorbells;
+  }
+
+  boolean supports(int command) {
+    return (oncs & command) != 0;
+  }
+
+  /**
+   * Whether the controller has failed, or is closed.
+   *
+   * @return null if it works
+   */
+  @Nullable PciException failure(String operation) {
+    PciException cause = failure;
+    return switch (cause) {
+      case null -> null;
+      case DeviceGoneException _ -> new DeviceGoneException(name(), operation, cause);
+      default ->
+          new PciException(
+              name(),
+              operation + ": the controller has failed before (" + cause.getMessage() + ")",
+              "close it and open it again",
+              cause);
+    };
+  }
+
+  /**
+   * Tells the controller of a queue pair's queues, again after a reset.
+   *
+   * @return the epoch that they live in
+   */
+  synchronized int createQueues(NvmeQueuePair pair) {
+    checkUsable("creating queues");
+    runAdmin(
+        () -> {
+          admin.createCompletionQueue(
+              pair.id(), pair.entries(), pair.completionAddress(), pair.vector());
+          try {
+            admin.createSubmissionQueue(pair.id(), pair.entries(), pair.submissionAddress());
+          } catch (NvmeStatusException e) {
+            admin.deleteCompletionQueue(pair.id());
+            throw e;
+          }
+        });
+    return epoch;
+  }
+
+  /** Deletes a submission queue, unless the controller has forgotten it already. */
+  synchronized void deleteSubmissionQueue(NvmeQueuePair pair, int pairEpoch) {
+    if (epoch == pairEpoch && failure == null) {
+      runAdmin(() -> admin.deleteSubmissionQueue(pair.id()));
+    }
+  }
+
+  /** Deletes a completion queue, unless the controller has forgotten it already. */
+  synchronized void deleteCompletionQueue(NvmeQueuePair pair, int pairEpoch) {
+    if (epoch == pairEpoch && failure == null) {
+      runAdmin(() -> admin.deleteCompletionQueue(pair.id()));
+    }
+  }
+
+  /** Frees a queue pair, whose id is free again. */
+  synchronized void forget(NvmeQueuePair pair, @Nullable InterruptLine line) {
+    if (queues.remove(pair.id(), pair)) {
+      if (line != null) {
+        line.removeUser();
+      }
+      pair.free();
+    }
+  }
+
+  /** Asks for a command to be aborted, which was not completed in time. */
+  synchronized void abort(NvmeQueuePair pair, int pairEpoch, int commandId) {
+    if (epoch != pairEpoch || failure != null) {
+      return;
+    }
+    String command = "command %d of queue %d".formatted(commandId, pair.id());
+    int csts;
+    try {
+      csts = registers.status();
+    } catch (DeviceGoneException e) {
+      fail(e);
+      return;
+    }
+    if (Csts.cfs(csts) || !Csts.rdy(csts)) {
+      reset(command + " was not completed in time, and CSTS is 0x" + Integer.toHexString(csts));
+      return;
+    }
+    LOGGER.log(Level.WARNING, "{0}: {1} was not completed in time: aborting it", name(), command);
+    try {
+      admin.abort(pair.id(), commandId);
+    } catch (NvmeStatusException e) {
+      // It may be complete by now; if it is not, the next time-out resets the controller.
+      LOGGER.log(Level.WARNING, e.getMessage());
+    } catch (DeviceTimeoutException e) {
+      reset(command + " was not completed in time, nor was Abort");
+    } catch (PciException e) {
+      fail(e);
+    }
+  }
+
+  /** Resets the controller, because a command was not completed even though it was aborted. */
+  synchronized void resetAfterAbort(NvmeQueuePair pair, int pairEpoch, int commandId) {
+    if (epoch == pairEpoch && failure == null) {
+      reset(
+          "command %d of queue %d was aborted, and not completed".formatted(commandId, pair.id()));
+    }
+  }
+
+  /**
+   * Gives the controller up: it does no DMA any more. Its first failure counts.
+   *
+   * @return what was given
+   */
+  synchronized <E extends PciException> E fail(E cause) {
+    if (failure == null) {
+      LOGGER.log(Level.ERROR, "{0}: the controller has failed", name(), cause);
+      failure = cause;
+      try {
+        device.busMaster(false);
+      } catch (PciException e) {
+        // Gone: nothing to stop.
+        cause.addSuppressed(e);
+      }
+      epoch++;
+    }
+    return cause;
+  }
+
+  /** Controller Reset (Base 3.7.2). Owners find their queues gone when they poll next. */
+  private synchronized void reset(String why) {
+    LOGGER.log(Level.WARNING, "{0}: resetting the controller: {1}", name(), why);
+    try {
+      registers.disable();
+      // From here on the controller uses no memory: commands in flight may be completed as aborted.
+      epoch++;
+      resets++;
+      admin.enable();
+      admin.setNumberOfQueues(maxQueues);
+    } catch (PciException e) {
+      fail(e);
+    }
+  }
+
+  /** Runs admin commands; without an answer, or with a wrong one, the controller is of no use. */
+  private void runAdmin(Runnable commands) {
+    try {
+      commands.run();
+    } catch (DeviceTimeoutException e) {
+      reset(String.valueOf(e.getMessage()));
+      throw e;
+    } catch (DeviceProtocolException | DeviceGoneException e) {
+      throw fail(e);
+    }
+  }
+
+  private void checkUsable(String operation) {
+    PciException problem = failure(operation);
+    if (problem != null) {
+      throw problem;
+    }
+  }
+
+  private InterruptLine lineForQueue(int id) {
+    if (lines.isEmpty()) {
+      lines = InterruptLine.enable(name(), device.interrupts(), 1 + maxQueues, registers);
+      resources.add(() -> device.interrupts().disable());
+    }
+    return InterruptLine.forQueue(lines, id);
+  }
+
+  private void deleteQueues() {
+    try {
+      for (NvmeQueuePair pair : queues.values()) {
+        admin.deleteSubmissionQueue(pair.id());
+        admin.deleteCompletionQueue(pair.id());
+      }
+    } catch (PciException e) {
+      // Shutting down and disabling the controller come next, and end them all.
+      LOGGER.log(Level.WARNING, e.getMessage());
+    }
+  }
+
+  /** RTD3E, in microseconds, within reason. */
+  private Duration shutdownTimeout() {
+    Duration asked = Duration.ofNanos(identity.rtd3EntryLatency() * 1000);
+    if (asked.compareTo(LEAST_SHUTDOWN) < 0) {
+      return LEAST_SHUTDOWN;
+    }
+    return asked.compareTo(MOST_SHUTDOWN) > 0 ? MOST_SHUTDOWN : asked;
+  }
+
+  private void checkIdentity() {
+    int type = identity.controllerType();
+    if (type == IdentifyController.CNTRLTYPE_DISCOVERY
+        || type == IdentifyController.CNTRLTYPE_ADMINISTRATIVE) {
+      throw new PciException(
+          name(), "the controller does no I/O (CNTRLTYPE " + type + ")", "name another", null);
+    }
+    if (identity.requiredSqes() > SubmissionEntry.SIZE_LOG2
+        || identity.maxSqes() < SubmissionEntry.SIZE_LOG2) {
+      throw new DeviceProtocolException(
+          name(),
+          "the controller has no submission queue entries of 64 bytes (SQES %#x)"
+              .formatted(identity.sqes()),
+          null,
+          null);
+    }
+  }
+
+  /** The active namespaces, a list of up to 1024 after the other (Base 5.17.2.3). */
+  private void identifyNamespaces() {
+    int last = 0;
+    int found = 0;
+    NamespaceList list;
+    do {
+      list = new NamespaceList(admin.identify(Cns.ACTIVE_NAMESPACE_LIST, last));
+      for (int i = 0; i < list.count(); i++) {
+        int id = list.namespaceId(i);
+        if (Integer.compareUnsigned(id, last) <= 0) {
+          throw new DeviceProtocolException(
+              name(),
+              "the list of active namespaces does not ascend: %s after %s"
+                  .formatted(Integer.toUnsignedString(id), Integer.toUnsignedString(last)),
+              null,
+              null);
+        }
+        last = id;
+        if (++found > MAX_NAMESPACES) {
+          LOGGER.log(
+              Level.WARNING, "{0}: only {1} namespaces are looked at", name(), MAX_NAMESPACES);
+          return;
+        }
+        addNamespace(id);
+      }
+    } while (list.count() == NamespaceList.MAX_ENTRIES);
+  }
+
+  private void addNamespace(int id) {
+    IdentifyNamespace answer = new IdentifyNamespace(admin.identify(Cns.NAMESPACE, id));
+    NvmeNamespace.refusal(answer, maxTransferBytes)
+        .ifPresentOrElse(
+            reason -> {
+              refused.put(id, reason);
+              LOGGER.log(
+                  Level.WARNING,
+                  "{0}: namespace {1} can not be used: {2}",
+                  name(),
+                  Integer.toUnsignedString(id),
+                  reason);
+            },
+            () -> namespaces.put(id, new NvmeNamespace(id, answer, maxTransferBytes)));
+  }
+}

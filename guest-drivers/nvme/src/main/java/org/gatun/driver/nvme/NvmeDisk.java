@@ -1,0 +1,321 @@
+package org.gatun.driver.nvme;
+
+import java.lang.foreign.MemorySegment;
+import java.time.Duration;
+import org.gatun.pci.DeviceGoneException;
+import org.gatun.pci.DeviceProtocolException;
+import org.gatun.pci.DmaBuffer;
+import org.gatun.pci.DmaSpace;
+import org.gatun.pci.PciException;
+import org.gatun.specs.nvme.NvmCommand;
+import org.gatun.specs.nvme.NvmOpcode;
+import org.gatun.specs.nvme.NvmeStatus;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A namespace, read and written by byte offset: each call returns when it is done. A long request
+ * is split into commands, of which as many are in flight as the queue is deep.
+ *
+ * <p>One thread, as its queue pair. What to read or write is checked before anything is sent: a
+ * request is a multiple of the block, at a multiple of the block, and inside the namespace. If a
+ * command fails, no further ones are sent, those in flight are waited for, and the failure with the
+ * lowest address is thrown: other parts of the request may or may not have been done.
+ *
+ * <p>Each request throws
+ *
+ * <ul>
+ *   <li>{@link IllegalArgumentException} if it breaks the rules above;
+ *   <li>{@link NvmeStatusException} if a command fails; with {@link
+ *       NvmeStatus#COMMAND_ABORT_REQUESTED} or {@link NvmeStatus#COMMAND_ABORTED_BY_HOST} if it was
+ *       not completed in time;
+ *   <li>{@link DeviceProtocolException} and {@link DeviceGoneException}, and {@link PciException}
+ *       for a controller that has failed before, as {@link NvmeQueuePair#poll}.
+ * </ul>
+ */
+public final class NvmeDisk implements AutoCloseable {
+  private static final int MAX_COPY_BYTES = 128 << 10;
+  private static final int MAX_COPY_SLOTS = 16;
+  private static final long MAX_RANGE_BLOCKS = 0xffff_ffffL;
+  private static final Duration WAIT = Duration.ofSeconds(1);
+
+  private final NvmeController controller;
+  private final NvmeNamespace namespace;
+  private final NvmeQueuePair queue;
+  private final DmaSpace dma;
+  private @Nullable CopyBuffer copyBuffer;
+
+  NvmeDisk(NvmeController controller, NvmeNamespace namespace, NvmeQueuePair queue, DmaSpace dma) {
+    this.controller = controller;
+    this.namespace = namespace;
+    this.queue = queue;
+    this.dma = dma;
+  }
+
+  /** The namespace. */
+  public NvmeNamespace namespace() {
+    return namespace;
+  }
+
+  /**
+   * Reads into DMA memory: nothing is copied.
+   *
+   * @param offset in the namespace, in bytes
+   * @param bufferOffset in the buffer, in bytes: a multiple of 4
+   * @param length in bytes
+   */
+  public void read(long offset, DmaBuffer buffer, long bufferOffset, long length) {
+    transfer(NvmOpcode.READ, offset, buffer, bufferOffset, length);
+  }
+
+  /** Reads as many bytes as the memory has, which is of any kind. */
+  public void read(long offset, MemorySegment target) {
+    copy(NvmOpcode.READ, offset, target);
+  }
+
+  /** Reads as many bytes as the array has. */
+  public void read(long offset, byte[] target) {
+    read(offset, MemorySegment.ofArray(target));
+  }
+
+  /** Writes from DMA memory, as {@link #read(long, DmaBuffer, long, long)} reads. */
+  public void write(long offset, DmaBuffer buffer, long bufferOffset, long length) {
+    transfer(NvmOpcode.WRITE, offset, buffer, bufferOffset, length);
+  }
+
+  /** Writes all of the memory, which is of any kind. */
+  public void write(long offset, MemorySegment source) {
+    copy(NvmOpcode.WRITE, offset, source);
+  }
+
+  /** Writes all of the array. */
+  public void write(long offset, byte[] source) {
+    write(offset, MemorySegment.ofArray(source));
+  }
+
+  /** Brings all that was written to the media. */
+  public void flush() {
+    new Request(NvmOpcode.FLUSH, 0, 1)
+        .run(1, (_, _, request) -> queue.submitFlush(namespace, request, -1));
+  }
+
+  /**
+   * Makes a range read as zeroes.
+   *
+   * @throws PciException also if the controller does not have the command
+   */
+  public void writeZeroes(long offset, long length) {
+    request(NvmOpcode.WRITE_ZEROES, offset, length)
+        .run(
+            NvmCommand.MAX_BLOCKS,
+            (lba, blocks, request) ->
+                queue.submitWriteZeroes(namespace, lba, (int) blocks, request, lba));
+  }
+
+  /**
+   * Tells the controller that the content of a range is not needed any more: what it reads as
+   * afterwards is up to the namespace (DLFEAT).
+   *
+   * @throws PciException also if the controller does not have the command
+   */
+  public void deallocate(long offset, long length) {
+    request(NvmOpcode.DATASET_MANAGEMENT, offset, length)
+        .run(
+            MAX_RANGE_BLOCKS,
+            (lba, blocks, request) -> queue.submitDeallocate(namespace, lba, blocks, request, lba));
+  }
+
+  /** Gives the queue pair back. Idempotent; by the owner. */
+  @Override
+  public void close() {
+    try {
+      queue.close();
+    } finally {
+      CopyBuffer copy = copyBuffer;
+      if (copy != null) {
+        copy.memory.close();
+      }
+    }
+  }
+
+  private void transfer(int opcode, long offset, DmaBuffer buffer, long bufferOffset, long length) {
+    Request request = request(opcode, offset, length);
+    if (bufferOffset < 0 || bufferOffset > buffer.size() - length || (bufferOffset & 3) != 0) {
+      throw new IllegalArgumentException(
+          "%s: offset %d, which must be a multiple of 4, and %d bytes are not inside the %s"
+              .formatted(controller.name(), bufferOffset, length, buffer));
+    }
+    request.run(
+        namespace.maxTransferBlocks(),
+        (lba, blocks, callback) -> {
+          long at = bufferOffset + (lba << namespace.blockShift()) - offset;
+          return opcode == NvmOpcode.READ
+              ? queue.submitRead(namespace, lba, (int) blocks, buffer, at, callback, lba)
+              : queue.submitWrite(namespace, lba, (int) blocks, buffer, at, callback, lba);
+        });
+  }
+
+  /** Transfers by way of DMA memory of our own. */
+  private void copy(int opcode, long offset, MemorySegment memory) {
+    Request request = request(opcode, offset, memory.byteSize());
+    CopyBuffer copy = copyBuffer();
+    request.run(
+        copy.slotSize >>> namespace.blockShift(),
+        (lba, blocks, callback) -> {
+          if (copy.freeCount == 0) {
+            return false;
+          }
+          int slot = copy.free[copy.freeCount - 1];
+          long at = (long) slot * copy.slotSize;
+          long bytes = blocks << namespace.blockShift();
+          long position = (lba << namespace.blockShift()) - offset;
+          if (opcode == NvmOpcode.WRITE) {
+            MemorySegment.copy(memory, position, copy.memory.segment(), at, bytes);
+          }
+          NvmeCallback done =
+              (_, status) -> {
+                if (opcode == NvmOpcode.READ && NvmeStatus.isSuccess(status)) {
+                  MemorySegment.copy(copy.memory.segment(), at, memory, position, bytes);
+                }
+                copy.free[copy.freeCount++] = slot;
+                callback.completed(lba, status);
+              };
+          boolean submitted =
+              opcode == NvmOpcode.READ
+                  ? queue.submitRead(namespace, lba, (int) blocks, copy.memory, at, done, lba)
+                  : queue.submitWrite(namespace, lba, (int) blocks, copy.memory, at, done, lba);
+          if (submitted) {
+            copy.freeCount--;
+          }
+          return submitted;
+        });
+  }
+
+  private CopyBuffer copyBuffer() {
+    CopyBuffer copy = copyBuffer;
+    if (copy == null) {
+      int slotSize =
+          Math.max(
+              namespace.blockSize(),
+              Math.min(MAX_COPY_BYTES, namespace.maxTransferBlocks() << namespace.blockShift()));
+      copy = new CopyBuffer(dma, slotSize, Math.min(queue.depth(), MAX_COPY_SLOTS));
+      copyBuffer = copy;
+    }
+    return copy;
+  }
+
+  private Request request(int opcode, long offset, long length) {
+    long blockMask = namespace.blockSize() - 1L;
+    String problem = null;
+    if (offset < 0 || length < 0) {
+      problem = "is negative";
+    } else if ((offset & blockMask) != 0 || (length & blockMask) != 0) {
+      problem = "is not a multiple of the block";
+    } else if (offset > namespace.sizeBytes() || length > namespace.sizeBytes() - offset) {
+      problem = "goes past the end";
+    }
+    if (problem != null) {
+      throw new IllegalArgumentException(
+          "%s: offset %d, length %d %s: namespace %s has blocks of %d bytes, and %d bytes in all"
+              .formatted(
+                  controller.name(),
+                  offset,
+                  length,
+                  problem,
+                  Integer.toUnsignedString(namespace.id()),
+                  namespace.blockSize(),
+                  namespace.sizeBytes()));
+    }
+    return new Request(
+        opcode, offset >>> namespace.blockShift(), length >>> namespace.blockShift());
+  }
+
+  /** Submits one command of a request. */
+  private interface Step {
+    /**
+     * @return false if it has to wait for another one
+     */
+    boolean submit(long lba, long blocks, NvmeCallback callback);
+  }
+
+  /** DMA memory for those who have none: slots, each for one command. */
+  private static final class CopyBuffer {
+    final DmaBuffer memory;
+    final int slotSize;
+    final int[] free;
+    int freeCount;
+
+    CopyBuffer(DmaSpace dma, int slotSize, int slots) {
+      this.memory = dma.allocate((long) slotSize * slots, PrpLists.PAGE_SIZE);
+      this.slotSize = slotSize;
+      this.free = new int[slots];
+      for (int slot = 0; slot < slots; slot++) {
+        free[slot] = slot;
+      }
+      this.freeCount = slots;
+    }
+  }
+
+  /** One call of ours: the commands that it is split into, and what became of them. */
+  private final class Request implements NvmeCallback {
+    private final int opcode;
+    private final long first;
+    private final long blocks;
+    private int outstanding;
+    private int failure;
+    private long failedLba = Long.MAX_VALUE;
+
+    Request(int opcode, long first, long blocks) {
+      this.opcode = opcode;
+      this.first = first;
+      this.blocks = blocks;
+    }
+
+    void run(long maxBlocks, Step step) {
+      try {
+        long done = 0;
+        while (done < blocks && failure == 0) {
+          long count = Math.min(maxBlocks, blocks - done);
+          if (step.submit(first + done, count, this)) {
+            outstanding++;
+            done += count;
+          } else {
+            queue.ring();
+            waitForSome();
+          }
+        }
+      } finally {
+        // Whatever happened: the caller gets its memory back only when the controller is done with
+        // it.
+        queue.ring();
+        while (outstanding > 0) {
+          waitForSome();
+        }
+      }
+      if (failure != 0) {
+        throw NvmeStatusException.ofIo(
+            controller.name(), opcode, failure, namespace.id(), failedLba);
+      }
+    }
+
+    @Override
+    public void completed(long lba, int status) {
+      outstanding--;
+      if (!NvmeStatus.isSuccess(status) && lba < failedLba) {
+        failure = status;
+        failedLba = lba;
+      }
+    }
+
+    /** An interrupt of the thread does not end a request: it can't be left to itself. */
+    private void waitForSome() {
+      boolean interrupted = Thread.interrupted();
+      try {
+        queue.await(WAIT);
+      } finally {
+        if (interrupted) {
+          Thread.currentThread().interrupt();
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,90 @@
+package org.gatun.driver.nvme;
+
+import java.util.Optional;
+import org.gatun.specs.nvme.IdentifyNamespace;
+import org.gatun.specs.nvme.LbaFormat;
+import org.gatun.specs.nvme.NvmCommand;
+
+/**
+ * An active namespace that the driver can read and write, as it was when the controller was opened.
+ */
+public final class NvmeNamespace {
+  private final int id;
+  private final int blockShift;
+  private final long blocks;
+  private final int maxTransferBlocks;
+  private final IdentifyNamespace identity;
+
+  NvmeNamespace(int id, IdentifyNamespace identity, int maxTransferBytes) {
+    this.id = id;
+    this.identity = identity;
+    this.blocks = identity.size();
+    this.blockShift = identity.formattedLbaFormat().lbads();
+    this.maxTransferBlocks = Math.min(maxTransferBytes >>> blockShift, NvmCommand.MAX_BLOCKS);
+  }
+
+  /** Why the driver can't use a namespace with that identity; empty if it can. */
+  static Optional<String> refusal(IdentifyNamespace identity, int maxTransferBytes) {
+    int index = identity.formatIndex();
+    if (index >= Math.min(identity.lbaFormats(), IdentifyNamespace.MAX_LBA_FORMATS)) {
+      return Optional.of("it has LBA format %d of %d".formatted(index, identity.lbaFormats()));
+    }
+    LbaFormat format = identity.lbaFormat(index);
+    if (format.blockSize() == 0 || format.blockSize() > maxTransferBytes) {
+      return Optional.of("its blocks have 2^%d bytes".formatted(format.lbads()));
+    }
+    if (format.metadataSize() != 0) {
+      return Optional.of(
+          "its blocks have %d bytes of metadata each".formatted(format.metadataSize()));
+    }
+    if (identity.size() <= 0 || identity.size() > Long.MAX_VALUE >>> format.lbads()) {
+      return Optional.of("it has %s blocks".formatted(Long.toUnsignedString(identity.size())));
+    }
+    return Optional.empty();
+  }
+
+  /** Its number, from 1, unsigned. */
+  public int id() {
+    return id;
+  }
+
+  /** The size of a logical block in bytes: a power of two, from 512. */
+  public int blockSize() {
+    return 1 << blockShift;
+  }
+
+  /** How many logical blocks it has. */
+  public long blocks() {
+    return blocks;
+  }
+
+  /** How many bytes it has. */
+  public long sizeBytes() {
+    return blocks << blockShift;
+  }
+
+  /** The most logical blocks that one read or write can transfer: 1 to 65536. */
+  public int maxTransferBlocks() {
+    return maxTransferBlocks;
+  }
+
+  /** NSFEAT: {@link IdentifyNamespace#NSFEAT_THIN_PROVISIONING} and so on. */
+  public int features() {
+    return identity.nsfeat();
+  }
+
+  /** All that it says of itself. */
+  public IdentifyNamespace identity() {
+    return identity;
+  }
+
+  int blockShift() {
+    return blockShift;
+  }
+
+  @Override
+  public String toString() {
+    return "namespace %s: %d blocks of %d bytes"
+        .formatted(Integer.toUnsignedString(id), blocks, blockSize());
+  }
+}

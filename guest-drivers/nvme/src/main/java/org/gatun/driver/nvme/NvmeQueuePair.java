@@ -1,0 +1,611 @@
+package org.gatun.driver.nvme;
+
+import java.time.Duration;
+import org.gatun.pci.DeviceGoneException;
+import org.gatun.pci.DeviceProtocolException;
+import org.gatun.pci.DmaBuffer;
+import org.gatun.pci.DmaSpace;
+import org.gatun.pci.Mmio;
+import org.gatun.pci.PciException;
+import org.gatun.pci.TimeSource;
+import org.gatun.specs.nvme.CompletionEntry;
+import org.gatun.specs.nvme.DatasetManagementRange;
+import org.gatun.specs.nvme.IdentifyController;
+import org.gatun.specs.nvme.NvmCommand;
+import org.gatun.specs.nvme.NvmOpcode;
+import org.gatun.specs.nvme.NvmeRegisters;
+import org.gatun.specs.nvme.NvmeStatus;
+import org.gatun.specs.nvme.Prp;
+import org.gatun.specs.nvme.SubmissionEntry;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * An I/O submission queue with its completion queue. It belongs to <em>one thread</em>: only that
+ * thread calls it, and this is not checked. Submitting, ringing and polling allocate nothing and
+ * take no lock.
+ *
+ * <p>Commands are submitted, the controller is told with {@link #ring}, and {@link #poll} or {@link
+ * #await} calls back for each that is complete, in any order. Until then the controller owns the
+ * command's buffer, which must stay open. What is not rung for is not seen by the controller; its
+ * time runs all the same.
+ *
+ * <p>Time-outs are looked at every 1024 polls, and while {@link #await} has nothing to do: who
+ * stops polling hears of none. What follows one is told in the package's description.
+ *
+ * <p>A controller that completes a command that is not in flight, or moves the head out of the
+ * queue, has failed: poll throws {@link DeviceProtocolException}, and whatever was in flight is
+ * completed with {@link NvmeStatus#COMMAND_ABORTED_BY_HOST} before. After that, and after {@link
+ * NvmeController#close}, submitting, ringing and polling throw or do nothing.
+ */
+public final class NvmeQueuePair implements AutoCloseable {
+  /** A power of two. */
+  private static final int POLLS_PER_CHECK = 1024;
+
+  private static final int POLLS_PER_CLOCK = 64;
+  private static final Duration WAIT_SLICE = Duration.ofMillis(500);
+
+  private static final byte NEW = 0;
+  private static final byte TIMED = 1;
+  private static final byte ABORTING = 2;
+
+  private final NvmeController controller;
+  private final int id;
+  private final int depth;
+  private final int entries;
+  private final @Nullable InterruptLine line;
+  private final TimeSource time;
+  private final long timeoutNanos;
+  private final Duration waitSlice;
+
+  private final Mmio doorbells;
+  private final long tailDoorbell;
+  private final long headDoorbell;
+
+  /** The submission queue, the completion queue, and the PRP lists, each from a page on. */
+  private final DmaBuffer memory;
+
+  private final long completions;
+  private final long completionsEnd;
+  private final PrpLists lists;
+
+  /** By slot, which is the command identifier; null where no command is in flight. */
+  private final @Nullable NvmeCallback[] callbacks;
+
+  private final long[] contexts;
+
+  /**
+   * By slot; a command's time starts when it is first looked at, so as not to read the clock here.
+   */
+  private final byte[] stages;
+
+  private final long[] deadlines;
+
+  /** A stack of the free slots. One fewer than entries: the queue can't overflow. */
+  private final int[] freeSlots;
+
+  private int freeCount;
+
+  /** Of the submission queue: the next entry to write, and what the controller was told. */
+  private int tail;
+
+  private int rungTail;
+
+  /** Of the completion queue: the offset in memory of the next entry, and what it was told. */
+  private long head;
+
+  private long acknowledgedHead;
+  private boolean phase;
+
+  /** The epoch of the controller in which it knows these queues. */
+  private int epoch;
+
+  private int polls;
+  private boolean closed;
+
+  NvmeQueuePair(
+      NvmeController controller,
+      int id,
+      int depth,
+      @Nullable InterruptLine line,
+      NvmeOptions options,
+      DmaSpace dma) {
+    this.controller = controller;
+    this.id = id;
+    this.depth = depth;
+    this.entries = depth + 1;
+    this.line = line;
+    this.time = options.time();
+    this.timeoutNanos = TimeSource.saturatedNanos(options.commandTimeout());
+    this.waitSlice =
+        options.commandTimeout().compareTo(WAIT_SLICE) < 0 ? options.commandTimeout() : WAIT_SLICE;
+    this.doorbells = controller.doorbells();
+    int stride = controller.registers().doorbellStride();
+    this.tailDoorbell = NvmeRegisters.submissionTailDoorbell(id, stride) - NvmeRegisters.DOORBELLS;
+    this.headDoorbell = NvmeRegisters.completionHeadDoorbell(id, stride) - NvmeRegisters.DOORBELLS;
+    this.completions = roundUp((long) entries * SubmissionEntry.SIZE);
+    this.completionsEnd = completions + (long) entries * CompletionEntry.SIZE;
+    long listsStart = roundUp(completionsEnd);
+    int maxTransferBytes = controller.maxTransferBytes();
+    this.memory =
+        dma.allocate(
+            listsStart + depth * PrpLists.bytesPerSlot(maxTransferBytes), PrpLists.PAGE_SIZE);
+    this.lists = new PrpLists(memory, listsStart, maxTransferBytes);
+    this.callbacks = new @Nullable NvmeCallback[depth];
+    this.contexts = new long[depth];
+    this.stages = new byte[depth];
+    this.deadlines = new long[depth];
+    this.freeSlots = new int[depth];
+    for (int slot = 0; slot < depth; slot++) {
+      freeSlots[depth - 1 - slot] = slot;
+    }
+    this.freeCount = depth;
+  }
+
+  /** Its number, from 1. */
+  public int id() {
+    return id;
+  }
+
+  /** How many commands can be in flight. */
+  public int depth() {
+    return depth;
+  }
+
+  /** How many commands are in flight: submitted, whether rung for or not, and not completed. */
+  public int inFlight() {
+    return depth - freeCount;
+  }
+
+  /** How it learns of completions. */
+  public Completion completion() {
+    return line == null ? Completion.POLL : Completion.INTERRUPT;
+  }
+
+  /**
+   * Submits a Read.
+   *
+   * @param lba the first logical block; beyond the end, the controller answers {@link
+   *     NvmeStatus#LBA_OUT_OF_RANGE}
+   * @param blocks 1 to {@link NvmeNamespace#maxTransferBlocks}
+   * @param buffer takes the data
+   * @param bufferOffset where in the buffer, in bytes: a multiple of 4
+   * @param context for the callback
+   * @return false if the queue is full: nothing was done; poll, and try again
+   * @throws IllegalArgumentException if the number of blocks, or the offset's alignment, breaks its
+   *     rule
+   * @throws IndexOutOfBoundsException if the data do not fit the buffer
+   */
+  public boolean submitRead(
+      NvmeNamespace namespace,
+      long lba,
+      int blocks,
+      DmaBuffer buffer,
+      long bufferOffset,
+      NvmeCallback callback,
+      long context) {
+    return submitTransfer(
+        NvmOpcode.READ, namespace, lba, blocks, buffer, bufferOffset, callback, context);
+  }
+
+  /** Submits a Write, of the data in a buffer: see {@link #submitRead}. */
+  public boolean submitWrite(
+      NvmeNamespace namespace,
+      long lba,
+      int blocks,
+      DmaBuffer buffer,
+      long bufferOffset,
+      NvmeCallback callback,
+      long context) {
+    return submitTransfer(
+        NvmOpcode.WRITE, namespace, lba, blocks, buffer, bufferOffset, callback, context);
+  }
+
+  /**
+   * Submits a Flush: what was written before, and is complete, is on the media when it is complete.
+   *
+   * @return false if the queue is full
+   */
+  public boolean submitFlush(NvmeNamespace namespace, NvmeCallback callback, long context) {
+    return submit(NvmOpcode.FLUSH, namespace, 0, 0, 0, 0, callback, context);
+  }
+
+  /**
+   * Submits a Write Zeroes.
+   *
+   * @param blocks 1 to 65536
+   * @return false if the queue is full
+   * @throws PciException if the controller does not have the command (ONCS)
+   */
+  public boolean submitWriteZeroes(
+      NvmeNamespace namespace, long lba, int blocks, NvmeCallback callback, long context) {
+    require(IdentifyController.ONCS_WRITE_ZEROES, "Write Zeroes");
+    if (blocks < 1 || blocks > NvmCommand.MAX_BLOCKS) {
+      throw new IllegalArgumentException(
+          "Write Zeroes takes 1 to " + NvmCommand.MAX_BLOCKS + " blocks, not " + blocks);
+    }
+    return submit(NvmOpcode.WRITE_ZEROES, namespace, 0, 0, lba, blocks - 1L, callback, context);
+  }
+
+  /**
+   * Submits a Dataset Management that deallocates one range: its blocks may lose their content.
+   *
+   * @param blocks 1 to 2<sup>32</sup> - 1
+   * @return false if the queue is full
+   * @throws PciException if the controller does not have the command (ONCS)
+   */
+  public boolean submitDeallocate(
+      NvmeNamespace namespace, long lba, long blocks, NvmeCallback callback, long context) {
+    require(IdentifyController.ONCS_DATASET_MANAGEMENT, "Dataset Management");
+    if (blocks < 1 || blocks > 0xffff_ffffL) {
+      throw new IllegalArgumentException(
+          "a range to deallocate has 1 to 2^32 - 1 blocks, not " + blocks);
+    }
+    if (freeCount == 0) {
+      return false;
+    }
+    // The slot that submit takes next; its list page has room for the range (NVM 3.2.3).
+    long range = lists.offset(freeSlots[freeCount - 1]);
+    memory.putInt(range + DatasetManagementRange.ATTRIBUTES, 0);
+    memory.putInt(range + DatasetManagementRange.LENGTH, (int) blocks);
+    memory.putLong(range + DatasetManagementRange.SLBA, lba);
+    long dwords10And11 =
+        Integer.toUnsignedLong(NvmCommand.rangesDword10(1)) | (long) NvmCommand.DEALLOCATE << 32;
+    return submit(
+        NvmOpcode.DATASET_MANAGEMENT,
+        namespace,
+        memory.busAddress() + range,
+        0,
+        dwords10And11,
+        0,
+        callback,
+        context);
+  }
+
+  /** Tells the controller of all that was submitted: one register write, or none. */
+  public void ring() {
+    // After a reset the controller does not know this queue, until poll has noticed: see there.
+    if (tail != rungTail && epoch == controller.epoch()) {
+      rungTail = tail;
+      doorbells.write32(tailDoorbell, tail);
+    }
+  }
+
+  /**
+   * Calls back for the commands that are complete, at most {@link #depth}. Does not wait.
+   *
+   * @return how many there were; those that the driver itself gave up are counted too
+   * @throws DeviceProtocolException if the controller broke the protocol
+   * @throws DeviceGoneException if the controller is gone or closed
+   * @throws PciException if the controller has failed before
+   */
+  public int poll() {
+    if (epoch != controller.epoch()) {
+      return recover();
+    }
+    int done = 0;
+    long last = head;
+    while (done < depth) {
+      // One read gives all: after it, what the controller wrote before it is seen too.
+      int dword3 = memory.getIntAcquire(head + CompletionEntry.DWORD3);
+      if (CompletionEntry.phase(dword3) != phase) {
+        break;
+      }
+      int slot = CompletionEntry.commandId(dword3);
+      NvmeCallback callback = slot < depth ? callbacks[slot] : null;
+      if (callback == null) {
+        throw broken(
+            "completed command %d, which is not in flight (completion %#x)"
+                .formatted(slot, dword3));
+      }
+      last = head;
+      head += CompletionEntry.SIZE;
+      if (head == completionsEnd) {
+        head = completions;
+        phase = !phase;
+      }
+      callbacks[slot] = null;
+      freeSlots[freeCount++] = slot;
+      done++;
+      callback.completed(contexts[slot], CompletionEntry.status(dword3));
+    }
+    if (head != acknowledgedHead) {
+      // The entry is ours until it is acknowledged. The free slots tell how much room there is; so
+      // the
+      // head is looked at only to notice a controller that has lost its mind.
+      int dword2 = memory.getIntAcquire(last + CompletionEntry.DWORD2);
+      if (done > 0
+          && (CompletionEntry.submissionQueueHead(dword2) >= entries
+              || CompletionEntry.submissionQueueId(dword2) != id)) {
+        throw broken(
+            "reported head %d of queue %d, where the queue has %d entries"
+                .formatted(
+                    CompletionEntry.submissionQueueHead(dword2),
+                    CompletionEntry.submissionQueueId(dword2),
+                    entries));
+      }
+      acknowledgedHead = head;
+      doorbells.write32(headDoorbell, (int) ((head - completions) / CompletionEntry.SIZE));
+    }
+    if ((++polls & (POLLS_PER_CHECK - 1)) == 0) {
+      checkDeadlines();
+    }
+    return done;
+  }
+
+  /**
+   * Waits until commands are complete, and calls back for them as {@link #poll} does. With {@link
+   * Completion#INTERRUPT} the thread sleeps; with {@link Completion#POLL} it spins.
+   *
+   * @param limit how long at most, about
+   * @return how many there were; 0 if there were none in time, or, with interrupts, if the thread
+   *     was interrupted (its flag stays set)
+   * @throws PciException as poll
+   */
+  public int await(Duration limit) {
+    return line == null ? awaitPolling(limit) : awaitInterrupt(line, limit);
+  }
+
+  /**
+   * Deletes the queues and frees their memory. What is still in flight is completed first, by the
+   * controller, or with {@link NvmeStatus#COMMAND_ABORTED_DUE_TO_SQ_DELETION}. Idempotent; by the
+   * owner.
+   */
+  @Override
+  public void close() {
+    if (closed) {
+      return;
+    }
+    closed = true;
+    try {
+      if (epoch == controller.epoch()) {
+        // The commands in flight are complete, or never will be, once this is (Base 5.7).
+        controller.deleteSubmissionQueue(this, epoch);
+        while (epoch == controller.epoch() && poll() > 0) {
+          // More than a ring of them only if callbacks submit more, which nobody fetches.
+        }
+        controller.deleteCompletionQueue(this, epoch);
+      }
+    } finally {
+      abandonAll(NvmeStatus.COMMAND_ABORTED_DUE_TO_SQ_DELETION);
+      controller.forget(this, line);
+    }
+  }
+
+  int entries() {
+    return entries;
+  }
+
+  long submissionAddress() {
+    return memory.busAddress();
+  }
+
+  long completionAddress() {
+    return memory.busAddress() + completions;
+  }
+
+  /** The interrupt vector; -1 without. */
+  int vector() {
+    return line == null ? -1 : line.vector();
+  }
+
+  void free() {
+    memory.close();
+  }
+
+  private boolean submitTransfer(
+      int opcode,
+      NvmeNamespace namespace,
+      long lba,
+      int blocks,
+      DmaBuffer buffer,
+      long bufferOffset,
+      NvmeCallback callback,
+      long context) {
+    if (blocks < 1 || blocks > namespace.maxTransferBlocks()) {
+      throw badTransfer(namespace, blocks);
+    }
+    long bytes = (long) blocks << namespace.blockShift();
+    if (bufferOffset < 0 || bufferOffset > buffer.size() - bytes) {
+      throw outOfBuffer(buffer, bufferOffset, bytes);
+    }
+    if ((bufferOffset & (Prp.OFFSET_ALIGNMENT - 1)) != 0) {
+      throw new IllegalArgumentException(
+          "the offset in the buffer is a multiple of 4, not " + bufferOffset);
+    }
+    if (freeCount == 0) {
+      return false;
+    }
+    long address = buffer.busAddress() + bufferOffset;
+    long second = lists.secondEntry(freeSlots[freeCount - 1], address, bytes);
+    return submit(opcode, namespace, address, second, lba, blocks - 1L, callback, context);
+  }
+
+  /**
+   * Writes the submission queue entry. What is not written here is zero in each entry, and stays
+   * so: dwords 2 and 3, the metadata pointer, dwords 13 to 15.
+   */
+  private boolean submit(
+      int opcode,
+      NvmeNamespace namespace,
+      long prp1,
+      long prp2,
+      long dwords10And11,
+      long dword12,
+      NvmeCallback callback,
+      long context) {
+    if (freeCount == 0) {
+      return false;
+    }
+    int slot = freeSlots[freeCount - 1];
+    long entry = (long) tail * SubmissionEntry.SIZE;
+    memory.putLong(
+        entry + SubmissionEntry.DWORD0,
+        Integer.toUnsignedLong(SubmissionEntry.dword0(opcode, slot)) | (long) namespace.id() << 32);
+    memory.putLong(entry + SubmissionEntry.PRP1, prp1);
+    memory.putLong(entry + SubmissionEntry.PRP2, prp2);
+    memory.putLong(entry + SubmissionEntry.DWORD10, dwords10And11);
+    memory.putLong(entry + SubmissionEntry.DWORD12, dword12);
+    freeCount--;
+    callbacks[slot] = callback;
+    contexts[slot] = context;
+    stages[slot] = NEW;
+    int next = tail + 1;
+    tail = next == entries ? 0 : next;
+    return true;
+  }
+
+  private int awaitPolling(Duration limit) {
+    long deadline = 0;
+    for (int turn = 0; ; turn++) {
+      int done = poll();
+      if (done > 0) {
+        return done;
+      }
+      if (turn % POLLS_PER_CLOCK == 0) {
+        long now = time.nanoTime();
+        if (turn == 0) {
+          deadline = now + TimeSource.saturatedNanos(limit);
+        } else if (now - deadline >= 0) {
+          return 0;
+        }
+      }
+      time.spin();
+    }
+  }
+
+  private int awaitInterrupt(InterruptLine interrupts, Duration limit) {
+    int done = poll();
+    if (done > 0) {
+      return done;
+    }
+    long deadline = time.nanoTime() + TimeSource.saturatedNanos(limit);
+    while (true) {
+      interrupts.rearm();
+      done = poll();
+      long left = deadline - time.nanoTime();
+      if (done > 0 || left <= 0 || Thread.currentThread().isInterrupted()) {
+        return done;
+      }
+      interrupts.await(left < waitSlice.toNanos() ? Duration.ofNanos(left) : waitSlice);
+      done = poll();
+      if (done > 0) {
+        return done;
+      }
+      checkDeadlines();
+    }
+  }
+
+  private void checkDeadlines() {
+    long now = time.nanoTime();
+    for (int slot = 0; slot < depth; slot++) {
+      if (callbacks[slot] == null) {
+        continue;
+      }
+      if (stages[slot] == NEW) {
+        stages[slot] = TIMED;
+        deadlines[slot] = now + timeoutNanos;
+      } else if (now - deadlines[slot] >= 0) {
+        if (stages[slot] == TIMED) {
+          stages[slot] = ABORTING;
+          controller.abort(this, epoch, slot);
+          deadlines[slot] = time.nanoTime() + timeoutNanos;
+        } else {
+          controller.resetAfterAbort(this, epoch, slot);
+        }
+        if (epoch != controller.epoch()) {
+          // The next poll recovers: callbacks are called from there only.
+          return;
+        }
+      }
+    }
+  }
+
+  /**
+   * The controller was reset, has failed or was closed: it uses the memory of this queue no more.
+   * Makes the queues anew, where there is still a controller, and then completes what was in
+   * flight.
+   */
+  private int recover() {
+    PciException failure = controller.failure("polling NVMe queue " + id);
+    if (failure == null) {
+      try {
+        start();
+      } catch (PciException e) {
+        failure = e;
+      }
+    }
+    int abandoned = abandonAll(NvmeStatus.COMMAND_ABORTED_BY_HOST);
+    if (failure != null) {
+      // The epoch stays as it was: the next poll comes here again.
+      throw failure;
+    }
+    return abandoned;
+  }
+
+  /** Empties both queues, and tells the controller of them, which does not know them yet. */
+  void start() {
+    memory.segment().asSlice(0, completionsEnd).fill((byte) 0);
+    tail = 0;
+    rungTail = 0;
+    head = completions;
+    acknowledgedHead = completions;
+    phase = true;
+    epoch = controller.createQueues(this);
+  }
+
+  private int abandonAll(NvmeStatus status) {
+    int abandoned = 0;
+    // Only those that are in flight now: a callback may submit anew, into a slot further on.
+    boolean[] inFlight = new boolean[depth];
+    for (int slot = 0; slot < depth; slot++) {
+      inFlight[slot] = callbacks[slot] != null;
+    }
+    for (int slot = 0; slot < depth; slot++) {
+      NvmeCallback callback = callbacks[slot];
+      if (inFlight[slot] && callback != null) {
+        callbacks[slot] = null;
+        freeSlots[freeCount++] = slot;
+        abandoned++;
+        callback.completed(contexts[slot], status.status());
+      }
+    }
+    return abandoned;
+  }
+
+  private DeviceProtocolException broken(String what) {
+    DeviceProtocolException failure =
+        controller.fail(
+            new DeviceProtocolException(
+                controller.name(),
+                "the controller, on NVMe queue %d, %s".formatted(id, what),
+                "reset the device",
+                null));
+    abandonAll(NvmeStatus.COMMAND_ABORTED_BY_HOST);
+    return failure;
+  }
+
+  private void require(int oncs, String command) {
+    if (!controller.supports(oncs)) {
+      throw new PciException(
+          controller.name(),
+          "the controller does not have " + command + " (ONCS)",
+          "write zeroes, or leave the blocks as they are",
+          null);
+    }
+  }
+
+  private static IllegalArgumentException badTransfer(NvmeNamespace namespace, int blocks) {
+    return new IllegalArgumentException(
+        "a transfer of %s has 1 to %d blocks, not %d"
+            .formatted(namespace, namespace.maxTransferBlocks(), blocks));
+  }
+
+  private static IndexOutOfBoundsException outOfBuffer(DmaBuffer buffer, long offset, long bytes) {
+    return new IndexOutOfBoundsException(
+        "%d bytes at offset %d are not inside the %s".formatted(bytes, offset, buffer));
+  }
+
+  private static long roundUp(long size) {
+    return (size + PrpLists.PAGE_SIZE - 1) / PrpLists.PAGE_SIZE * PrpLists.PAGE_SIZE;
+  }
+}

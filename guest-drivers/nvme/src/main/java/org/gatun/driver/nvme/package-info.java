@@ -1,0 +1,22 @@
+/**
+ * A driver for NVM Express controllers.
+ *
+ * <p>{@link org.gatun.driver.nvme.NvmeController} brings a controller up and knows its namespaces.
+ * {@link org.gatun.driver.nvme.NvmeDisk} reads and writes a namespace and returns when that is
+ * done; {@link org.gatun.driver.nvme.NvmeQueuePair}, on which it is built, takes single commands
+ * and calls back.
+ *
+ * <p><b>Time-outs.</b> A command that is not completed within {@link
+ * org.gatun.driver.nvme.NvmeOptions#commandTimeout} is aborted; if the controller has not completed
+ * it after the same time again, or does not answer the Abort, the controller is reset. A reset
+ * completes all commands in flight, on all queue pairs, with {@code Command Aborted By Host}: each
+ * on the thread that owns the queue pair, when that polls next, and never before the controller has
+ * stopped using their memory. Whether they took effect is unknown. The queue pairs then go on
+ * working. If the reset fails too, or if the controller breaks the protocol, then the controller
+ * has failed: its bus mastering is turned off, commands in flight are completed the same way, and
+ * each further use throws.
+ *
+ * <p>Sections are those of the NVM Express Base Specification 2.0 ("Base") and of the NVM Command
+ * Set Specification 1.0 ("NVM").
+ */
+package org.gatun.driver.nvme;

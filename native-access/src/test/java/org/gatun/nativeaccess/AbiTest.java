@@ -1,0 +1,143 @@
+package org.gatun.nativeaccess;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.lang.foreign.MemoryLayout;
+import java.lang.foreign.MemoryLayout.PathElement;
+import java.lang.foreign.StructLayout;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What we say of Linux's binary interface is what the C compiler says of the system's headers. */
+class AbiTest {
+  private static final List<String> HEADERS =
+      List.of(
+          "fcntl.h",
+          "poll.h",
+          "time.h",
+          "errno.h",
+          "string.h",
+          "sys/eventfd.h",
+          "sys/mman.h",
+          "sys/resource.h",
+          "sys/ioctl.h",
+          "linux/fs.h",
+          "linux/nsfs.h");
+
+  @TempDir Path directory;
+
+  @Test
+  void constants() throws Exception {
+    Map<String, Long> ours = new LinkedHashMap<>();
+    ours.put("O_RDONLY", (long) Abi.O_RDONLY);
+    ours.put("O_RDWR", (long) Abi.O_RDWR);
+    ours.put("O_CLOEXEC", (long) Abi.O_CLOEXEC);
+    ours.put("PROT_READ", (long) Abi.PROT_READ);
+    ours.put("PROT_WRITE", (long) Abi.PROT_WRITE);
+    ours.put("MAP_SHARED", (long) Abi.MAP_SHARED);
+    ours.put("MAP_PRIVATE", (long) Abi.MAP_PRIVATE);
+    ours.put("MAP_ANONYMOUS", (long) Abi.MAP_ANONYMOUS);
+    ours.put("MAP_HUGETLB", (long) Abi.MAP_HUGETLB);
+    ours.put("MADV_POPULATE_WRITE", (long) Abi.MADV_POPULATE_WRITE);
+    ours.put("MFD_CLOEXEC", (long) Abi.MFD_CLOEXEC);
+    ours.put("MFD_ALLOW_SEALING", (long) Abi.MFD_ALLOW_SEALING);
+    ours.put("MFD_HUGETLB", (long) Abi.MFD_HUGETLB);
+    ours.put("F_ADD_SEALS", (long) Abi.F_ADD_SEALS);
+    ours.put("F_GET_SEALS", (long) Abi.F_GET_SEALS);
+    ours.put("F_SEAL_SEAL", (long) Abi.F_SEAL_SEAL);
+    ours.put("F_SEAL_SHRINK", (long) Abi.F_SEAL_SHRINK);
+    ours.put("F_SEAL_GROW", (long) Abi.F_SEAL_GROW);
+    ours.put("EFD_NONBLOCK", (long) Abi.EFD_NONBLOCK);
+    ours.put("EFD_CLOEXEC", (long) Abi.EFD_CLOEXEC);
+    ours.put("POLLIN", (long) Abi.POLLIN);
+    ours.put("RLIMIT_MEMLOCK", (long) Abi.RLIMIT_MEMLOCK);
+    ours.put("RLIM_INFINITY", Abi.RLIM_INFINITY);
+    assertSameInC(ours);
+  }
+
+  @Test
+  void structures() throws Exception {
+    Map<String, Long> ours = new LinkedHashMap<>();
+    for (StructLayout struct : List.of(Abi.POLLFD, Abi.TIMESPEC, Abi.RLIMIT)) {
+      String type = "struct " + struct.name().orElseThrow();
+      ours.put("sizeof(%s)".formatted(type), struct.byteSize());
+      for (MemoryLayout member : struct.memberLayouts()) {
+        String name = member.name().orElseThrow();
+        ours.put(
+            "offsetof(%s, %s)".formatted(type, name),
+            struct.byteOffset(PathElement.groupElement(name)));
+        ours.put("sizeof(((%s *) 0)->%s)".formatted(type, name), member.byteSize());
+      }
+    }
+    assertSameInC(ours);
+  }
+
+  @Test
+  void ioctlNumbers() throws Exception {
+    Map<String, Long> ours = new LinkedHashMap<>();
+    for (Ioctl request :
+        List.of(
+            Ioctl.io("BLKROSET", 0x12, 93),
+            Ioctl.io("NS_GET_USERNS", 0xb7, 1),
+            Ioctl.ior("BLKGETSIZE64", 0x12, 114, 8),
+            Ioctl.iow("BLKBSZSET", 0x12, 113, 8),
+            Ioctl.iowr("FIFREEZE", 'X', 119, 4),
+            Ioctl.ior("FS_IOC_GETVERSION", 'v', 1, 8),
+            Ioctl.iowr("_IOWR(255, 255, char[16383])", 255, 255, 16383))) {
+      ours.put("(unsigned long) " + request.name(), request.number());
+    }
+    assertSameInC(ours);
+  }
+
+  @Test
+  void ioctlPartsThatDoNotFitAreRefused() {
+    assertThatThrownBy(() -> Ioctl.ior("LONG", 'a', 1, 16384))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("LONG")
+        .hasMessageContaining("16384");
+    assertThatThrownBy(() -> Ioctl.io("WIDE", 'a', 256))
+        .isInstanceOf(IllegalArgumentException.class);
+    assertThatThrownBy(() -> Ioctl.io("TYPE", 256, 1)).isInstanceOf(IllegalArgumentException.class);
+  }
+
+  @Test
+  void errorNumbersAndTexts() throws Exception {
+    Map<String, Long> numbers = new LinkedHashMap<>();
+    Map<String, String> texts = new LinkedHashMap<>();
+    Stream.of(Errno.values())
+        .filter(errno -> errno != Errno.NONE && errno != Errno.UNKNOWN)
+        .forEach(
+            errno -> {
+              numbers.put(errno.name(), (long) errno.number());
+              texts.put("strerror(%s)".formatted(errno.name()), errno.text());
+              assertThat(Errno.of(errno.number())).isSameAs(errno);
+            });
+    assertSameInC(numbers);
+    assertThat(evaluate("%s", texts)).isEqualTo(texts);
+  }
+
+  @Test
+  void errorNumbersWithoutNames() {
+    assertThat(List.of(Errno.of(41), Errno.of(524), Errno.of(-1), Errno.of(Integer.MIN_VALUE)))
+        .containsOnly(Errno.UNKNOWN);
+  }
+
+  private void assertSameInC(Map<String, Long> ours) throws IOException, InterruptedException {
+    Map<String, String> expected = new LinkedHashMap<>();
+    ours.forEach((name, value) -> expected.put("(long) (" + name + ")", Long.toString(value)));
+    assertThat(evaluate("%ld", expected)).isEqualTo(expected);
+  }
+
+  private Map<String, String> evaluate(String format, Map<String, String> ours)
+      throws IOException, InterruptedException {
+    return CCompiler.evaluate(directory, HEADERS, format, new ArrayList<>(ours.keySet()));
+  }
+}

@@ -1,0 +1,19 @@
+import org.gatun.pci.spi.PciBackend;
+import org.gatun.simulated.SimulatedBackend;
+import org.jspecify.annotations.NullMarked;
+
+/**
+ * An emulated PCI bus with its IOMMU and its device models, in the same process: {@link
+ * org.gatun.simulated.SimulatedBus}. Plain Java, no native access.
+ */
+@NullMarked
+module org.gatun.simulated {
+  requires transitive org.gatun.pci;
+  requires org.gatun.specs;
+  requires static transitive org.jspecify;
+
+  exports org.gatun.simulated;
+
+  provides PciBackend with
+      SimulatedBackend;
+}

@@ -1,0 +1,29 @@
+package org.gatun.simulated;
+
+import java.time.Duration;
+import java.util.function.BooleanSupplier;
+import org.gatun.pci.TimeSource;
+
+/** The time of a bus, and what is to happen in it. */
+abstract sealed class BusTime implements TimeSource, AutoCloseable permits RealTime, VirtualTime {
+  /** Runs an action later; after close, never. */
+  abstract void schedule(long delayNanos, Runnable action);
+
+  /**
+   * Waits until a condition holds.
+   *
+   * @param monitor notified when the condition may have changed; held when it is asked for
+   * @return false if it did not hold in time, or if the thread was interrupted (its flag stays set)
+   */
+  abstract boolean await(Object monitor, BooleanSupplier condition, long limitNanos);
+
+  /** Drops what is scheduled, and ends threads. */
+  @Override
+  public abstract void close();
+
+  /** Nanoseconds, as many as can be added to a clock's reading without an overflow. */
+  static long nanos(Duration duration) {
+    Duration most = Duration.ofNanos(Long.MAX_VALUE / 4);
+    return duration.compareTo(most) < 0 ? duration.toNanos() : most.toNanos();
+  }
+}

@@ -1,0 +1,187 @@
+package org.gatun.simulated;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteOrder;
+import org.gatun.pci.DmaDirection;
+import org.gatun.simulated.IommuDomain.Mapping;
+import org.gatun.simulated.IommuDomain.Table;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The way of a device to the host's memory: each access goes through the IOMMU, and only while bus
+ * master is on. What is refused reads as zeros, or is dropped, and is recorded by the IOMMU.
+ *
+ * <p>A port is used by one thread at a time, as a lock of the model's says: an engine of the
+ * device, say a queue, has one. An access takes no lock and allocates nothing. It must not be
+ * followed by a use of the same port inside of it.
+ */
+public final class DmaPort {
+  private static final VarHandle LONG =
+      ValueLayout.JAVA_LONG
+          .withOrder(ByteOrder.LITTLE_ENDIAN)
+          .varHandle()
+          .withInvokeExactBehavior();
+  private static final VarHandle SEQUENCE;
+
+  static {
+    try {
+      SEQUENCE = MethodHandles.lookup().findVarHandle(DmaPort.class, "sequence", long.class);
+    } catch (ReflectiveOperationException e) {
+      throw new ExceptionInInitializerError(e);
+    }
+  }
+
+  private final IommuDomain domain;
+
+  /** Odd while an access is in progress. */
+  private volatile long sequence;
+
+  private Table cachedTable = Table.EMPTY;
+  private @Nullable Mapping cached;
+
+  DmaPort(IommuDomain domain) {
+    this.domain = domain;
+  }
+
+  /**
+   * Reads the host's memory.
+   *
+   * @param busAddress of the first byte, any value
+   * @param target the device's memory
+   * @param length in bytes, 0 or more
+   * @return whether all of it was read; else zeros are in place of the rest
+   */
+  public boolean read(long busAddress, MemorySegment target, long targetOffset, long length) {
+    long done = transfer(busAddress, target, targetOffset, length, false);
+    if (done == length) {
+      return true;
+    }
+    target.asSlice(targetOffset + done, length - done).fill((byte) 0);
+    domain.refuse(busAddress + done, length - done, DmaDirection.TO_DEVICE);
+    return false;
+  }
+
+  /**
+   * Writes the host's memory.
+   *
+   * @param busAddress of the first byte, any value
+   * @param source the device's memory
+   * @param length in bytes, 0 or more
+   * @return whether all of it was written
+   */
+  public boolean write(long busAddress, MemorySegment source, long sourceOffset, long length) {
+    long done = transfer(busAddress, source, sourceOffset, length, true);
+    if (done == length) {
+      return true;
+    }
+    domain.refuse(busAddress + done, length - done, DmaDirection.FROM_DEVICE);
+    return false;
+  }
+
+  /**
+   * Reads 64 bits in one access, with acquire.
+   *
+   * @param busAddress a multiple of 8
+   * @return 0 if it was refused
+   */
+  public long readLong(long busAddress) {
+    enter();
+    try {
+      Mapping mapping = find(busAddress);
+      if (mapping != null && mapping.readable) {
+        return (long) LONG.getAcquire(mapping.memory, busAddress - mapping.first);
+      }
+    } catch (IllegalStateException | WrongThreadException _) {
+      // Mapped memory of the driver's own, freed too early: refused below.
+    } finally {
+      exit();
+    }
+    domain.refuse(busAddress, Long.BYTES, DmaDirection.TO_DEVICE);
+    return 0;
+  }
+
+  /**
+   * Writes 64 bits in one access, with release.
+   *
+   * @param busAddress a multiple of 8
+   * @return whether it was written
+   */
+  public boolean writeLong(long busAddress, long value) {
+    enter();
+    try {
+      Mapping mapping = find(busAddress);
+      if (mapping != null && mapping.writable) {
+        LONG.setRelease(mapping.memory, busAddress - mapping.first, value);
+        return true;
+      }
+    } catch (IllegalStateException | WrongThreadException _) {
+      // Mapped memory of the driver's own, freed too early: refused below.
+    } finally {
+      exit();
+    }
+    domain.refuse(busAddress, Long.BYTES, DmaDirection.FROM_DEVICE);
+    return false;
+  }
+
+  /** Returns when what was in progress at the call has ended. */
+  void awaitQuiet() {
+    long seen = sequence;
+    while ((seen & 1) != 0 && sequence == seen) {
+      Thread.onSpinWait();
+    }
+  }
+
+  private long transfer(
+      long busAddress, MemorySegment local, long localOffset, long length, boolean write) {
+    long done = 0;
+    enter();
+    try {
+      while (done < length) {
+        long address = busAddress + done;
+        Mapping mapping = find(address);
+        if (mapping == null || !(write ? mapping.writable : mapping.readable)) {
+          break;
+        }
+        long part = Math.min(length - done, mapping.last - address + 1);
+        long offset = address - mapping.first;
+        if (write) {
+          MemorySegment.copy(local, localOffset + done, mapping.memory, offset, part);
+        } else {
+          MemorySegment.copy(mapping.memory, offset, local, localOffset + done, part);
+        }
+        done += part;
+      }
+    } catch (IllegalStateException | WrongThreadException _) {
+      // Mapped memory of the driver's own, freed too early: to the device it is not there.
+    } finally {
+      exit();
+    }
+    return done;
+  }
+
+  private @Nullable Mapping find(long busAddress) {
+    Table table = domain.reachable();
+    Mapping last = cached;
+    if (table == cachedTable
+        && last != null
+        && busAddress >= last.first
+        && busAddress <= last.last) {
+      return last;
+    }
+    cachedTable = table;
+    cached = table.find(busAddress);
+    return cached;
+  }
+
+  private void enter() {
+    // Volatile: seen before the table is read, by who changes the table and then looks here.
+    SEQUENCE.setVolatile(this, sequence + 1);
+  }
+
+  private void exit() {
+    SEQUENCE.setRelease(this, sequence + 1);
+  }
+}

@@ -1,0 +1,229 @@
+package org.gatun.simulated;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.invoke.VarHandle;
+import java.util.ArrayList;
+import java.util.List;
+import org.gatun.pci.BusRange;
+import org.gatun.pci.DeviceName;
+import org.gatun.pci.DmaDirection;
+import org.gatun.pci.DmaException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The address space of a device: which bus addresses reach which memory. Changes copy the table, so
+ * that DMA looks it up without a lock; who takes something out of it waits for the DMA that may
+ * still use the table before.
+ */
+final class IommuDomain {
+  static final long PAGE = 4096;
+
+  /** As Intel's IOMMU has them on x86: 0xfee00000 is where messages of interrupts go. */
+  static final List<BusRange> USABLE =
+      List.of(new BusRange(0, 0xfedf_ffffL), new BusRange(0xfef0_0000L, (1L << 39) - 1));
+
+  /** Low addresses are given out last: an address that a bug made of a small number then faults. */
+  private static final long PREFERRED_START = 1 << 20;
+
+  /** Memory at contiguous bus addresses. */
+  static final class Mapping {
+    final long first;
+    final long last;
+    final MemorySegment memory;
+    final boolean readable;
+    final boolean writable;
+
+    Mapping(long first, MemorySegment memory, DmaDirection direction) {
+      this.first = first;
+      this.last = first + memory.byteSize() - 1;
+      this.memory = memory;
+      this.readable = direction != DmaDirection.FROM_DEVICE;
+      this.writable = direction != DmaDirection.TO_DEVICE;
+    }
+  }
+
+  /** All mappings, ascending. Immutable. */
+  static final class Table {
+    static final Table EMPTY = new Table(new Mapping[0]);
+
+    private final Mapping[] mappings;
+
+    private Table(Mapping[] mappings) {
+      this.mappings = mappings;
+    }
+
+    @Nullable Mapping find(long busAddress) {
+      int index = indexAtOrBelow(busAddress);
+      if (index < 0) {
+        return null;
+      }
+      Mapping mapping = mappings[index];
+      return busAddress <= mapping.last ? mapping : null;
+    }
+
+    /** Of the mapping with the highest first address that is not above this one; or -1. */
+    private int indexAtOrBelow(long busAddress) {
+      int low = 0;
+      int high = mappings.length - 1;
+      while (low <= high) {
+        int middle = (low + high) >>> 1;
+        if (mappings[middle].first <= busAddress) {
+          low = middle + 1;
+        } else {
+          high = middle - 1;
+        }
+      }
+      return high;
+    }
+
+    private boolean isFree(long first, long last) {
+      int below = indexAtOrBelow(last);
+      return below < 0 || mappings[below].last < first;
+    }
+
+    private Table with(Mapping mapping) {
+      int at = indexAtOrBelow(mapping.first) + 1;
+      Mapping[] more = new Mapping[mappings.length + 1];
+      System.arraycopy(mappings, 0, more, 0, at);
+      more[at] = mapping;
+      System.arraycopy(mappings, at, more, at + 1, mappings.length - at);
+      return new Table(more);
+    }
+
+    private Table without(Mapping mapping) {
+      List<Mapping> fewer = new ArrayList<>(List.of(mappings));
+      fewer.remove(mapping);
+      return new Table(fewer.toArray(Mapping[]::new));
+    }
+  }
+
+  private final DeviceName device;
+  private final SimulatedIommu iommu;
+  private final List<DmaPort> ports = new ArrayList<>();
+  private volatile Table table = Table.EMPTY;
+  private volatile boolean busMaster;
+  private long limit = Long.MAX_VALUE;
+
+  IommuDomain(DeviceName device, SimulatedIommu iommu) {
+    this.device = device;
+    this.iommu = iommu;
+  }
+
+  /** What DMA may reach now: nothing while bus master is off. */
+  Table reachable() {
+    return busMaster ? table : Table.EMPTY;
+  }
+
+  /** Records a fault, unless bus master is off: then no access came as far as the IOMMU. */
+  void refuse(long busAddress, long size, DmaDirection direction) {
+    if (busMaster) {
+      iommu.record(device, busAddress, size, direction);
+    }
+  }
+
+  boolean isBusMaster() {
+    return busMaster;
+  }
+
+  synchronized DmaPort newPort() {
+    DmaPort port = new DmaPort(this);
+    ports.add(port);
+    return port;
+  }
+
+  /** When it returns after turning off, no DMA is in progress. */
+  synchronized void busMaster(boolean on) {
+    busMaster = on;
+    if (!on) {
+      awaitDma();
+    }
+  }
+
+  synchronized void limitTo(int bits) {
+    limit = bits >= Long.SIZE - 1 ? Long.MAX_VALUE : (1L << bits) - 1;
+  }
+
+  /** Maps memory where there is room. */
+  synchronized Mapping map(MemorySegment memory, long alignment, DmaDirection direction) {
+    long size = memory.byteSize();
+    long first = findRoom(PREFERRED_START, size, alignment);
+    if (first < 0) {
+      first = findRoom(0, size, alignment);
+    }
+    if (first < 0) {
+      throw new DmaException(
+          device,
+          "no %d bytes of bus addresses, aligned to %d and up to 0x%x, are free"
+              .formatted(size, alignment, limit),
+          "close buffers that are no longer used",
+          null);
+    }
+    return add(new Mapping(first, memory, direction));
+  }
+
+  /** Maps memory at an address of the caller's choice. */
+  synchronized Mapping mapAt(long first, MemorySegment memory, DmaDirection direction) {
+    long size = memory.byteSize();
+    if (USABLE.stream().noneMatch(r -> r.contains(first, size)) || first + size - 1 > limit) {
+      throw new DmaException(
+          device,
+          "bus addresses 0x%x to 0x%x can't be mapped".formatted(first, first + size - 1),
+          "usable are " + USABLE + ", up to 0x%x".formatted(limit),
+          null);
+    }
+    if (!table.isFree(first, first + size - 1)) {
+      throw new DmaException(
+          device,
+          "bus addresses 0x%x to 0x%x are mapped already, at least in part"
+              .formatted(first, first + size - 1),
+          null,
+          null);
+    }
+    return add(new Mapping(first, memory, direction));
+  }
+
+  /** When it returns, no DMA reaches the memory any more. */
+  synchronized void unmap(Mapping mapping) {
+    table = table.without(mapping);
+    awaitDma();
+  }
+
+  private Mapping add(Mapping mapping) {
+    table = table.with(mapping);
+    return mapping;
+  }
+
+  private void awaitDma() {
+    // Either a port sees the new state, or we see that it is at work: one of the two volatile pairs
+    // (state, then sequence here; sequence, then state there) comes second.
+    VarHandle.fullFence();
+    for (DmaPort port : ports) {
+      port.awaitQuiet();
+    }
+  }
+
+  private long findRoom(long start, long size, long alignment) {
+    for (BusRange range : USABLE) {
+      long last = Math.min(range.last(), limit);
+      long first = alignUp(Math.max(range.first(), start), alignment);
+      while (first <= last && last - first >= size - 1) {
+        int below = table.indexAtOrBelow(first + size - 1);
+        if (below < 0 || table.mappings[below].last < first) {
+          return first;
+        }
+        // Of what is in the way, the nearest to the start: there may be room behind it.
+        int nearest = Math.max(table.indexAtOrBelow(first), 0);
+        if (table.mappings[nearest].last < first) {
+          nearest++;
+        }
+        first = alignUp(table.mappings[nearest].last + 1, alignment);
+      }
+    }
+    return -1;
+  }
+
+  private static long alignUp(long address, long alignment) {
+    long aligned = (address + alignment - 1) & -alignment;
+    return aligned < address ? Long.MAX_VALUE : aligned;
+  }
+}

@@ -1,0 +1,52 @@
+package org.gatun.simulated;
+
+import java.lang.foreign.MemorySegment;
+import org.gatun.pci.DeviceName;
+import org.gatun.pci.TimeSource;
+
+/** What a device gets from the bus that it is plugged into. Any thread. */
+public interface ModelContext {
+  /** The name of the device, for messages. */
+  DeviceName name();
+
+  /** A new way to the host's memory, through the IOMMU. */
+  DmaPort newDmaPort();
+
+  /**
+   * Whether the host enabled MSI or MSI-X: then {@link #signal} counts, else {@link
+   * #setInterruptLine}.
+   */
+  boolean hasMessageInterrupts();
+
+  /**
+   * Sends a message-signalled interrupt. Nothing arrives if none is enabled, or if bus master is
+   * off.
+   *
+   * @param vector from 0. Where the host enabled fewer MSI vectors, the low bits count; of MSI-X, a
+   *     vector that the table lacks is ignored
+   */
+  void signal(int vector);
+
+  /** Sets the level of the interrupt pin: on is asserted. */
+  void setInterruptLine(boolean on);
+
+  /** Clock and waits of the bus. */
+  TimeSource time();
+
+  /**
+   * Runs something later, in the bus's time: on a thread of the bus, or, in virtual time, on the
+   * thread that lets time pass. Not at all if the bus is closed before. There is no way to cancel:
+   * a model that was reset in between ignores the call.
+   *
+   * @param delayNanos 0 or more
+   */
+  void schedule(long delayNanos, Runnable action);
+
+  /**
+   * The memory behind a direct range of a BAR, zeroed, valid until the model is closed.
+   *
+   * @param offset where the range starts in the BAR
+   * @throws IllegalArgumentException if no direct range starts there
+   */
+  MemorySegment sharedMemory(int bar, long offset);
+}

@@ -1,0 +1,293 @@
+package org.gatun.simulated;
+
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
+import org.gatun.pci.Bar;
+import org.gatun.pci.config.PciClass;
+import org.gatun.pci.config.PciId;
+import org.gatun.simulated.FunctionDescription.BarDescription;
+import org.gatun.simulated.FunctionDescription.InterruptDescription;
+import org.gatun.simulated.FunctionDescription.Msix;
+import org.gatun.simulated.nvme.NvmeDevice;
+import org.gatun.specs.nvme.NvmeRegisters;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * An NVMe 1.4 controller with one namespace, in memory or in a file. Commands are processed on the
+ * thread that rings the doorbell, and are complete when the write returns, unless they take {@link
+ * Builder#latency}.
+ */
+public final class NvmeModel implements DeviceModel {
+  /** In bytes: what a namespace in memory has if nothing else is said. */
+  public static final long DEFAULT_SIZE = 64L << 20;
+
+  private static final int MIN_PAGE = 4096;
+  private static final int MAX_QUEUES = 1024;
+
+  /** Enough for any test, and chunks of it can still be counted. */
+  private static final long MAX_SIZE = 1L << 44;
+
+  private static final int RED_HAT = 0x1b36;
+  private static final int QEMU_NVME = 0x0010;
+  private static final int QEMU_SUBSYSTEM_VENDOR = 0x1af4;
+  private static final int QEMU_SUBSYSTEM = 0x1100;
+
+  private final @Nullable Path file;
+  private final OptionalLong size;
+  private final int blockSize;
+  private final int queues;
+  private final int vectors;
+  private final int maxTransfer;
+  private final Duration latency;
+  private final boolean sharedDoorbells;
+  private final @Nullable NvmeFault fault;
+  private final long faultAfter;
+
+  private NvmeModel(Builder builder) {
+    file = builder.file;
+    size = builder.size;
+    blockSize = builder.blockSize;
+    queues = builder.queues;
+    vectors = builder.vectors.orElse(builder.queues + 1);
+    maxTransfer = builder.maxTransfer;
+    latency = builder.latency;
+    sharedDoorbells = builder.sharedDoorbells;
+    fault = builder.fault;
+    faultAfter = builder.faultAfter;
+    if (size.isPresent() && size.getAsLong() % blockSize != 0) {
+      throw new IllegalArgumentException(
+          "a size of %d bytes is not a multiple of the block, %d bytes"
+              .formatted(size.getAsLong(), blockSize));
+    }
+  }
+
+  /** 64 MiB in memory, in blocks of 512 bytes, with 16 I/O queues. */
+  public NvmeModel() {
+    this(new Builder());
+  }
+
+  /** Options, each with its default. */
+  public static Builder builder() {
+    return new Builder();
+  }
+
+  /** What can be chosen. */
+  public static final class Builder {
+    private @Nullable Path file;
+    private OptionalLong size = OptionalLong.empty();
+    private int blockSize = 512;
+    private int queues = 16;
+    private OptionalInt vectors = OptionalInt.empty();
+    private int maxTransfer = 512 << 10;
+    private Duration latency = Duration.ZERO;
+    private boolean sharedDoorbells;
+    private @Nullable NvmeFault fault;
+    private long faultAfter;
+
+    private Builder() {}
+
+    /** The namespace is in this file, which exists. */
+    public Builder file(Path path) {
+      file = path;
+      return this;
+    }
+
+    /**
+     * The size of the namespace.
+     *
+     * @param bytes a multiple of the block, up to 16 TiB; of a file, how much of its start is used.
+     *     By default a file is used as a whole, and memory has {@link #DEFAULT_SIZE}
+     */
+    public Builder size(long bytes) {
+      size = OptionalLong.of(inRange("size", bytes, 512, MAX_SIZE));
+      return this;
+    }
+
+    /**
+     * The size of a logical block.
+     *
+     * @param bytes 512 or 4096
+     */
+    public Builder blockSize(int bytes) {
+      if (bytes != 512 && bytes != 4096) {
+        throw new IllegalArgumentException("a block has 512 or 4096 bytes, not " + bytes);
+      }
+      blockSize = bytes;
+      return this;
+    }
+
+    /**
+     * How many I/O queues of each kind there can be.
+     *
+     * @param count 1 to 1024
+     */
+    public Builder queues(int count) {
+      queues = (int) inRange("number of queues", count, 1, MAX_QUEUES);
+      return this;
+    }
+
+    /**
+     * How many MSI-X vectors there are; by default one more than I/O queues.
+     *
+     * @param count 1 to 2048
+     */
+    public Builder vectors(int count) {
+      vectors = OptionalInt.of((int) inRange("number of vectors", count, 1, 2048));
+      return this;
+    }
+
+    /**
+     * The longest transfer of one command (MDTS).
+     *
+     * @param bytes a power of two, 4 KiB to 256 MiB
+     */
+    public Builder maxTransfer(int bytes) {
+      if (Integer.bitCount(bytes) != 1) {
+        throw new IllegalArgumentException(
+            "the longest transfer is a power of two, not " + bytes + " bytes");
+      }
+      maxTransfer = (int) inRange("longest transfer", bytes, MIN_PAGE, 256 << 20);
+      return this;
+    }
+
+    /**
+     * How long an I/O command takes, in the bus's time.
+     *
+     * @param time zero, the default, is at once; up to an hour
+     */
+    public Builder latency(Duration time) {
+      if (time.isNegative() || time.compareTo(Duration.ofHours(1)) > 0) {
+        throw new IllegalArgumentException("a command takes from zero to one hour, not " + time);
+      }
+      latency = time;
+      return this;
+    }
+
+    /**
+     * Whether doorbells are memory that a thread of the controller polls, as a way to ring without
+     * a call; by default they are trapped. In virtual time this is not deterministic.
+     */
+    public Builder sharedDoorbells(boolean shared) {
+      sharedDoorbells = shared;
+      return this;
+    }
+
+    /** What goes wrong; by default nothing. */
+    public Builder fault(NvmeFault what) {
+      fault = what;
+      return this;
+    }
+
+    /**
+     * How many I/O commands are served before the fault; by default 0.
+     *
+     * @param commands 0 or more
+     */
+    public Builder faultAfter(long commands) {
+      faultAfter = inRange("number of commands before the fault", commands, 0, Long.MAX_VALUE);
+      return this;
+    }
+
+    /**
+     * The model.
+     *
+     * @throws IllegalArgumentException if options contradict each other
+     */
+    public NvmeModel build() {
+      return new NvmeModel(this);
+    }
+
+    private static long inRange(String what, long value, long least, long most) {
+      if (value < least || value > most) {
+        throw new IllegalArgumentException(
+            "the %s is from %d to %d, not %d".formatted(what, least, most, value));
+      }
+      return value;
+    }
+  }
+
+  /** The file that the namespace is in; empty if it is in memory. */
+  public Optional<Path> file() {
+    return Optional.ofNullable(file);
+  }
+
+  /** The size that was asked for, in bytes. */
+  public OptionalLong size() {
+    return size;
+  }
+
+  /** In bytes: 512 or 4096. */
+  public int blockSize() {
+    return blockSize;
+  }
+
+  /** The most I/O queues of each kind. */
+  public int queues() {
+    return queues;
+  }
+
+  /** MSI-X vectors. */
+  public int vectors() {
+    return vectors;
+  }
+
+  /** The longest transfer of one command in bytes. */
+  public int maxTransfer() {
+    return maxTransfer;
+  }
+
+  /** How long an I/O command takes. */
+  public Duration latency() {
+    return latency;
+  }
+
+  /** Whether doorbells are shared memory. */
+  public boolean hasSharedDoorbells() {
+    return sharedDoorbells;
+  }
+
+  /** What goes wrong; empty if nothing does. */
+  public Optional<NvmeFault> fault() {
+    return Optional.ofNullable(fault);
+  }
+
+  /** How many I/O commands are served before the fault. */
+  public long faultAfter() {
+    return faultAfter;
+  }
+
+  @Override
+  public FunctionDescription description() {
+    long table = roundUp(NvmeRegisters.sizeWithDoorbells(queues, 0));
+    Msix msix = new Msix(vectors, NvmeRegisters.BAR, table, table + 16L * vectors);
+    long barSize = Long.highestOneBit(msix.pending() + msix.pendingSize() - 1) << 1;
+    List<Bar.Range> ranges =
+        sharedDoorbells
+            ? List.of(
+                new Bar.Range(0, NvmeRegisters.DOORBELLS, Bar.Access.TRAPPED),
+                new Bar.Range(
+                    NvmeRegisters.DOORBELLS, table - NvmeRegisters.DOORBELLS, Bar.Access.DIRECT),
+                new Bar.Range(table, barSize - table, Bar.Access.TRAPPED))
+            : List.of(new Bar.Range(0, barSize, Bar.Access.TRAPPED));
+    return new FunctionDescription(
+        new PciId(RED_HAT, QEMU_NVME, QEMU_SUBSYSTEM_VENDOR, QEMU_SUBSYSTEM),
+        new PciClass(NvmeRegisters.CLASS_CODE),
+        0,
+        true,
+        List.of(new BarDescription(NvmeRegisters.BAR, barSize, true, false, ranges)),
+        new InterruptDescription(1, 0, Optional.of(msix)));
+  }
+
+  @Override
+  public RunningModel start(ModelContext context) {
+    return new NvmeDevice(context, this);
+  }
+
+  private static long roundUp(long size) {
+    return (size + MIN_PAGE - 1) & -MIN_PAGE;
+  }
+}

@@ -1,0 +1,342 @@
+package org.gatun.simulated;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicReference;
+import org.gatun.pci.Bar;
+import org.gatun.pci.DetachListener;
+import org.gatun.pci.DeviceGoneException;
+import org.gatun.pci.DeviceName;
+import org.gatun.pci.DmaSpace;
+import org.gatun.pci.Interrupts;
+import org.gatun.pci.Mmio;
+import org.gatun.pci.PciDevice;
+import org.gatun.pci.PortIo;
+import org.gatun.pci.Shareable;
+import org.gatun.pci.Vector;
+import org.gatun.pci.config.ConfigRegisters;
+import org.gatun.pci.config.ConfigSpace;
+import org.gatun.pci.spi.ResourceTracker;
+import org.gatun.pci.spi.ResourceTracker.Resource;
+import org.gatun.simulated.FunctionDescription.BarDescription;
+import org.jspecify.annotations.Nullable;
+
+/** A function, opened. It ends with {@link #close}; an unplugged one is gone before. */
+final class SimulatedDevice implements PciDevice {
+  private static final System.Logger LOG = System.getLogger(SimulatedDevice.class.getName());
+
+  private final SimulatedFunction function;
+  private final DeviceName name;
+  private final Runnable afterClose;
+  private final ResourceTracker mappings;
+  private final ResourceTracker buffers;
+  private final ConfigSpace config = new GuardedConfig();
+  private final Interrupts interrupts = new GuardedInterrupts();
+  private final DmaSpace dma;
+  private final List<SimulatedBar> bars;
+  private final List<DetachListener> listeners = new CopyOnWriteArrayList<>();
+  private final AtomicReference<@Nullable Thread> closer = new AtomicReference<>();
+  private final CountDownLatch closed = new CountDownLatch(1);
+
+  /** Guarded by lifeCycle, except for reads: after it, nothing touches the function any more. */
+  private volatile boolean gone;
+
+  /** Held by what changes the function as a whole: reset, gone, close. */
+  private final Object lifeCycle = new Object();
+
+  SimulatedDevice(SimulatedFunction function, Runnable afterClose) {
+    this.function = function;
+    this.name = function.name();
+    this.afterClose = afterClose;
+    this.mappings = new ResourceTracker(name);
+    this.buffers = new ResourceTracker(name);
+    this.dma = new SimulatedDmaSpace(name, function.domain(), buffers);
+    this.bars = function.description().bars().stream().map(SimulatedBar::new).toList();
+    function.acquire(this);
+  }
+
+  @Override
+  public DeviceName name() {
+    return name;
+  }
+
+  @Override
+  public ConfigSpace config() {
+    check("config space");
+    return config;
+  }
+
+  @Override
+  public Optional<Bar> bar(int index) {
+    if (index < 0 || index > 5) {
+      throw new IllegalArgumentException(name + ": a device has BARs 0 to 5, not " + index);
+    }
+    check("BAR " + index);
+    return bars.stream().filter(b -> b.index() == index).<Bar>map(b -> b).findFirst();
+  }
+
+  @Override
+  public DmaSpace dma() {
+    check("DMA");
+    return dma;
+  }
+
+  @Override
+  public Interrupts interrupts() {
+    check("interrupts");
+    return interrupts;
+  }
+
+  @Override
+  public void busMaster(boolean on) {
+    synchronized (lifeCycle) {
+      check("bus master");
+      function.config().command(ConfigRegisters.COMMAND_BUS_MASTER, on);
+    }
+  }
+
+  @Override
+  public void reset() {
+    synchronized (lifeCycle) {
+      check("reset");
+      function.reset();
+    }
+  }
+
+  @Override
+  public void onDetach(DetachListener listener) {
+    check("listening for its removal");
+    listeners.add(listener);
+  }
+
+  @Override
+  public Usage usage() {
+    Usage mapped = mappings.usage(0);
+    Usage allocated = buffers.usage(0);
+    return new Usage(
+        mapped.mappings(),
+        allocated.buffers(),
+        allocated.dmaBytes(),
+        gone ? 0 : function.interrupts().enabledVectors());
+  }
+
+  /** The device was unplugged: stops it, and tells the listeners. DMA memory stays until close. */
+  void unplugged(String cause) {
+    synchronized (lifeCycle) {
+      if (gone) {
+        return;
+      }
+      function.reset();
+      gone = true;
+      mappings.closeAll();
+    }
+    for (DetachListener listener : listeners) {
+      try {
+        listener.gone(cause);
+      } catch (RuntimeException e) {
+        LOG.log(System.Logger.Level.ERROR, name + ": a detach listener failed", e);
+      }
+    }
+  }
+
+  @Override
+  public void close() {
+    if (!closer.compareAndSet(null, Thread.currentThread())) {
+      awaitClosed();
+      return;
+    }
+    try {
+      synchronized (lifeCycle) {
+        if (!gone) {
+          function.reset();
+          gone = true;
+        }
+      }
+      // Buffers first: they are often newer, and nothing uses either any more.
+      try {
+        buffers.closeAll();
+      } finally {
+        mappings.closeAll();
+      }
+    } finally {
+      function.release(this);
+      try {
+        afterClose.run();
+      } finally {
+        closed.countDown();
+      }
+    }
+  }
+
+  @Override
+  public String toString() {
+    return name.toString();
+  }
+
+  private void awaitClosed() {
+    if (closer.get() == Thread.currentThread()) {
+      return; // from inside of our own close
+    }
+    boolean interrupted = false;
+    while (true) {
+      try {
+        closed.await();
+        break;
+      } catch (InterruptedException _) {
+        interrupted = true;
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private void check(String operation) {
+    if (gone) {
+      throw new DeviceGoneException(name, operation, null);
+    }
+  }
+
+  private final class GuardedConfig implements ConfigSpace {
+    @Override
+    public int size() {
+      return function.config().size();
+    }
+
+    @Override
+    public int read(int offset, int width) {
+      check("config read at offset 0x" + Integer.toHexString(offset));
+      return function.config().read(offset, width);
+    }
+
+    @Override
+    public void write(int offset, int width, int value) {
+      synchronized (lifeCycle) {
+        check("config write at offset 0x" + Integer.toHexString(offset));
+        function.config().write(offset, width, value);
+      }
+    }
+  }
+
+  private final class GuardedInterrupts implements Interrupts {
+    @Override
+    public int count(Interrupts.Kind kind) {
+      check("interrupts");
+      return function.interrupts().count(kind);
+    }
+
+    @Override
+    public List<Vector> enable(Interrupts.Kind kind, int count) {
+      synchronized (lifeCycle) {
+        check("enabling interrupts");
+        return function.interrupts().enable(kind, count);
+      }
+    }
+
+    @Override
+    public void disable() {
+      synchronized (lifeCycle) {
+        if (!gone) {
+          function.interrupts().disable();
+        }
+      }
+    }
+  }
+
+  private final class SimulatedBar implements Bar {
+    private final BarDescription description;
+
+    SimulatedBar(BarDescription description) {
+      this.description = description;
+    }
+
+    @Override
+    public int index() {
+      return description.index();
+    }
+
+    @Override
+    public Bar.Kind kind() {
+      return Bar.Kind.MEMORY;
+    }
+
+    @Override
+    public long size() {
+      return description.size();
+    }
+
+    @Override
+    public boolean prefetchable() {
+      return description.prefetchable();
+    }
+
+    @Override
+    public List<Range> ranges() {
+      return description.ranges();
+    }
+
+    @Override
+    @SuppressWarnings("MustBeClosed") // the mapping closes it
+    public Mmio map(long offset, long length) {
+      Range range =
+          ranges().stream()
+              .filter(r -> r.contains(offset, length))
+              .findFirst()
+              .orElseThrow(() -> cannotMap(offset, length));
+      if (offset % 4 != 0 || length % 4 != 0) {
+        throw cannotMap(offset, length);
+      }
+      check("mapping BAR " + index());
+      Object key = new Object();
+      Mmio mmio =
+          switch (range.access()) {
+            case TRAPPED ->
+                Mmio.trapped(
+                    name, length, function.handler(index(), offset), () -> mappings.remove(key));
+            case DIRECT -> {
+              Arena lifetime = Arena.ofShared();
+              MemorySegment view =
+                  function
+                      .shared(index(), range.offset())
+                      .map(offset - range.offset(), length, lifetime);
+              yield Mmio.direct(
+                  name,
+                  view,
+                  () -> {
+                    lifetime.close();
+                    mappings.remove(key);
+                  });
+            }
+          };
+      try {
+        mappings.add(key, new Resource.Mapping(), mmio::close);
+      } catch (DeviceGoneException e) {
+        mmio.close();
+        throw e;
+      }
+      return mmio;
+    }
+
+    @Override
+    public PortIo ports() {
+      throw new IllegalArgumentException(
+          name + ": BAR " + index() + " has memory behind it, not I/O ports");
+    }
+
+    @Override
+    public Optional<Shareable> share(Range range) {
+      return Optional.empty();
+    }
+
+    private IllegalArgumentException cannotMap(long offset, long length) {
+      return new IllegalArgumentException(
+          ("%s: can't map %d bytes at 0x%x of BAR %d: multiples of 4, and inside one of its ranges"
+                  + " (%d bytes, %s)")
+              .formatted(name, length, offset, index(), size(), ranges()));
+    }
+  }
+}

@@ -1,0 +1,119 @@
+package org.gatun.simulated;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import org.gatun.pci.BusRange;
+import org.gatun.pci.DeviceGoneException;
+import org.gatun.pci.DeviceName;
+import org.gatun.pci.DmaBuffer;
+import org.gatun.pci.DmaDirection;
+import org.gatun.pci.DmaException;
+import org.gatun.pci.DmaSpace;
+import org.gatun.pci.spi.ResourceTracker;
+import org.gatun.pci.spi.ResourceTracker.Resource;
+import org.gatun.simulated.IommuDomain.Mapping;
+
+/** The driver's side of an {@link IommuDomain}. */
+final class SimulatedDmaSpace implements DmaSpace {
+  private static final long PAGE = IommuDomain.PAGE;
+
+  private final DeviceName device;
+  private final IommuDomain domain;
+  private final ResourceTracker buffers;
+
+  SimulatedDmaSpace(DeviceName device, IommuDomain domain, ResourceTracker buffers) {
+    this.device = device;
+    this.domain = domain;
+    this.buffers = buffers;
+  }
+
+  @Override
+  @SuppressWarnings("MustBeClosed") // the buffer closes it
+  public DmaBuffer allocate(long size, long alignment) {
+    if (size <= 0
+        || size > Long.MAX_VALUE - PAGE
+        || Long.bitCount(alignment) != 1
+        || alignment < 0) {
+      throw new IllegalArgumentException(
+          "%s: no DMA memory of %d bytes aligned to %d: a size above 0, and a power of two"
+              .formatted(device, size, alignment));
+    }
+    long whole = (size + PAGE - 1) & -PAGE;
+    Arena arena = Arena.ofShared();
+    try {
+      MemorySegment memory = arena.allocate(whole, PAGE);
+      Mapping mapping = domain.map(memory, Math.max(alignment, PAGE), DmaDirection.BIDIRECTIONAL);
+      return buffer(mapping, arena::close);
+    } catch (OutOfMemoryError e) {
+      arena.close();
+      throw new DmaException(
+          device, "no memory for a DMA buffer of " + whole + " bytes: " + e.getMessage(), null, e);
+    } catch (DmaException e) {
+      arena.close();
+      throw e;
+    }
+  }
+
+  @Override
+  public DmaBuffer map(MemorySegment memory, DmaDirection direction) {
+    checkPages(memory);
+    return buffer(domain.map(memory, PAGE, direction), () -> {});
+  }
+
+  @Override
+  public DmaBuffer mapAt(long busAddress, MemorySegment memory, DmaDirection direction) {
+    checkPages(memory);
+    if (busAddress % PAGE != 0) {
+      throw new IllegalArgumentException(
+          "%s: bus address 0x%x is not a multiple of %d".formatted(device, busAddress, PAGE));
+    }
+    return buffer(domain.mapAt(busAddress, memory, direction), () -> {});
+  }
+
+  @Override
+  public List<BusRange> usableRanges() {
+    return IommuDomain.USABLE;
+  }
+
+  @Override
+  public void limitTo(int bits) {
+    if (bits < 12 || bits > 64) {
+      throw new IllegalArgumentException(
+          device + ": a device drives 12 to 64 address bits, not " + bits);
+    }
+    domain.limitTo(bits);
+  }
+
+  private DmaBuffer buffer(Mapping mapping, Runnable free) {
+    Object key = new Object();
+    DmaBuffer buffer =
+        new DmaBuffer(
+            device,
+            mapping.memory,
+            mapping.first,
+            () -> {
+              domain.unmap(mapping);
+              free.run();
+              buffers.remove(key);
+            });
+    try {
+      buffers.add(key, new Resource.Buffer(mapping.memory.byteSize()), buffer::close);
+    } catch (DeviceGoneException e) {
+      buffer.close();
+      throw e;
+    }
+    return buffer;
+  }
+
+  private void checkPages(MemorySegment memory) {
+    if (!memory.isNative()
+        || memory.address() % PAGE != 0
+        || memory.byteSize() % PAGE != 0
+        || memory.byteSize() == 0) {
+      throw new IllegalArgumentException(
+          "%s: DMA maps whole pages of native memory (%d bytes), not %s"
+              .formatted(device, PAGE, memory));
+    }
+  }
+}

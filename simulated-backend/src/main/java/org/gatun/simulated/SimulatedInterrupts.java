@@ -1,0 +1,281 @@
+package org.gatun.simulated;
+
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.List;
+import java.util.Optional;
+import org.gatun.pci.DeviceName;
+import org.gatun.pci.Interrupts;
+import org.gatun.pci.config.ConfigRegisters;
+import org.gatun.simulated.FunctionDescription.InterruptDescription;
+import org.gatun.simulated.FunctionDescription.Msix;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The interrupts of a function: what the device sends, through pin, MSI or the MSI-X table, to the
+ * vectors of the driver. Its monitor guards its state, and comes after all locks of models.
+ */
+final class SimulatedInterrupts implements Interrupts {
+  /** A table entry: address, upper address, data, vector control with the mask in bit 0. */
+  private static final int ENTRY_DWORDS = 4;
+
+  private static final int ENTRY_CONTROL = 3;
+
+  private final DeviceName device;
+  private final InterruptDescription description;
+  private final SimulatedConfig config;
+  private final BusTime time;
+  private final @Nullable Msix msix;
+  private final int[] table;
+  private final BitSet pending = new BitSet();
+
+  private @Nullable Kind enabled;
+  private List<SimulatedVector> vectors = List.of();
+
+  /** The level that the model drives. */
+  private boolean line;
+
+  /** Set when INTx fires, as VFIO does, and by {@link SimulatedVector#mask}. */
+  private boolean lineMasked;
+
+  SimulatedInterrupts(
+      DeviceName device, InterruptDescription description, SimulatedConfig config, BusTime time) {
+    this.device = device;
+    this.description = description;
+    this.config = config;
+    this.time = time;
+    this.msix = description.msix().orElse(null);
+    this.table = new int[msix == null ? 0 : msix.vectors() * ENTRY_DWORDS];
+    resetTable();
+  }
+
+  @Override
+  public int count(Kind kind) {
+    return switch (kind) {
+      case INTX -> description.pin() == 0 ? 0 : 1;
+      case MSI -> description.msiVectors();
+      case MSIX -> msix == null ? 0 : msix.vectors();
+    };
+  }
+
+  @Override
+  public synchronized List<org.gatun.pci.Vector> enable(Kind kind, int count) {
+    if (count < 1 || count > count(kind)) {
+      throw new IllegalArgumentException(
+          "%s: can't enable %d vectors of %s: the device has %d"
+              .formatted(device, count, kind, count(kind)));
+    }
+    if (enabled != null) {
+      throw new IllegalStateException(
+          device + ": " + enabled + " interrupts are enabled already: disable them first");
+    }
+    List<SimulatedVector> created = new ArrayList<>();
+    for (int index = 0; index < count; index++) {
+      created.add(new SimulatedVector(device, index, time, this));
+    }
+    vectors = List.copyOf(created);
+    enabled = kind;
+    // What the kernel does for VFIO: program the function, and unmask what is used.
+    switch (kind) {
+      case INTX -> lineMasked = false;
+      case MSI ->
+          config.msiControl(
+              SimulatedConfig.MSI_ENABLE
+                  | log2RoundedUp(count) << SimulatedConfig.MSI_MULTIPLE_ENABLE_SHIFT);
+      case MSIX -> {
+        for (int index = 0; index < count; index++) {
+          table[index * ENTRY_DWORDS + ENTRY_CONTROL] = 0;
+        }
+        config.msixControl(SimulatedConfig.MSIX_ENABLE);
+      }
+    }
+    if (kind != Kind.INTX) {
+      config.command(ConfigRegisters.COMMAND_INTX_DISABLE, true);
+    }
+    update();
+    return List.copyOf(vectors);
+  }
+
+  @Override
+  public synchronized void disable() {
+    Kind kind = enabled;
+    if (kind == null) {
+      return;
+    }
+    enabled = null;
+    vectors.forEach(SimulatedVector::end);
+    vectors = List.of();
+    switch (kind) {
+      case INTX -> lineMasked = false;
+      case MSI -> config.msiControl(0);
+      case MSIX -> {
+        config.msixControl(0);
+        resetTable();
+      }
+    }
+    if (kind != Kind.INTX) {
+      config.command(ConfigRegisters.COMMAND_INTX_DISABLE, false);
+    }
+  }
+
+  synchronized int enabledVectors() {
+    return vectors.size();
+  }
+
+  /** As after a reset of the function: no vectors, and the pin is low. */
+  synchronized void reset() {
+    disable();
+    resetTable();
+    setLine(false);
+  }
+
+  /** Whether the function sends messages instead of driving its pin. */
+  boolean hasMessages() {
+    return (config.msixControl() & SimulatedConfig.MSIX_ENABLE) != 0
+        || (config.msiControl() & SimulatedConfig.MSI_ENABLE) != 0;
+  }
+
+  /** The model sends a message. A message is a DMA write: without bus master it goes nowhere. */
+  synchronized void signal(int vector) {
+    if (!config.command(ConfigRegisters.COMMAND_BUS_MASTER)) {
+      return;
+    }
+    if ((config.msixControl() & SimulatedConfig.MSIX_ENABLE) != 0) {
+      if (vector >= 0 && vector < table.length / ENTRY_DWORDS) {
+        pending.set(vector);
+        deliverPending();
+      }
+      return;
+    }
+    int control = config.msiControl();
+    if ((control & SimulatedConfig.MSI_ENABLE) != 0) {
+      int allocated = 1 << (control >>> SimulatedConfig.MSI_MULTIPLE_ENABLE_SHIFT & 7);
+      deliver(Kind.MSI, vector & (allocated - 1));
+    }
+  }
+
+  /** The model drives its pin. */
+  synchronized void setLine(boolean on) {
+    line = on;
+    config.interruptStatus(on);
+    deliverLine();
+  }
+
+  /** Masks or unmasks, for the kinds that can: MSI has no mask bits here. */
+  synchronized void mask(SimulatedVector vector, boolean on) {
+    if (!vectors.contains(vector)) {
+      return;
+    }
+    if (enabled == Kind.INTX) {
+      lineMasked = on;
+    } else if (enabled == Kind.MSIX) {
+      table[vector.index() * ENTRY_DWORDS + ENTRY_CONTROL] = on ? 1 : 0;
+    }
+    update();
+  }
+
+  /** Something in config space may have changed: a mask, or whether messages are on. */
+  synchronized void update() {
+    deliverLine();
+    deliverPending();
+  }
+
+  /** Whether an access is to the MSI-X table or its pending bits, which the bus serves. */
+  boolean serves(int bar, long offset) {
+    Msix layout = msix;
+    return layout != null
+        && bar == layout.bar()
+        && (isIn(offset, layout.table(), layout.tableSize())
+            || isIn(offset, layout.pending(), layout.pendingSize()));
+  }
+
+  /** Reads the table or the pending bits; as dwords, whatever the width. */
+  synchronized long read(long offset, int width) {
+    long low = dword(offset & ~3L) & 0xffff_ffffL;
+    long value = width == 8 ? low | (long) dword(offset + 4) << 32 : low >>> (8 * (offset & 3));
+    return value;
+  }
+
+  /** Writes the table, in dwords or pairs of them; the pending bits are read-only. */
+  synchronized void write(long offset, int width, long value) {
+    if (width < 4) {
+      return;
+    }
+    putDword(offset, (int) value);
+    if (width == 8) {
+      putDword(offset + 4, (int) (value >>> 32));
+    }
+    update();
+  }
+
+  private int dword(long offset) {
+    Msix layout = layout();
+    if (isIn(offset, layout.table(), layout.tableSize())) {
+      return table[(int) (offset - layout.table()) / 4];
+    }
+    int firstBit = (int) (offset - layout.pending()) * 8;
+    int bits = 0;
+    for (int i = 0; i < Integer.SIZE; i++) {
+      bits |= pending.get(firstBit + i) ? 1 << i : 0;
+    }
+    return bits;
+  }
+
+  private void putDword(long offset, int value) {
+    Msix layout = layout();
+    if (isIn(offset, layout.table(), layout.tableSize())) {
+      int index = (int) (offset - layout.table()) / 4;
+      boolean control = index % ENTRY_DWORDS == ENTRY_CONTROL;
+      table[index] = control ? value & 1 : index % ENTRY_DWORDS == 0 ? value & ~3 : value;
+    }
+  }
+
+  private Msix layout() {
+    return Optional.ofNullable(msix).orElseThrow();
+  }
+
+  private void deliverLine() {
+    if (enabled == Kind.INTX
+        && line
+        && !lineMasked
+        && !config.command(ConfigRegisters.COMMAND_INTX_DISABLE)) {
+      lineMasked = true;
+      deliver(Kind.INTX, 0);
+    }
+  }
+
+  private void deliverPending() {
+    int control = config.msixControl();
+    if ((control & SimulatedConfig.MSIX_ENABLE) == 0
+        || (control & SimulatedConfig.MSIX_FUNCTION_MASK) != 0) {
+      return;
+    }
+    for (int v = pending.nextSetBit(0); v >= 0; v = pending.nextSetBit(v + 1)) {
+      if ((table[v * ENTRY_DWORDS + ENTRY_CONTROL] & 1) == 0) {
+        pending.clear(v);
+        deliver(Kind.MSIX, v);
+      }
+    }
+  }
+
+  private void deliver(Kind kind, int vector) {
+    if (enabled == kind && vector < vectors.size()) {
+      vectors.get(vector).deliver();
+    }
+  }
+
+  private void resetTable() {
+    pending.clear();
+    for (int i = 0; i < table.length; i++) {
+      table[i] = i % ENTRY_DWORDS == ENTRY_CONTROL ? 1 : 0;
+    }
+  }
+
+  private static boolean isIn(long offset, long start, long size) {
+    return offset >= start && offset - start < size;
+  }
+
+  private static int log2RoundedUp(int count) {
+    return count == 1 ? 0 : Integer.SIZE - Integer.numberOfLeadingZeros(count - 1);
+  }
+}

@@ -1,0 +1,100 @@
+package org.gatun.simulated.nvme;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteOrder;
+import java.util.concurrent.locks.LockSupport;
+import org.gatun.pci.DeviceName;
+
+/** The thread that looks at doorbells in shared memory, and rings them. */
+final class DoorbellPoller implements Runnable, AutoCloseable {
+  private static final VarHandle U32 =
+      ValueLayout.JAVA_INT.withOrder(ByteOrder.LITTLE_ENDIAN).varHandle().withInvokeExactBehavior();
+
+  /** After that many rounds with nothing to do it leaves the processor to others for a while. */
+  private static final int PATIENCE = 10_000;
+
+  private static final long PAUSE_NANOS = 50_000;
+
+  private final NvmeDevice device;
+  private final MemorySegment doorbells;
+  private final Thread thread;
+  private volatile boolean closed;
+
+  DoorbellPoller(NvmeDevice device, MemorySegment doorbells, DeviceName name) {
+    this.device = device;
+    this.doorbells = doorbells;
+    this.thread = new Thread(this, name + " doorbells");
+    thread.setDaemon(true);
+  }
+
+  void start() {
+    thread.start();
+  }
+
+  /** The doorbell of a queue that is about to be created: as yet it was not rung. */
+  void clear(int id, boolean completion) {
+    U32.setRelease(doorbells, offset(id, completion), 0);
+  }
+
+  @Override
+  public void run() {
+    int idle = 0;
+    while (!closed) {
+      if (round()) {
+        idle = 0;
+      } else if (++idle < PATIENCE) {
+        Thread.onSpinWait();
+      } else {
+        LockSupport.parkNanos(this, PAUSE_NANOS);
+      }
+    }
+  }
+
+  /** Ends the thread; not to be called with a monitor of the device held. */
+  @Override
+  public void close() {
+    closed = true;
+    boolean interrupted = false;
+    while (thread.isAlive()) {
+      try {
+        thread.join();
+      } catch (InterruptedException _) {
+        interrupted = true;
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private boolean round() {
+    boolean rung = false;
+    for (int id = 0; id < device.queueIds(); id++) {
+      SubmissionQueue submissions = device.submissionQueue(id);
+      if (submissions != null) {
+        int value = (int) U32.getAcquire(doorbells, offset(id, false));
+        if (value != submissions.lastDoorbell) {
+          submissions.lastDoorbell = value;
+          device.ring(id, false, value);
+          rung = true;
+        }
+      }
+      CompletionQueue completions = device.completionQueue(id);
+      if (completions != null) {
+        int value = (int) U32.getAcquire(doorbells, offset(id, true));
+        if (value != completions.lastDoorbell) {
+          completions.lastDoorbell = value;
+          device.ring(id, true, value);
+          rung = true;
+        }
+      }
+    }
+    return rung;
+  }
+
+  private static long offset(int id, boolean completion) {
+    return 8L * id + (completion ? 4 : 0);
+  }
+}

@@ -1,0 +1,20 @@
+package org.gatun.simulated.nvme;
+
+/** Where the blocks of a namespace are. Several queues at a time; ranges are inside. */
+interface Media extends DeviceMemory, AutoCloseable {
+  /** In bytes. */
+  long size();
+
+  /** Makes a range read as zeros. */
+  void zero(long offset, long length);
+
+  /**
+   * Makes all that was written durable.
+   *
+   * @throws java.io.UncheckedIOException if that fails
+   */
+  void flush();
+
+  @Override
+  void close();
+}

@@ -1,0 +1,621 @@
+package org.gatun.simulated.nvme;
+
+import java.io.UncheckedIOException;
+import java.lang.foreign.Arena;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReferenceArray;
+import org.gatun.simulated.DmaPort;
+import org.gatun.simulated.ModelContext;
+import org.gatun.simulated.NvmeFault;
+import org.gatun.simulated.NvmeModel;
+import org.gatun.simulated.RunningModel;
+import org.gatun.specs.nvme.Aqa;
+import org.gatun.specs.nvme.AsynchronousEvent;
+import org.gatun.specs.nvme.Cap;
+import org.gatun.specs.nvme.Cc;
+import org.gatun.specs.nvme.CompletionEntry;
+import org.gatun.specs.nvme.Csts;
+import org.gatun.specs.nvme.DatasetManagementRange;
+import org.gatun.specs.nvme.LogPage;
+import org.gatun.specs.nvme.NvmCommand;
+import org.gatun.specs.nvme.NvmeRegisters;
+import org.gatun.specs.nvme.NvmeStatus;
+import org.gatun.specs.nvme.SubmissionEntry;
+import org.gatun.specs.nvme.Version;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The controller: registers, doorbells and queues.
+ *
+ * <p>Locks, in this order: the controller's monitor (registers other than doorbells, the admin
+ * queue, creation and deletion of queues), the monitor of a completion queue (with its submission
+ * queues), those of logs and interrupts. An I/O doorbell takes only that of its queue.
+ */
+public final class NvmeDevice implements RunningModel {
+  /** What executing a command returns if it is completed later, or never. */
+  static final int DEFERRED = -1;
+
+  /** The most entries of a queue (CAP.MQES + 1). */
+  static final int MAX_ENTRIES = 4096;
+
+  static final int CQES = CompletionEntry.SIZE_LOG2;
+
+  /** Of 64 KiB: CAP.MPSMAX. */
+  private static final int MAX_PAGE_LOG2 = 16;
+
+  private static final int MIN_PAGE_LOG2 = 12;
+  private static final int SCRATCH = NvmCommand.MAX_RANGES * DatasetManagementRange.SIZE;
+
+  /** In the unit of CAP.TO, 500 ms. */
+  private static final int READY_TIMEOUT = 1;
+
+  /** I/O since power-up. */
+  record Traffic(long reads, long writes, long bytesRead, long bytesWritten) {
+    static final Traffic NONE = new Traffic(0, 0, 0, 0);
+
+    Traffic plus(SubmissionQueue queue) {
+      return new Traffic(
+          reads + queue.reads,
+          writes + queue.writes,
+          bytesRead + queue.bytesRead,
+          bytesWritten + queue.bytesWritten);
+    }
+  }
+
+  private final ModelContext context;
+  private final FaultPlan faults;
+  private final long latencyNanos;
+  private final long cap;
+  private final Media media;
+  private final Arena arena = Arena.ofShared();
+  private final Scratch[] scratches;
+  private final @Nullable DmaPort[] ports;
+  private final QueueInterrupts interrupts;
+  private final ErrorLog errors = new ErrorLog();
+  private final Events events = new Events();
+  private final FeatureValues features;
+  private final IoCommands io;
+  private final AdminCommands admin;
+  private final AtomicReferenceArray<@Nullable SubmissionQueue> submissionQueues;
+  private final AtomicReferenceArray<@Nullable CompletionQueue> completionQueues;
+  private final @Nullable DoorbellPoller poller;
+
+  /** CSTS: written by any thread that finds a fatal error. */
+  private final AtomicInteger csts = new AtomicInteger();
+
+  private int cc;
+  private int aqa;
+  private long asq;
+  private long acq;
+  private volatile int pageSize = 1 << MIN_PAGE_LOG2;
+  private Traffic pastTraffic = Traffic.NONE;
+
+  /**
+   * Powers a controller up.
+   *
+   * @throws org.gatun.pci.DeviceUnavailableException if its file can't be used
+   */
+  public NvmeDevice(ModelContext context, NvmeModel model) {
+    this.context = context;
+    this.faults = new FaultPlan(model);
+    this.latencyNanos = model.latency().toNanos();
+    this.cap = capabilities();
+    this.media =
+        model
+            .file()
+            .<Media>map(
+                file -> FileMedia.open(context.name(), file, model.size(), model.blockSize()))
+            .orElseGet(() -> new MemoryMedia(model.size().orElse(NvmeModel.DEFAULT_SIZE)));
+    this.interrupts = new QueueInterrupts(context);
+    this.features = new FeatureValues(model.queues());
+    this.io = new IoCommands(model, media);
+    this.admin = new AdminCommands(this, model, io, features);
+    int ids = model.queues() + 1;
+    this.submissionQueues = new AtomicReferenceArray<>(ids);
+    this.completionQueues = new AtomicReferenceArray<>(ids);
+    this.ports = new DmaPort[ids];
+    this.scratches = new Scratch[ids];
+    for (int id = 0; id < ids; id++) {
+      scratches[id] = new Scratch(arena.allocate(SCRATCH, Long.BYTES));
+    }
+    this.poller =
+        model.hasSharedDoorbells()
+            ? new DoorbellPoller(
+                this,
+                context.sharedMemory(NvmeRegisters.BAR, NvmeRegisters.DOORBELLS),
+                context.name())
+            : null;
+    if (poller != null) {
+      poller.start();
+    }
+  }
+
+  @Override
+  public long read(int bar, long offset, int width) {
+    if (faults.is(NvmeFault.ALL_ONES)) {
+      return -1;
+    }
+    return register(offset & ~7L) >>> (8 * (offset & 7));
+  }
+
+  @Override
+  public void write(int bar, long offset, int width, long value) {
+    if (offset >= NvmeRegisters.DOORBELLS) {
+      if (width == 4) {
+        int index = (int) (offset - NvmeRegisters.DOORBELLS) / 4;
+        ring(index >>> 1, (index & 1) != 0, (int) value);
+      }
+    } else if (width >= 4) {
+      synchronized (this) {
+        writeRegister(offset, (int) value);
+        if (width == 8) {
+          writeRegister(offset + 4, (int) (value >>> 32));
+        }
+      }
+    }
+  }
+
+  @Override
+  public synchronized void reset() {
+    stop();
+    cc = 0;
+    aqa = 0;
+    asq = 0;
+    acq = 0;
+    csts.set(0);
+  }
+
+  @Override
+  public void close() {
+    reset();
+    if (poller != null) {
+      poller.close();
+    }
+    media.close();
+    arena.close();
+  }
+
+  // For the poller of shared doorbells.
+
+  int queueIds() {
+    return submissionQueues.length();
+  }
+
+  @Nullable SubmissionQueue submissionQueue(int id) {
+    return submissionQueues.get(id);
+  }
+
+  @Nullable CompletionQueue completionQueue(int id) {
+    return completionQueues.get(id);
+  }
+
+  /**
+   * A doorbell was written.
+   *
+   * @param id any value
+   * @param value any value
+   */
+  void ring(int id, boolean completion, int value) {
+    if (!Csts.rdy(csts.get()) || Csts.cfs(csts.get())) {
+      return;
+    }
+    if (id == 0) {
+      synchronized (this) {
+        ringQueue(id, completion, value);
+      }
+    } else {
+      ringQueue(id, completion, value);
+    }
+  }
+
+  // For Admin commands, with the controller's monitor held.
+
+  int pageSize() {
+    return pageSize;
+  }
+
+  /** Whether CC has the sizes of queue entries that there are. */
+  boolean hasEntrySizes() {
+    return Cc.iosqes(cc) == SubmissionEntry.SIZE_LOG2 && Cc.iocqes(cc) == CQES;
+  }
+
+  Events events() {
+    return events;
+  }
+
+  ErrorLog errors() {
+    return errors;
+  }
+
+  boolean hasIoQueues() {
+    for (int id = 1; id < queueIds(); id++) {
+      if (submissionQueues.get(id) != null || completionQueues.get(id) != null) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  void createCompletionQueue(int id, long base, int entries, boolean interrupting, int vector) {
+    DmaPort port = ports[id];
+    if (port == null) {
+      port = context.newDmaPort();
+      ports[id] = port;
+    }
+    if (poller != null) {
+      poller.clear(id, true);
+    }
+    completionQueues.set(id, new CompletionQueue(id, base, entries, interrupting, vector, port));
+  }
+
+  void createSubmissionQueue(int id, long base, int entries, CompletionQueue completions) {
+    SubmissionQueue queue = new SubmissionQueue(id, base, entries, completions, scratches[id]);
+    synchronized (completions) {
+      completions.submissionQueues.add(queue);
+    }
+    if (poller != null) {
+      poller.clear(id, false);
+    }
+    submissionQueues.set(id, queue);
+  }
+
+  int deleteCompletionQueue(int id) {
+    CompletionQueue queue = id == 0 || id >= queueIds() ? null : completionQueues.get(id);
+    if (queue == null) {
+      return NvmeStatus.INVALID_QUEUE_IDENTIFIER.status();
+    }
+    synchronized (queue) {
+      if (!queue.submissionQueues.isEmpty()) {
+        return NvmeStatus.INVALID_QUEUE_DELETION.status();
+      }
+      queue.deleted = true;
+    }
+    completionQueues.set(id, null);
+    interrupts.emptied(queue);
+    return DataPointer.SUCCESS;
+  }
+
+  int deleteSubmissionQueue(int id) {
+    SubmissionQueue queue = id == 0 || id >= queueIds() ? null : submissionQueues.get(id);
+    if (queue == null) {
+      return NvmeStatus.INVALID_QUEUE_IDENTIFIER.status();
+    }
+    CompletionQueue completions = queue.completions;
+    synchronized (completions) {
+      for (Command command : queue.outstanding) {
+        post(queue, command.id(), NvmeStatus.COMMAND_ABORTED_DUE_TO_SQ_DELETION.status(), 0);
+      }
+      forget(queue);
+      completions.submissionQueues.remove(queue);
+      announce(completions);
+    }
+    submissionQueues.set(id, null);
+    return DataPointer.SUCCESS;
+  }
+
+  /** Aborts a command that takes its time; false if there is no such command. */
+  boolean abort(int queueId, int commandId) {
+    SubmissionQueue queue = queueId < queueIds() ? submissionQueues.get(queueId) : null;
+    if (queue == null) {
+      return false;
+    }
+    if (queueId == 0) {
+      if (events.abort(commandId)) {
+        post(queue, commandId, NvmeStatus.COMMAND_ABORT_REQUESTED.status(), 0);
+        return true;
+      }
+      return false;
+    }
+    synchronized (queue.completions) {
+      Command command = queue.takeOutstanding(commandId);
+      if (command == null) {
+        return false;
+      }
+      post(queue, command.id(), NvmeStatus.COMMAND_ABORT_REQUESTED.status(), 0);
+      process(queue);
+      return true;
+    }
+  }
+
+  /** What the queues have moved since power-up. */
+  Traffic traffic() {
+    Traffic sum = pastTraffic;
+    for (int id = 1; id < queueIds(); id++) {
+      SubmissionQueue queue = submissionQueues.get(id);
+      if (queue != null) {
+        synchronized (queue.completions) {
+          sum = sum.plus(queue);
+        }
+      }
+    }
+    return sum;
+  }
+
+  private long capabilities() {
+    long value = Cap.withMqes(0, MAX_ENTRIES - 1);
+    value = Cap.withCqr(value, true);
+    value = Cap.withTo(value, READY_TIMEOUT);
+    value = Cap.withCss(value, Cap.CSS_NVM);
+    return Cap.withMpsmax(value, MAX_PAGE_LOG2 - MIN_PAGE_LOG2);
+  }
+
+  private synchronized long register(long offset) {
+    if (offset == NvmeRegisters.CAP) {
+      return cap;
+    } else if (offset == NvmeRegisters.VS) {
+      return pair(Version.V1_4, interrupts.mask());
+    } else if (offset == NvmeRegisters.INTMC) {
+      return pair(interrupts.mask(), cc);
+    } else if (offset == (NvmeRegisters.CSTS & ~7)) {
+      return pair(0, csts.get());
+    } else if (offset == (NvmeRegisters.AQA & ~7)) {
+      return pair(0, aqa);
+    } else if (offset == NvmeRegisters.ASQ) {
+      return asq;
+    } else if (offset == NvmeRegisters.ACQ) {
+      return acq;
+    }
+    return 0;
+  }
+
+  private void writeRegister(long offset, int value) {
+    if (offset == NvmeRegisters.INTMS) {
+      interrupts.mask(interrupts.mask() | value);
+    } else if (offset == NvmeRegisters.INTMC) {
+      interrupts.mask(interrupts.mask() & ~value);
+    } else if (offset == NvmeRegisters.CC) {
+      writeConfiguration(value);
+    } else if (offset == NvmeRegisters.AQA) {
+      aqa = value & 0x0fff_0fff;
+    } else if (offset == NvmeRegisters.ASQ) {
+      asq = (asq & ~0xffff_ffffL) | (value & 0xffff_f000L);
+    } else if (offset == NvmeRegisters.ASQ + 4) {
+      asq = (asq & 0xffff_ffffL) | (long) value << 32;
+    } else if (offset == NvmeRegisters.ACQ) {
+      acq = (acq & ~0xffff_ffffL) | (value & 0xffff_f000L);
+    } else if (offset == NvmeRegisters.ACQ + 4) {
+      acq = (acq & 0xffff_ffffL) | (long) value << 32;
+    }
+  }
+
+  private void writeConfiguration(int value) {
+    int before = cc;
+    cc = value;
+    if (Cc.en(before) && !Cc.en(value)) {
+      stop();
+      csts.set(0);
+    } else if (!Cc.en(before) && Cc.en(value)) {
+      enable();
+    }
+    if (Cc.shn(value) != Cc.SHN_NONE && Cc.shn(before) == Cc.SHN_NONE) {
+      shutDown();
+    } else if (Cc.shn(value) == Cc.SHN_NONE && Cc.shn(before) != Cc.SHN_NONE) {
+      csts.updateAndGet(s -> Csts.withShst(s, Csts.SHST_NORMAL_OPERATION));
+    }
+  }
+
+  private void shutDown() {
+    try {
+      media.flush();
+      csts.updateAndGet(s -> Csts.withShst(s, Csts.SHST_COMPLETE));
+    } catch (InternalError | UncheckedIOException _) {
+      fail(); // the file behind the media can't be written
+    }
+  }
+
+  /** Base 3.5.1: what the host has set up is checked now. */
+  private void enable() {
+    long page = (long) Cc.pageSize(cc);
+    int submissionEntries = Aqa.submissionEntries(aqa);
+    int completionEntries = Aqa.completionEntries(aqa);
+    if (page > 1 << MAX_PAGE_LOG2
+        || Cc.css(cc) != Cc.CSS_NVM
+        || Cc.ams(cc) != 0
+        || submissionEntries < Aqa.MIN_ENTRIES
+        || completionEntries < Aqa.MIN_ENTRIES
+        || ((asq | acq) & (page - 1)) != 0) {
+      fail();
+      return;
+    }
+    pageSize = (int) page;
+    createCompletionQueue(0, acq, completionEntries, true, 0);
+    createSubmissionQueue(0, asq, submissionEntries, completionQueueOrThrow(0));
+    if (!faults.is(NvmeFault.NEVER_READY)) {
+      csts.updateAndGet(s -> Csts.withRdy(s, true));
+    }
+  }
+
+  /** Controller Reset: when it returns, no queue is processed any more. */
+  private void stop() {
+    for (int id = 0; id < queueIds(); id++) {
+      CompletionQueue queue = completionQueues.get(id);
+      if (queue != null) {
+        synchronized (queue) {
+          queue.deleted = true;
+          queue.submissionQueues.forEach(this::forget);
+        }
+      }
+      submissionQueues.set(id, null);
+      completionQueues.set(id, null);
+    }
+    events.clear();
+    features.reset();
+    interrupts.reset();
+  }
+
+  private void forget(SubmissionQueue queue) {
+    queue.deleted = true;
+    queue.outstanding.clear();
+    pastTraffic = pastTraffic.plus(queue);
+  }
+
+  private void ringQueue(int id, boolean completion, int value) {
+    int problem;
+    if (completion) {
+      CompletionQueue queue = id < queueIds() ? completionQueues.get(id) : null;
+      problem =
+          queue == null
+              ? AsynchronousEvent.ERROR_INVALID_DOORBELL_REGISTER
+              : ringCompletion(queue, value) ? -1 : AsynchronousEvent.ERROR_INVALID_DOORBELL_VALUE;
+    } else {
+      SubmissionQueue queue = id < queueIds() ? submissionQueues.get(id) : null;
+      problem =
+          queue == null
+              ? AsynchronousEvent.ERROR_INVALID_DOORBELL_REGISTER
+              : ringSubmission(queue, value) ? -1 : AsynchronousEvent.ERROR_INVALID_DOORBELL_VALUE;
+    }
+    if (problem >= 0) {
+      report(
+          AsynchronousEvent.dword0(
+              AsynchronousEvent.TYPE_ERROR, problem, LogPage.ERROR_INFORMATION));
+    }
+  }
+
+  private boolean ringSubmission(SubmissionQueue queue, int value) {
+    synchronized (queue.completions) {
+      if (!queue.setTail(value)) {
+        return false;
+      }
+      process(queue);
+      return true;
+    }
+  }
+
+  private boolean ringCompletion(CompletionQueue queue, int value) {
+    synchronized (queue) {
+      if (queue.deleted) {
+        return true;
+      }
+      if (!queue.setHead(value)) {
+        return false;
+      }
+      if (queue.interrupts && queue.isEmpty()) {
+        interrupts.emptied(queue);
+      }
+      if (!queue.postBacklog()) {
+        fail();
+      }
+      for (int i = 0; i < queue.submissionQueues.size(); i++) {
+        process(queue.submissionQueues.get(i));
+      }
+      if (queue.id == 0) {
+        reportEvents();
+      }
+      announce(queue);
+      return true;
+    }
+  }
+
+  /** Takes commands from a queue for as long as there are any, and room for their completions. */
+  private void process(SubmissionQueue queue) {
+    while (!queue.deleted && queue.isReady() && !Csts.cfs(csts.get())) {
+      if (!queue.fetch()) {
+        fail();
+        break;
+      }
+      Command command = queue.command;
+      if (queue.id == 0) {
+        int status = admin.execute(queue, command);
+        if (status != DEFERRED) {
+          complete(queue, command, status);
+        }
+        reportEvents();
+      } else {
+        start(queue, command);
+      }
+    }
+    announce(queue.completions);
+  }
+
+  private void start(SubmissionQueue queue, Command command) {
+    NvmeFault fault = faults.next();
+    if (fault != null) {
+      goWrong(fault, queue, command);
+    } else if (latencyNanos == 0) {
+      complete(queue, command, io.execute(queue, command, pageSize));
+    } else {
+      Command held = command.copy();
+      queue.outstanding.add(held);
+      context.schedule(latencyNanos, () -> finish(queue, held));
+    }
+  }
+
+  private void goWrong(NvmeFault fault, SubmissionQueue queue, Command command) {
+    switch (fault) {
+      case HOLD -> queue.outstanding.add(command.copy());
+      case UNKNOWN_COMMAND_ID -> post(queue, command.id() ^ 0x8000, DataPointer.SUCCESS, 0);
+      case FATAL -> fail();
+      case DROP, DROP_ONCE, ALL_ONES, NEVER_READY -> {} // lost, or nothing to do with commands
+    }
+  }
+
+  private void finish(SubmissionQueue queue, Command command) {
+    synchronized (queue.completions) {
+      if (!queue.deleted && queue.outstanding.remove(command)) {
+        complete(queue, command, io.execute(queue, command, pageSize));
+        process(queue);
+      }
+    }
+  }
+
+  private void complete(SubmissionQueue queue, Command command, int status) {
+    if (status == DataPointer.SUCCESS) {
+      post(queue, command.id(), status, command.result);
+    } else {
+      errors.add(queue, command, status);
+      post(queue, command.id(), status | NvmeStatus.MORE | NvmeStatus.DO_NOT_RETRY, 0);
+    }
+  }
+
+  private void post(SubmissionQueue queue, int commandId, int status, int result) {
+    if (!queue.completions.post(queue, commandId, status, result)) {
+      fail();
+    }
+  }
+
+  /** Interrupts the host once for all that was posted. */
+  private void announce(CompletionQueue queue) {
+    if (queue.unannounced && queue.interrupts) {
+      queue.unannounced = false;
+      interrupts.posted(queue);
+    }
+  }
+
+  private synchronized void report(int event) {
+    events.raise(event);
+    CompletionQueue queue = completionQueues.get(0);
+    if (queue != null) {
+      synchronized (queue) {
+        reportEvents();
+        announce(queue);
+      }
+    }
+  }
+
+  /** With the monitors of controller and admin queue held. */
+  private void reportEvents() {
+    SubmissionQueue queue = submissionQueues.get(0);
+    for (Events.Report report = events.next();
+        report != null && queue != null;
+        report = events.next()) {
+      post(queue, report.commandId(), DataPointer.SUCCESS, report.event());
+    }
+  }
+
+  /** Nothing goes on until the host resets the controller. */
+  private void fail() {
+    csts.updateAndGet(s -> Csts.withCfs(s, true));
+  }
+
+  private CompletionQueue completionQueueOrThrow(int id) {
+    CompletionQueue queue = completionQueues.get(id);
+    if (queue == null) {
+      throw new IllegalStateException("no completion queue " + id);
+    }
+    return queue;
+  }
+
+  private static long pair(int low, int high) {
+    return (low & 0xffff_ffffL) | (long) high << 32;
+  }
+}

@@ -1,0 +1,61 @@
+package org.gatun.testkit;
+
+import java.lang.annotation.Documented;
+import java.lang.annotation.ElementType;
+import java.lang.annotation.Inherited;
+import java.lang.annotation.Retention;
+import java.lang.annotation.RetentionPolicy;
+import java.lang.annotation.Target;
+import org.gatun.simulated.SimulatedBus;
+import org.junit.jupiter.api.extension.ExtendWith;
+
+/**
+ * Gives each test of a class a simulated bus of its own, and fails a test that leaves something of
+ * a device open.
+ *
+ * <pre>{@code
+ * @SimulatedPci
+ * class MyDriverTest {
+ *   @Test
+ *   void computes(@Device("edu") PciDevice device, TimeSource time) {
+ *     try (MyDriver driver = MyDriver.open(device, time)) {
+ *       assertThat(driver.factorial(5)).isEqualTo(120);
+ *     }
+ *   }
+ * }
+ * }</pre>
+ *
+ * <p>Parameters of constructors, tests and life cycle methods can be
+ *
+ * <ul>
+ *   <li>a {@link org.gatun.pci.PciDevice} with {@link Device}: plugged in, opened, and closed after
+ *       the test;
+ *   <li>the {@link SimulatedBus}, to plug in more, to pull out, to look at the faults of its IOMMU;
+ *   <li>the {@link org.gatun.pci.TimeSource} of that bus, for drivers.
+ * </ul>
+ *
+ * <p>They are the same objects wherever one test asks for them. What {@code @BeforeAll} asks for is
+ * shared by the tests of the class, and checked after the last one.
+ *
+ * <p>After a test, and after its {@code @AfterEach} methods, each device must have got back what it
+ * gave out, or be closed: mappings, DMA buffers, vectors. If not, the test fails, with a message
+ * that names them. A test that failed anyway is not checked.
+ */
+@Documented
+@Inherited
+@Target(ElementType.TYPE)
+@Retention(RetentionPolicy.RUNTIME)
+@SuppressWarnings("exports") // JUnit makes it, nobody else does
+@ExtendWith(SimulatedPciExtension.class)
+public @interface SimulatedPci {
+  /** How time passes on the bus. */
+  enum Time {
+    /** Only while somebody waits for it: see {@link SimulatedBus#virtualTime}. */
+    VIRTUAL,
+    /** As it does here. For tests with several threads: see {@link SimulatedBus#realTime}. */
+    REAL
+  }
+
+  /** How time passes. */
+  Time time() default Time.VIRTUAL;
+}

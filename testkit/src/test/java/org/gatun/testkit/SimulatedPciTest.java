@@ -1,0 +1,286 @@
+package org.gatun.testkit;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.platform.engine.discovery.DiscoverySelectors.selectClass;
+import static org.junit.platform.testkit.engine.EventConditions.event;
+import static org.junit.platform.testkit.engine.EventConditions.finishedSuccessfully;
+import static org.junit.platform.testkit.engine.EventConditions.finishedWithFailure;
+import static org.junit.platform.testkit.engine.EventConditions.test;
+import static org.junit.platform.testkit.engine.TestExecutionResultConditions.instanceOf;
+import static org.junit.platform.testkit.engine.TestExecutionResultConditions.message;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.assertj.core.api.Condition;
+import org.gatun.pci.DmaBuffer;
+import org.gatun.pci.Interrupts.Kind;
+import org.gatun.pci.Mmio;
+import org.gatun.pci.PciDevice;
+import org.gatun.pci.TimeSource;
+import org.gatun.simulated.SimulatedBus;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Nested;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInfo;
+import org.junit.jupiter.api.extension.ParameterResolutionException;
+import org.junit.platform.testkit.engine.EngineExecutionResults;
+import org.junit.platform.testkit.engine.EngineTestKit;
+import org.opentest4j.AssertionFailedError;
+
+/** Runs the classes below, some of which must fail, through JUnit. */
+class SimulatedPciTest {
+  private static final List<PciDevice> SEEN = new ArrayList<>();
+
+  private static EngineExecutionResults run(Class<?> testClass) {
+    SEEN.clear();
+    return EngineTestKit.engine("junit-jupiter").selectors(selectClass(testClass)).execute();
+  }
+
+  @SimulatedPci
+  static class Clean {
+    @Test
+    void closes(@Device("edu") PciDevice device) {
+      SEEN.add(device);
+      device.bar(0).orElseThrow().map(0, 4).close();
+      device.dma().allocate(4096, 4096).close();
+    }
+
+    @Test
+    void closesTheDevice(@Device("edu") PciDevice device) {
+      SEEN.add(device);
+      assertThat(device.dma().allocate(4096, 4096).size()).isEqualTo(4096);
+      device.close();
+    }
+  }
+
+  @Test
+  void aTestThatClosesWhatItOpensPasses() {
+    run(Clean.class).testEvents().assertStatistics(s -> s.succeeded(2).failed(0));
+
+    assertThat(SEEN).hasSize(2).doesNotHaveDuplicates();
+    assertThat(SEEN.getFirst().usage()).isEqualTo(PciDevice.Usage.NONE);
+  }
+
+  @SimulatedPci
+  static class Leaking {
+    @Test
+    void leaksAll(@Device("edu") PciDevice device) {
+      SEEN.add(device);
+      Mmio mapping = device.bar(0).orElseThrow().map(0, 4);
+      List<DmaBuffer> buffers =
+          List.of(device.dma().allocate(4096, 4096), device.dma().allocate(8192, 4096));
+      assertThat(device.interrupts().enable(Kind.MSI, 1)).hasSize(1);
+      assertThat(mapping.size()).isEqualTo(4);
+      assertThat(buffers).hasSize(2);
+    }
+
+    @Test
+    void leaksOne(@Device("edu") PciDevice device) {
+      assertThat(device.bar(0).orElseThrow().map(0, 4).size()).isEqualTo(4);
+    }
+
+    @Test
+    void failsAnyway(@Device("edu") PciDevice device) {
+      assertThat(device.bar(0).orElseThrow().map(0, 4).size()).as("on purpose").isEqualTo(5);
+    }
+  }
+
+  @Test
+  void aTestThatLeaksFailsAndSaysWhat() {
+    EngineExecutionResults results = run(Leaking.class);
+
+    results
+        .testEvents()
+        .assertThatEvents()
+        .haveExactly(
+            1,
+            event(
+                test("leaksAll"),
+                finishedWithFailure(
+                    instanceOf(AssertionFailedError.class),
+                    message(
+                        "left open after the test: simulated:edu: 1 mapping, 2 DMA buffers (12288"
+                            + " bytes), 1 interrupt vector. Close what was opened"))))
+        .haveExactly(
+            1,
+            event(
+                test("leaksOne"),
+                finishedWithFailure(
+                    message(
+                        "left open after the test: simulated:edu: 1 mapping. Close what was"
+                            + " opened"))))
+        .haveExactly(
+            1,
+            event(
+                test("failsAnyway"),
+                finishedWithFailure(
+                    message(m -> m.contains("on purpose")),
+                    new Condition<>(t -> t.getSuppressed().length == 0, "nothing suppressed"))));
+    assertThat(SEEN.getFirst().usage()).as("closed all the same").isEqualTo(PciDevice.Usage.NONE);
+  }
+
+  @SimulatedPci
+  static class WithAfterEach {
+    private final PciDevice device;
+    private final Mmio mapping;
+
+    WithAfterEach(@Device("edu") PciDevice device) {
+      this.device = device;
+      this.mapping = device.bar(0).orElseThrow().map(0, 4);
+    }
+
+    @BeforeEach
+    void sameDevice(@Device("edu") PciDevice other) {
+      assertThat(other).isSameAs(device);
+    }
+
+    @Test
+    void one() {
+      SEEN.add(device);
+    }
+
+    @Test
+    void two() {
+      SEEN.add(device);
+    }
+
+    @AfterEach
+    void close(@Device("edu") PciDevice other) {
+      assertThat(other).isSameAs(device);
+      mapping.close();
+    }
+  }
+
+  @Test
+  void constructorTestAndLifeCycleMethodsSeeOneDevicePerTest() {
+    run(WithAfterEach.class).testEvents().assertStatistics(s -> s.succeeded(2).failed(0));
+
+    assertThat(SEEN).hasSize(2).doesNotHaveDuplicates();
+  }
+
+  @SimulatedPci
+  static class Shared {
+    private static PciDevice shared;
+
+    @BeforeAll
+    static void open(@Device("edu") PciDevice device) {
+      shared = device;
+    }
+
+    @Test
+    void one(@Device("edu") PciDevice device) {
+      assertThat(device).isSameAs(shared);
+      assertThat(device.dma().allocate(4096, 4096).size()).isEqualTo(4096);
+    }
+
+    @Test
+    void two(@Device("edu") PciDevice device) {
+      assertThat(device).isSameAs(shared);
+    }
+  }
+
+  @Test
+  void whatBeforeAllAsksForIsCheckedAfterTheClass() {
+    EngineExecutionResults results = run(Shared.class);
+
+    results.testEvents().assertStatistics(s -> s.succeeded(2).failed(0));
+    results
+        .containerEvents()
+        .assertThatEvents()
+        .haveExactly(
+            1, event(finishedWithFailure(message(m -> m.contains("1 DMA buffer (4096 bytes)")))));
+  }
+
+  @SimulatedPci
+  static class Times {
+    @Test
+    void timeStandsStillUnlessWaitedFor(SimulatedBus bus, TimeSource time) {
+      assertThat(time).isSameAs(bus.time());
+      assertThat(time.nanoTime()).isZero();
+      time.sleep(Duration.ofDays(1));
+      assertThat(time.nanoTime()).isEqualTo(Duration.ofDays(1).toNanos());
+    }
+
+    @Nested
+    class Inside {
+      @Test
+      void inherits(TimeSource time) {
+        assertThat(time.nanoTime()).isZero();
+      }
+    }
+
+    @Nested
+    @SimulatedPci(time = SimulatedPci.Time.REAL)
+    class OfItsOwn {
+      @Test
+      void timePasses(TimeSource time) {
+        long start = time.nanoTime();
+        while (time.nanoTime() == start) {
+          time.spin();
+        }
+      }
+    }
+  }
+
+  @Test
+  void timeIsVirtualUnlessAskedFor() {
+    run(Times.class).testEvents().assertStatistics(s -> s.succeeded(3).failed(0));
+  }
+
+  @SimulatedPci
+  static class SeveralDevices {
+    @Test
+    void plugged(SimulatedBus bus, @Device("edu") PciDevice device) {
+      assertThat(bus.scan())
+          .singleElement()
+          .satisfies(f -> assertThat(f.name()).isEqualTo(device.name()));
+    }
+  }
+
+  @Test
+  void theBusIsTheOneOfTheDevice() {
+    run(SeveralDevices.class)
+        .testEvents()
+        .assertThatEvents()
+        .haveExactly(1, event(finishedSuccessfully()));
+  }
+
+  @SimulatedPci
+  static class Wrong {
+    @Test
+    void unnamed(PciDevice device) {
+      SEEN.add(device);
+    }
+
+    @Test
+    void unknown(@Device("teapot") PciDevice device) {
+      SEEN.add(device);
+    }
+
+    @Test
+    void ofOthers(TestInfo info) {
+      assertThat(info.getDisplayName()).isNotEmpty();
+    }
+  }
+
+  @Test
+  void wrongParametersSayWhatToDo() {
+    run(Wrong.class)
+        .testEvents()
+        .assertThatEvents()
+        .haveExactly(
+            1,
+            event(
+                test("unnamed"),
+                finishedWithFailure(
+                    instanceOf(ParameterResolutionException.class),
+                    message(m -> m.contains("@Device(\"edu\")")))))
+        .haveExactly(
+            1, event(test("unknown"), finishedWithFailure(message(m -> m.contains("teapot")))))
+        .haveExactly(1, event(test("ofOthers"), finishedSuccessfully()));
+    assertThat(SEEN).isEmpty();
+  }
+}

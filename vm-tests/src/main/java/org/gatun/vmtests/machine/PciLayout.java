@@ -1,0 +1,113 @@
+package org.gatun.vmtests.machine;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.gatun.vmtests.machine.TestDevice.E1000e;
+import org.gatun.vmtests.machine.TestDevice.Edu;
+import org.gatun.vmtests.machine.TestDevice.Namespace;
+import org.gatun.vmtests.machine.TestDevice.Nvme;
+import org.gatun.vmtests.machine.TestDevice.Place;
+
+/**
+ * Which device sits where. The firmware numbers the buses behind root ports in the order of the
+ * ports' slots.
+ */
+final class PciLayout {
+  /** Slots 0 to 3 are the host bridge, the IOMMU and the two 9p shares; 31 is the chipset's. */
+  private static final int FIRST_PORT_SLOT = 0x04;
+
+  private static final int FIRST_ROOT_BUS_SLOT = 0x10;
+  private static final int ROOT_BUS_SLOTS_END = 0x1f;
+
+  private final List<String> arguments = new ArrayList<>();
+  private final Map<String, String> addresses = new LinkedHashMap<>();
+  private int nextPort;
+  private int nextRootBusSlot = FIRST_ROOT_BUS_SLOT;
+
+  PciLayout(List<TestDevice> devices) {
+    for (TestDevice device : devices) {
+      add(device);
+    }
+  }
+
+  /** QEMU's command-line arguments for all devices. */
+  List<String> arguments() {
+    return List.copyOf(arguments);
+  }
+
+  /** The address of each device, {@code 0000:01:00.0}, by its id, in the order of the devices. */
+  Map<String, String> addresses() {
+    return Collections.unmodifiableMap(addresses);
+  }
+
+  private void add(TestDevice device) {
+    String id = device.id();
+    if (!id.matches("[A-Za-z][A-Za-z0-9-]*") || addresses.containsKey(id)) {
+      throw new IllegalArgumentException("not an id, or one used twice: " + id);
+    }
+    String where = place(id, device.place());
+    switch (device) {
+      case Edu _ -> argument("-device", "edu,id=%s,%s".formatted(id, where));
+      case E1000e _ -> argument("-device", "e1000e,id=%s,romfile=,%s".formatted(id, where));
+      case Nvme nvme -> {
+        argument("-device", "nvme,id=%s,serial=%1$s,%s".formatted(id, where));
+        for (int i = 0; i < nvme.namespaces().size(); i++) {
+          addNamespace(id, i + 1, nvme.namespaces().get(i));
+        }
+      }
+    }
+  }
+
+  private String place(String id, Place place) {
+    return switch (place) {
+      case ROOT_PORT -> {
+        int slot = FIRST_PORT_SLOT + nextPort++;
+        if (slot >= FIRST_ROOT_BUS_SLOT) {
+          throw new IllegalArgumentException("too many root ports: no slot for " + id);
+        }
+        argument(
+            "-device",
+            "pcie-root-port,id=%s-port,chassis=%d,slot=%2$d,addr=%#x"
+                .formatted(id, nextPort, slot));
+        addresses.put(id, "0000:%02x:00.0".formatted(nextPort));
+        yield "bus=" + id + "-port";
+      }
+      case ROOT_BUS -> {
+        int slot = nextRootBusSlot++;
+        if (slot >= ROOT_BUS_SLOTS_END) {
+          throw new IllegalArgumentException("too many devices on the root bus: no slot for " + id);
+        }
+        addresses.put(id, "0000:00:%02x.0".formatted(slot));
+        yield "addr=%#x".formatted(slot);
+      }
+    };
+  }
+
+  private void addNamespace(String controller, int nsid, Namespace namespace) {
+    String drive = controller + "-drive" + nsid;
+    // cache=unsafe: a flush need not reach the host's disk; the image is read after QEMU ended,
+    // through the page cache.
+    argument(
+        "-drive",
+        "if=none,format=raw,cache=unsafe,id=%s,file=%s"
+            .formatted(drive, quoted(namespace.image())));
+    argument(
+        "-device",
+        "nvme-ns,bus=%s,nsid=%d,drive=%s,logical_block_size=%d,physical_block_size=%4$d"
+            .formatted(controller, nsid, drive, namespace.blockSize()));
+  }
+
+  /** In a list of options QEMU wants each comma of a value twice. */
+  static String quoted(Path path) {
+    return path.toAbsolutePath().toString().replace(",", ",,");
+  }
+
+  private void argument(String name, String value) {
+    arguments.add(name);
+    arguments.add(value);
+  }
+}

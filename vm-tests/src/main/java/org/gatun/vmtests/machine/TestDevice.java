@@ -1,0 +1,43 @@
+package org.gatun.vmtests.machine;
+
+import java.nio.file.Path;
+import java.util.List;
+
+/** A PCI device that QEMU emulates. Its id names it to the tests inside. */
+public sealed interface TestDevice {
+  /** Letters, digits and hyphens; unique in its machine. */
+  String id();
+
+  Place place();
+
+  enum Place {
+    /**
+     * Behind a root port of its own: it can be reset through its bus, and is alone in its IOMMU
+     * group.
+     */
+    ROOT_PORT,
+    /** On the root bus: no bus reset. */
+    ROOT_BUS
+  }
+
+  /** QEMU's educational device, 1234:11e8. */
+  record Edu(String id, Place place) implements TestDevice {}
+
+  /** Intel's 82574L network card, 8086:10d3. */
+  record E1000e(String id, Place place) implements TestDevice {}
+
+  /** An NVMe controller; its serial number is its id. Namespaces are numbered from 1. */
+  record Nvme(String id, Place place, List<Namespace> namespaces) implements TestDevice {
+    public Nvme {
+      namespaces = List.copyOf(namespaces);
+    }
+  }
+
+  /**
+   * A namespace of an NVMe controller.
+   *
+   * @param image a raw image; its size is a multiple of the block size
+   * @param blockSize in bytes: 512 or 4096
+   */
+  record Namespace(Path image, int blockSize) {}
+}
