@@ -238,7 +238,7 @@ final class VfioDevice implements PciDevice {
     attempt("bus master off", () -> setBusMaster(false));
     attempt("interrupts off", interrupts::close);
     if (resettable) {
-      attempt("reset", this::resetNow);
+      attempt("reset", this::resetForClose);
     }
     attempt("unmapping", tracker::closeAll);
     attempt("disarming", watcher::disarm);
@@ -252,7 +252,20 @@ final class VfioDevice implements PciDevice {
     try {
       action.run();
     } catch (RuntimeException e) {
-      LOG.log(Level.WARNING, name + ": close: " + step + " failed: " + e.getMessage(), e);
+      LOG.log(Level.WARNING, name + ": close: " + step + " failed: " + e.getMessage());
+      LOG.log(Level.DEBUG, name + ": close: " + step, e);
+    }
+  }
+
+  /** The kernel resets it once more, by itself, when its descriptor is closed. */
+  private void resetForClose() {
+    try {
+      resetNow();
+    } catch (LinuxException e) {
+      // Whoever unbinds it has it locked until it is closed: that is what the close is for, then.
+      if (e.errno() != Errno.EAGAIN) {
+        throw e;
+      }
     }
   }
 
