@@ -32,7 +32,7 @@ import org.junit.jupiter.params.provider.EnumSource;
  */
 public abstract class EduDeviceContract extends PciDeviceContract {
   private static final int PAGE = 4096;
-  private static final int LENGTH = EduRegisters.DMA_BUFFER_SIZE;
+  private static final int LENGTH = EduRegisters.DMA_USABLE_SIZE;
 
   /** For what must happen. */
   private static final Duration LONG = Duration.ofSeconds(30);
@@ -225,7 +225,9 @@ public abstract class EduDeviceContract extends PciDeviceContract {
     try (DmaBuffer from = allocate(3 * PAGE, PAGE);
         DmaBuffer to = allocate(3 * PAGE, PAGE)) {
       Random random = new Random(7);
-      int[][] parts = {{0, LENGTH}, {0, 1}, {1, 1}, {3, 4093}, {PAGE - 1, 2}, {PAGE / 2, LENGTH}};
+      int[][] parts = {
+        {0, LENGTH}, {0, 1}, {1, 1}, {3, LENGTH - 3}, {PAGE - 1, 2}, {PAGE / 2, LENGTH}
+      };
       for (int[] part : parts) {
         byte[] sent = new byte[3 * PAGE];
         random.nextBytes(sent);
@@ -250,12 +252,14 @@ public abstract class EduDeviceContract extends PciDeviceContract {
     try (Arena arena = Arena.ofShared()) {
       MemorySegment memory = arena.allocate(2 * PAGE, PAGE);
       DmaBuffer mapped = map(memory, DmaDirection.BIDIRECTIONAL);
-      memory.asSlice(0, PAGE).fill((byte) 0x31);
+      memory.asSlice(0, LENGTH).fill((byte) 0x31);
       toDevice(mapped.busAddress(), LENGTH);
       fromDevice(mapped.busAddress() + PAGE, LENGTH);
       mapped.close();
 
-      assertThat(memory.asSlice(PAGE).mismatch(memory.asSlice(0, PAGE))).isEqualTo(-1);
+      assertThat(memory.asSlice(PAGE).mismatch(memory.asSlice(0, PAGE)))
+          .as("first byte that differs")
+          .isEqualTo(-1);
     }
   }
 
@@ -327,7 +331,7 @@ public abstract class EduDeviceContract extends PciDeviceContract {
 
       toDevice(readOnly.busAddress(), LENGTH);
       fromDevice(known.busAddress(), LENGTH);
-      assertThat(bytes(known)).as("what was read there").containsOnly(0x44);
+      assertThat(Arrays.copyOf(bytes(known), LENGTH)).as("what was read there").containsOnly(0x44);
       readOnly.close();
     }
   }
@@ -341,7 +345,7 @@ public abstract class EduDeviceContract extends PciDeviceContract {
       toDevice(from.busAddress(), LENGTH);
       fromDevice(to.busAddress(), LENGTH);
 
-      assertThat(bytes(to)).containsOnly(0x51);
+      assertThat(Arrays.copyOf(bytes(to), LENGTH)).containsOnly(0x51);
     }
   }
 

@@ -94,6 +94,13 @@ public final class EduRegisters {
   /** Size of the device's own buffer in bytes. */
   public static final int DMA_BUFFER_SIZE = 4096;
 
+  /**
+   * How much of its buffer can be used with any QEMU: QEMU 7.2 ends with a hardware error when a
+   * transfer reaches the last byte (off by one in {@code edu_check_range} of {@code
+   * hw/misc/edu.c}).
+   */
+  public static final int DMA_USABLE_SIZE = DMA_BUFFER_SIZE - 1;
+
   /** The device masks bus addresses to 28 bits (256 MiB), unless started with another dma_mask. */
   public static final long DMA_MASK = (1L << 28) - 1;
 
