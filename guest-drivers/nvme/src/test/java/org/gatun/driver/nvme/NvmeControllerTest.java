@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.time.Duration;
+import java.util.Objects;
 import java.util.function.Consumer;
 import org.gatun.pci.DeviceGoneException;
 import org.gatun.pci.DeviceProtocolException;
@@ -237,8 +238,8 @@ class NvmeControllerTest {
                   model.addNamespace(1, 64, 9, 8);
                   model.addNamespace(2, 64, 12, 0);
                   model.addNamespace(3, 64, 8, 0);
-                  model.addNamespace(7, 64, 9, 0).fill((byte) 0);
-                  model.namespaces.get(7).setSize(-1);
+                  model.addNamespace(7, 64, 9, 0);
+                  Objects.requireNonNull(model.namespaces.get(7)).setSize(-1);
                 });
         NvmeController controller = rig.open()) {
       assertThat(controller.namespaces()).extracting(NvmeNamespace::id).containsExactly(2);

@@ -7,7 +7,6 @@ import java.time.Duration;
 import java.util.List;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
-import org.gatun.pci.PciDevice;
 import org.gatun.pci.PciException;
 import org.gatun.specs.nvme.AdminCommand;
 import org.gatun.specs.nvme.AdminOpcode;
@@ -168,8 +167,6 @@ class NvmeInterruptTest {
         }
       }
       assertThat(rig.device.usage().vectors()).isEqualTo(8);
-      controller.close();
-      assertThat(rig.device.usage()).isEqualTo(PciDevice.Usage.NONE);
     }
   }
 

@@ -26,8 +26,6 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Commands and completions, right and wrong, against a scripted controller. */
 class NvmeQueuePairTest {
-  private static final int ABORTED_BY_HOST = NvmeStatus.COMMAND_ABORTED_BY_HOST.status();
-
   private final Rig rig = new Rig();
   private final MemorySegment media = rig.model.addNamespace(1, 16384, 9, 0);
   private final NvmeController controller = rig.open();

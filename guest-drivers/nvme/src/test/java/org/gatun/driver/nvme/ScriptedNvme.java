@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeMap;
 import org.gatun.pci.config.PciClass;
@@ -35,6 +36,7 @@ import org.gatun.specs.nvme.NvmOpcode;
 import org.gatun.specs.nvme.NvmeRegisters;
 import org.gatun.specs.nvme.NvmeStatus;
 import org.gatun.specs.nvme.SubmissionEntry;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A controller that does what a test tells it, right or wrong: each command goes to a script, which
@@ -83,8 +85,8 @@ final class ScriptedNvme implements DeviceModel, RunningModel {
   private final Map<Integer, Queue> completionQueues = new HashMap<>();
   private final MemorySegment entry = arena.allocate(SubmissionEntry.SIZE, 8);
   private final MemorySegment page = arena.allocate(PAGE, 8);
-  private ModelContext context;
-  private DmaPort dma;
+  private @Nullable ModelContext plugged;
+  private @Nullable DmaPort port;
   private int cc;
   private int csts;
   private int aqa;
@@ -153,8 +155,8 @@ final class ScriptedNvme implements DeviceModel, RunningModel {
 
   @Override
   public RunningModel start(ModelContext modelContext) {
-    context = modelContext;
-    dma = modelContext.newDmaPort();
+    plugged = modelContext;
+    port = modelContext.newDmaPort();
     return this;
   }
 
@@ -221,28 +223,37 @@ final class ScriptedNvme implements DeviceModel, RunningModel {
 
   /** Does something later, in the time of the bus. */
   void later(Duration delay, Runnable action) {
-    context.schedule(delay.toNanos(), action);
+    context().schedule(delay.toNanos(), action);
   }
 
   /** Puts an entry into a completion queue, whatever it says, and interrupts. */
   synchronized void post(int queue, int dword0, int dword2, int commandId, int status) {
-    Queue completions = completionQueues.get(queue);
+    Queue completions = Objects.requireNonNull(completionQueues.get(queue));
     long at = completions.address + (long) completions.tail * CompletionEntry.SIZE;
-    dma.writeLong(at, dword0);
-    dma.writeLong(
-        at + 8,
-        Integer.toUnsignedLong(dword2)
-            | (long) CompletionEntry.dword3(commandId, completions.phase, status) << 32);
+    dma().writeLong(at, dword0);
+    dma()
+        .writeLong(
+            at + 8,
+            Integer.toUnsignedLong(dword2)
+                | (long) CompletionEntry.dword3(commandId, completions.phase, status) << 32);
     if (++completions.tail == completions.entries) {
       completions.tail = 0;
       completions.phase = !completions.phase;
     }
     if (completions.vector >= 0) {
-      if (context.hasMessageInterrupts()) {
-        context.signal(completions.vector);
+      if (context().hasMessageInterrupts()) {
+        context().signal(completions.vector);
       }
       updateLine();
     }
+  }
+
+  private ModelContext context() {
+    return Objects.requireNonNull(plugged);
+  }
+
+  private DmaPort dma() {
+    return Objects.requireNonNull(port);
   }
 
   private void updateLine() {
@@ -253,7 +264,7 @@ final class ScriptedNvme implements DeviceModel, RunningModel {
                     queue.vector >= 0
                         && queue.head != queue.tail
                         && (interruptMask >>> queue.vector & 1) == 0);
-    context.setInterruptLine(pending && !context.hasMessageInterrupts());
+    context().setInterruptLine(pending && !context().hasMessageInterrupts());
   }
 
   private void configure(int value) {
@@ -299,11 +310,12 @@ final class ScriptedNvme implements DeviceModel, RunningModel {
     } else {
       queue.tail = value;
       while (queue.head != queue.tail) {
-        dma.read(
-            queue.address + (long) queue.head * SubmissionEntry.SIZE,
-            entry,
-            0,
-            SubmissionEntry.SIZE);
+        dma()
+            .read(
+                queue.address + (long) queue.head * SubmissionEntry.SIZE,
+                entry,
+                0,
+                SubmissionEntry.SIZE);
         queue.head = (queue.head + 1) % queue.entries;
         Command command = new Command(queue);
         script.on(command);
@@ -437,16 +449,17 @@ final class ScriptedNvme implements DeviceModel, RunningModel {
         }
       }
       MemorySegment.copy(answer, 0, page, 0, PAGE);
-      dma.write(prp1, page, 0, PAGE);
+      dma().write(prp1, page, 0, PAGE);
       return 0;
     }
 
     private int io() {
       MemorySegment content = media.get(namespaceId);
-      if (content == null) {
+      IdentifyNamespace namespace = namespaces.get(namespaceId);
+      if (content == null || namespace == null) {
         return NvmeStatus.INVALID_NAMESPACE_OR_FORMAT.status();
       }
-      int shift = namespaces.get(namespaceId).formattedLbaFormat().lbads();
+      int shift = namespace.formattedLbaFormat().lbads();
       long blocks = NvmCommand.blocks(dword12);
       if (opcode == NvmOpcode.READ || opcode == NvmOpcode.WRITE) {
         if (slba < 0 || slba + blocks > content.byteSize() >>> shift) {
@@ -464,9 +477,9 @@ final class ScriptedNvme implements DeviceModel, RunningModel {
       while (at < data.byteSize()) {
         long part = Math.min(PAGE - (address & (PAGE - 1)), data.byteSize() - at);
         if (opcode == NvmOpcode.READ) {
-          dma.write(address, data, at, part);
+          dma().write(address, data, at, part);
         } else {
-          dma.read(address, data, at, part);
+          dma().read(address, data, at, part);
         }
         at += part;
         if (at < data.byteSize()) {
@@ -475,9 +488,9 @@ final class ScriptedNvme implements DeviceModel, RunningModel {
           } else {
             list = list == 0 ? prp2 : list;
             if ((list & (PAGE - 1)) == PAGE - 8 && data.byteSize() - at > PAGE) {
-              list = dma.readLong(list);
+              list = dma().readLong(list);
             }
-            address = dma.readLong(list);
+            address = dma().readLong(list);
             list += 8;
           }
         }
