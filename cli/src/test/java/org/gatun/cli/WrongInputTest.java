@@ -151,7 +151,7 @@ class WrongInputTest {
     perf("--queue-depth", "1000000").expectFailure(ExitCode.USAGE, "queue pairs");
     perf("--queues", "10000").expectFailure(ExitCode.USAGE, "queue pairs");
     perf("--seconds", "-1").expectFailure(ExitCode.USAGE, "--seconds");
-    perf("--pattern", "sideways").expectFailure(ExitCode.USAGE, "sideways", "randread");
+    perf("--pattern", "sideways").expectFailure(ExitCode.USAGE, "sideways", "RANDREAD");
     perf("--namespace", "7").expectFailure(ExitCode.USAGE, "7");
   }
 
