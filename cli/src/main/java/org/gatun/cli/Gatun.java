@@ -42,7 +42,9 @@ import picocli.CommandLine.TypeConversionException;
       ShowCommand.class,
       BindCommand.class,
       UnbindCommand.class,
+      EduCommand.class,
       NvmeCommand.class,
+      DemoCommand.class,
       GenerateCompletion.class
     })
 public final class Gatun implements Runnable {

@@ -16,10 +16,10 @@ import org.junit.jupiter.api.AfterEach;
 /** The suite of edu on a bus of some time. */
 abstract class SimulatedEdu extends EduDeviceContract {
   private final SimulatedBus bus;
-  private boolean plugged;
 
   SimulatedEdu(SimulatedBus bus) {
     this.bus = bus;
+    bus.plug("edu");
   }
 
   @AfterEach
@@ -29,10 +29,6 @@ abstract class SimulatedEdu extends EduDeviceContract {
 
   @Override
   protected PciDevice open() {
-    if (!plugged) {
-      bus.plug("edu");
-      plugged = true;
-    }
     return bus.open(bus.scan().getFirst().name());
   }
 

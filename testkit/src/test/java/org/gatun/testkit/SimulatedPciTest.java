@@ -18,6 +18,7 @@ import org.gatun.pci.Interrupts.Kind;
 import org.gatun.pci.Mmio;
 import org.gatun.pci.PciDevice;
 import org.gatun.pci.TimeSource;
+import org.gatun.pci.spi.FoundDevice;
 import org.gatun.simulated.SimulatedBus;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -233,19 +234,23 @@ class SimulatedPciTest {
   @SimulatedPci
   static class SeveralDevices {
     @Test
-    void plugged(SimulatedBus bus, @Device("edu") PciDevice device) {
-      assertThat(bus.scan())
-          .singleElement()
-          .satisfies(f -> assertThat(f.name()).isEqualTo(device.name()));
+    void plugged(
+        SimulatedBus bus,
+        @Device("nvme,size=16M") PciDevice disk,
+        @Device("edu") PciDevice edu,
+        @Device("edu") PciDevice sameEdu) {
+      assertThat(bus.scan()).extracting(FoundDevice::name).containsExactly(disk.name(), edu.name());
+      assertThat(sameEdu).isSameAs(edu);
+      SEEN.add(disk);
+      SEEN.add(edu);
     }
   }
 
   @Test
-  void theBusIsTheOneOfTheDevice() {
-    run(SeveralDevices.class)
-        .testEvents()
-        .assertThatEvents()
-        .haveExactly(1, event(finishedSuccessfully()));
+  void devicesOfOneTestAreOnOneBus() {
+    run(SeveralDevices.class).testEvents().assertStatistics(s -> s.succeeded(1).failed(0));
+
+    assertThat(SEEN).extracting(d -> d.name().text()).containsExactly("nvme,size=16M", "edu");
   }
 
   @SimulatedPci

@@ -309,9 +309,8 @@ public final class NvmeQueuePair implements AutoCloseable {
       callback.completed(contexts[slot], CompletionEntry.status(dword3));
     }
     if (head != acknowledgedHead) {
-      // The entry is ours until it is acknowledged. The free slots tell how much room there is; so
-      // the
-      // head is looked at only to notice a controller that has lost its mind.
+      // The entry is ours until it is acknowledged. Room is told by the free slots; so the head is
+      // looked at only to notice a controller that has lost its mind.
       int dword2 = memory.getIntAcquire(last + CompletionEntry.DWORD2);
       if (done > 0
           && (CompletionEntry.submissionQueueHead(dword2) >= entries
