@@ -86,6 +86,12 @@ final class VfioInterrupts implements Interrupts {
       if (possible != 0) {
         throw failure(kind, count, "the kernel can enable only " + possible, "ask for fewer", null);
       }
+      if (kind == Kind.INTX) {
+        // An interrupt controller may have missed a line that went high while nobody was to be told
+        // (QEMU's does). Unmasking looks at the device itself.
+        irqs.mask(index(kind), true);
+        irqs.mask(index(kind), false);
+      }
       done = true;
     } catch (LinuxException e) {
       throw switch (e.errno()) {
