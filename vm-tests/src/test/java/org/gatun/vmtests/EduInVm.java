@@ -25,7 +25,8 @@ import org.junit.jupiter.params.provider.EnumSource;
 @ResourceLock("edu")
 class EduInVm {
   /** Emulated by a busy host. */
-  private static final EduOptions OPTIONS = EduOptions.defaults().withTimeout(Duration.ofMinutes(1));
+  private static final EduOptions OPTIONS =
+      EduOptions.defaults().withTimeout(Duration.ofMinutes(1));
 
   @RegisterExtension final VfioDevices devices = new VfioDevices();
 

@@ -24,7 +24,9 @@ class VfioContractTest {
             new Nvme(
                 "disk",
                 Place.ROOT_PORT,
-                List.of(new Namespace(DiskImage.blank(run.directory().resolve("disk.img"), 1 << 20), 512))))
+                List.of(
+                    new Namespace(
+                        DiskImage.blank(run.directory().resolve("disk.img"), 1 << 20), 512))))
         // A reset takes the kernel more than a second, of waiting: the devices are tested side by
         // side.
         .property("junit.jupiter.execution.parallel.enabled", "true")

@@ -10,10 +10,10 @@ import org.gatun.simulated.NvmeModel;
 import org.gatun.simulated.SimulatedBus;
 import org.junit.jupiter.api.Test;
 
-/** The data path allocates nothing: exactly, over a million commands. */
+/** The data path allocates nothing: exactly, over ten million commands. */
 class NvmeAllocationTest {
   private static final int WARM_UP = 300_000;
-  private static final int COMMANDS = 1_000_000;
+  private static final int COMMANDS = 10_000_000;
   private static final int BLOCKS = 24;
 
   private final NvmeCallback callback = this::note;
@@ -21,7 +21,7 @@ class NvmeAllocationTest {
   private long failed;
 
   @Test
-  void aMillionCommandsAllocateNothing() {
+  void tenMillionCommandsAllocateNothing() {
     ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
     NvmeModel model = NvmeModel.builder().size(1 << 20).build();
     try (SimulatedBus bus = SimulatedBus.realTime();
