@@ -1,8 +1,10 @@
+import org.gatun.pci.spi.PciBackend;
+import org.gatun.vfio.VfioBackend;
 import org.jspecify.annotations.NullMarked;
 
 /**
  * Real devices: what sysfs tells of them and how they are bound, in {@link org.gatun.vfio.sysfs};
- * VFIO, the IOMMU and interrupts.
+ * VFIO, the IOMMU and interrupts, in {@link org.gatun.vfio}.
  */
 @NullMarked
 module org.gatun.vfio {
@@ -10,5 +12,9 @@ module org.gatun.vfio {
   requires transitive org.gatun.pci;
   requires org.gatun.nativeaccess;
 
+  exports org.gatun.vfio;
   exports org.gatun.vfio.sysfs;
+
+  provides PciBackend with
+      VfioBackend;
 }

@@ -106,7 +106,7 @@ final class ModelText {
     options.put("block", new Option("512|4096", (b, v) -> b.blockSize(count(size(v)))));
     options.put("queues", new Option("1..1024", (b, v) -> b.queues(count(size(v)))));
     options.put("vectors", new Option("1..2048", (b, v) -> b.vectors(count(size(v)))));
-    options.put("mdts", new Option("BYTES (4K to 256M)", (b, v) -> b.maxTransfer(count(size(v)))));
+    options.put("mdts", new Option("BYTES (8K to 256M)", (b, v) -> b.maxTransfer(count(size(v)))));
     options.put("latency", new Option("TIME (10us)", (b, v) -> b.latency(time(v))));
     options.put(
         "doorbells",

@@ -143,14 +143,14 @@ public final class NvmeModel implements DeviceModel {
     /**
      * The longest transfer of one command (MDTS).
      *
-     * @param bytes a power of two, 4 KiB to 256 MiB
+     * @param bytes a power of two, 8 KiB to 256 MiB: MDTS can't tell a single page from no limit
      */
     public Builder maxTransfer(int bytes) {
       if (Integer.bitCount(bytes) != 1) {
         throw new IllegalArgumentException(
             "the longest transfer is a power of two, not " + bytes + " bytes");
       }
-      maxTransfer = (int) inRange("longest transfer", bytes, MIN_PAGE, 256 << 20);
+      maxTransfer = (int) inRange("longest transfer", bytes, 2 * MIN_PAGE, 256 << 20);
       return this;
     }
 

@@ -259,7 +259,7 @@ class SimulatedIommuTest {
                     }
                   }));
     }
-    for (int round = 0; round < 2000; round++) {
+    for (int round = 0; round < 400; round++) {
       DmaBuffer buffer = dma.mapAt(0x500000, memory, DmaDirection.BIDIRECTIONAL);
       while (round % 4 == 0 && memory.get(ValueLayout.JAVA_BYTE, 8 * PAGE) == 0) {
         Thread.onSpinWait();

@@ -97,6 +97,11 @@ public final class Sysfs {
     return root.resolve("dev/vfio/" + group);
   }
 
+  /** The device node of VFIO itself. */
+  public Path vfioNode() {
+    return root.resolve("dev/vfio/vfio");
+  }
+
   /** Whether a driver for PCI devices is loaded. */
   public boolean isDriverLoaded(String driver) {
     return Files.isDirectory(driverDirectory(driver));

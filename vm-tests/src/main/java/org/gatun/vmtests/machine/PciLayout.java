@@ -2,6 +2,7 @@ package org.gatun.vmtests.machine;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -38,9 +39,9 @@ final class PciLayout {
     return List.copyOf(arguments);
   }
 
-  /** The address of each device, {@code 0000:01:00.0}, by its id. */
+  /** The address of each device, {@code 0000:01:00.0}, by its id, in the order of the devices. */
   Map<String, String> addresses() {
-    return Map.copyOf(addresses);
+    return Collections.unmodifiableMap(addresses);
   }
 
   private void add(TestDevice device) {

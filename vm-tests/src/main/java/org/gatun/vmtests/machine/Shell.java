@@ -1,12 +1,10 @@
 package org.gatun.vmtests.machine;
 
-import java.io.Console;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.List;
-import java.util.Optional;
 import org.gatun.vmtests.machine.TestDevice.E1000e;
 import org.gatun.vmtests.machine.TestDevice.Edu;
 import org.gatun.vmtests.machine.TestDevice.Namespace;
@@ -47,15 +45,12 @@ final class Shell {
     if (!Files.exists(disk)) {
       DiskImage.blank(disk, DISK_SIZE);
     }
+    StringBuilder greeting =
+        new StringBuilder("Linux " + host.kernel().release() + ", no drivers bound");
+    machine.addresses().forEach((id, address) -> greeting.append(", " + id + " at " + address));
+    System.err.println(greeting);
     if (!words.isEmpty()) {
       return machine.runOnTerminal(words);
-    }
-    if (Optional.ofNullable(System.console()).filter(Console::isTerminal).isPresent()) {
-      StringBuilder greeting = new StringBuilder("Linux " + host.kernel().release() + ":");
-      devices.forEach(
-          d -> greeting.append(" %s at %s,".formatted(d.id(), machine.addresses().get(d.id()))));
-      System.out.println(greeting + " no drivers bound. 'exit' switches the machine off.");
-      return machine.runOnTerminal(List.of("bash", "-i"));
     }
     // A console loses what is typed too fast; a file does not.
     Path script = machine.share().resolve("script");

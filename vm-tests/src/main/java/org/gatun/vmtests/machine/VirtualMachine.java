@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.gatun.vmtests.machine.Boot.End;
 
 /**
@@ -102,8 +103,14 @@ public final class VirtualMachine {
    */
   public int runOnTerminal(List<String> command) throws IOException, InterruptedException {
     // A session of its own with the console as its terminal, so that Ctrl-C and job control work.
+    // When the session's
+    // first process ends, what the terminal has not printed yet is lost: so that is a shell that
+    // waits for it.
+    String session = "\"$@\"; status=$?; stty sane; exit $status";
     String script =
-        "/usr/bin/setsid -c -w " + shellQuoted(command) + " </dev/ttyS0 >/dev/ttyS0 2>&1";
+        "/usr/bin/setsid -c -w sh -c "
+            + shellQuoted(Stream.concat(Stream.of(session, "sh"), command.stream()).toList())
+            + " </dev/ttyS0 >/dev/ttyS0 2>&1";
     ProcessBuilder qemu =
         qemu(script, List.of("-chardev", "stdio,id=tty,signal=off", "-serial", "chardev:tty"));
     runToEnd(qemu.inheritIO(), Duration.ofDays(365));

@@ -198,8 +198,12 @@ final class AdminQueue implements AutoCloseable {
   }
 
   private boolean isComplete(long completion) {
-    return CompletionEntry.phase(memory.getIntAcquire(completion + CompletionEntry.DWORD3))
-        == phase;
+    if (CompletionEntry.phase(memory.getIntAcquire(completion + CompletionEntry.DWORD3)) == phase) {
+      return true;
+    }
+    // Throws for a controller that is gone: that need not wait for the time-out.
+    registers.status();
+    return false;
   }
 
   @Override

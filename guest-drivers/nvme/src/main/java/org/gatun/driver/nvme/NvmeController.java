@@ -49,6 +49,7 @@ public final class NvmeController implements AutoCloseable {
   private final int maxQueues;
   private final int maxTransferBytes;
   private final IdentifyController identity;
+  private final int oncs;
   private final Map<Integer, NvmeNamespace> namespaces = new LinkedHashMap<>();
   private final Map<Integer, String> refused = new LinkedHashMap<>();
 
@@ -83,6 +84,7 @@ public final class NvmeController implements AutoCloseable {
     this.admin = admin;
     this.resources = resources;
     this.identity = new IdentifyController(admin.identify(Cns.CONTROLLER, 0));
+    this.oncs = identity.oncs();
     checkIdentity();
     this.maxTransferBytes =
         (int)
@@ -230,10 +232,9 @@ public final class NvmeController implements AutoCloseable {
     }
     InterruptLine line = completion == Completion.INTERRUPT ? lineForQueue(id) : null;
     NvmeQueuePair pair =
-        new NvmeQueuePair(
-            this, id, Math.min(depth, maxQueueDepth()), epoch, line, options, device.dma());
+        new NvmeQueuePair(this, id, Math.min(depth, maxQueueDepth()), line, options, device.dma());
     try {
-      createQueues(pair);
+      pair.start();
     } catch (RuntimeException e) {
       pair.free();
       throw e;
@@ -307,8 +308,8 @@ public final class NvmeController implements AutoCloseable {
     return doorbells;
   }
 
-  boolean supports(int oncs) {
-    return (identity.oncs() & oncs) != 0;
+  boolean supports(int command) {
+    return (oncs & command) != 0;
   }
 
   /**
@@ -330,8 +331,12 @@ public final class NvmeController implements AutoCloseable {
     };
   }
 
-  /** Tells the controller of a queue pair's queues, again after a reset. */
-  synchronized void createQueues(NvmeQueuePair pair) {
+  /**
+   * Tells the controller of a queue pair's queues, again after a reset.
+   *
+   * @return the epoch that they live in
+   */
+  synchronized int createQueues(NvmeQueuePair pair) {
     checkUsable("creating queues");
     runAdmin(
         () -> {
@@ -344,6 +349,7 @@ public final class NvmeController implements AutoCloseable {
             throw e;
           }
         });
+    return epoch;
   }
 
   /** Deletes a submission queue, unless the controller has forgotten it already. */

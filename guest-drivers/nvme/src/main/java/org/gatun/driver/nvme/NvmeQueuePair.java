@@ -96,7 +96,9 @@ public final class NvmeQueuePair implements AutoCloseable {
   private long acknowledgedHead;
   private boolean phase;
 
+  /** The epoch of the controller in which it knows these queues. */
   private int epoch;
+
   private int polls;
   private boolean closed;
 
@@ -104,7 +106,6 @@ public final class NvmeQueuePair implements AutoCloseable {
       NvmeController controller,
       int id,
       int depth,
-      int epoch,
       @Nullable InterruptLine line,
       NvmeOptions options,
       DmaSpace dma) {
@@ -112,7 +113,6 @@ public final class NvmeQueuePair implements AutoCloseable {
     this.id = id;
     this.depth = depth;
     this.entries = depth + 1;
-    this.epoch = epoch;
     this.line = line;
     this.time = options.time();
     this.timeoutNanos = TimeSource.saturatedNanos(options.commandTimeout());
@@ -139,7 +139,6 @@ public final class NvmeQueuePair implements AutoCloseable {
       freeSlots[depth - 1 - slot] = slot;
     }
     this.freeCount = depth;
-    restart();
   }
 
   /** Its number, from 1. */
@@ -310,9 +309,8 @@ public final class NvmeQueuePair implements AutoCloseable {
       callback.completed(contexts[slot], CompletionEntry.status(dword3));
     }
     if (head != acknowledgedHead) {
-      // The entry is ours until it is acknowledged. The free slots tell how much room there is; so
-      // the
-      // head is looked at only to notice a controller that has lost its mind.
+      // The entry is ours until it is acknowledged. Room is told by the free slots; so the head is
+      // looked at only to notice a controller that has lost its mind.
       int dword2 = memory.getIntAcquire(last + CompletionEntry.DWORD2);
       if (done > 0
           && (CompletionEntry.submissionQueueHead(dword2) >= entries
@@ -527,34 +525,31 @@ public final class NvmeQueuePair implements AutoCloseable {
    * flight.
    */
   private int recover() {
-    PciException failure;
-    do {
-      epoch = controller.epoch();
-      failure = controller.failure("polling NVMe queue " + id);
-      if (failure == null) {
-        try {
-          restart();
-          controller.createQueues(this);
-        } catch (PciException e) {
-          failure = e;
-        }
+    PciException failure = controller.failure("polling NVMe queue " + id);
+    if (failure == null) {
+      try {
+        start();
+      } catch (PciException e) {
+        failure = e;
       }
-    } while (failure == null && epoch != controller.epoch());
+    }
     int abandoned = abandonAll(NvmeStatus.COMMAND_ABORTED_BY_HOST);
     if (failure != null) {
+      // The epoch stays as it was: the next poll comes here again.
       throw failure;
     }
     return abandoned;
   }
 
-  /** Both queues empty, as for a controller that does not know them yet. */
-  private void restart() {
+  /** Empties both queues, and tells the controller of them, which does not know them yet. */
+  void start() {
     memory.segment().asSlice(0, completionsEnd).fill((byte) 0);
     tail = 0;
     rungTail = 0;
     head = completions;
     acknowledgedHead = completions;
     phase = true;
+    epoch = controller.createQueues(this);
   }
 
   private int abandonAll(NvmeStatus status) {
@@ -584,7 +579,6 @@ public final class NvmeQueuePair implements AutoCloseable {
                 "the controller, on NVMe queue %d, %s".formatted(id, what),
                 "reset the device",
                 null));
-    epoch = controller.epoch();
     abandonAll(NvmeStatus.COMMAND_ABORTED_BY_HOST);
     return failure;
   }

@@ -180,9 +180,7 @@ final class Registers implements AutoCloseable {
    */
   void disable() {
     int cc = mmio.read32(NvmeRegisters.CC);
-    // A controller that was left enabled and is not ready yet is disabled all the same: it may
-    // never
-    // become ready.
+    // One that was left enabled and is not ready yet is disabled too: it may never become ready.
     if (Cc.en(cc)) {
       mmio.write32(NvmeRegisters.CC, Cc.withShn(Cc.withEn(cc, false), Cc.SHN_NONE));
     }

@@ -1,0 +1,43 @@
+package org.gatun.cli;
+
+import java.util.Map;
+import org.gatun.driver.edu.Completion;
+import org.gatun.driver.edu.EduDevice;
+import org.gatun.driver.edu.EduOptions;
+import org.gatun.pci.PciDevice;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** {@code gatun edu factorial}. */
+@Command(
+    name = "factorial",
+    mixinStandardHelpOptions = true,
+    description = "Has the device compute N!, modulo 2^32.")
+final class EduFactorialCommand implements Runnable {
+  @Mixin private final DeviceOption device = new DeviceOption();
+
+  @Parameters(paramLabel = "N", description = "0 or more.")
+  private int n;
+
+  @Option(
+      names = "--completion",
+      paramLabel = "HOW",
+      defaultValue = "poll",
+      description = "${COMPLETION-CANDIDATES}; default: ${DEFAULT-VALUE}.")
+  private Completion completion;
+
+  @Mixin private final Output output = new Output();
+
+  @Override
+  public void run() {
+    EduOptions options = EduOptions.defaults().withCompletion(completion);
+    try (PciDevice opened = device.open();
+        EduDevice edu = EduDevice.open(opened, options)) {
+      long factorial = Integer.toUnsignedLong(edu.factorial(n));
+      output.print(
+          Map.of("n", n, "factorial", factorial), out -> out.printf("%d! = %d%n", n, factorial));
+    }
+  }
+}

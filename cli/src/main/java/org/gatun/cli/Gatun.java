@@ -1,0 +1,102 @@
+package org.gatun.cli;
+
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import java.util.function.Function;
+import org.gatun.pci.DeviceName;
+import org.gatun.pci.PciAddress;
+import picocli.AutoComplete.GenerateCompletion;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ScopeType;
+import picocli.CommandLine.Spec;
+import picocli.CommandLine.TypeConversionException;
+
+/** The {@code gatun} command: drives PCI devices from the shell. */
+@Command(
+    name = "gatun",
+    version = "gatun 0.1.0",
+    mixinStandardHelpOptions = true,
+    description = "Drives PCI devices from user space.",
+    synopsisSubcommandLabel = "COMMAND",
+    footerHeading = "%nA device is named like%n",
+    footer = {
+      "  vfio:0000:00:04.0                      a device that is bound to vfio-pci",
+      "  simulated:edu                          a simulated edu device",
+      "  simulated:nvme,file=disk.img,size=1G   a simulated NVMe disk"
+    },
+    exitCodeListHeading = "%nExit status:%n",
+    exitCodeList = {
+      "0:done",
+      "1:the device, a file or the system failed, or data did not compare equal",
+      "2:the command line makes no sense, or --yes is missing; nothing was touched",
+      "3:the device can't be opened: missing, not bound, busy, no permission",
+      "70:a bug in gatun"
+    },
+    subcommands = {
+      ListCommand.class,
+      ShowCommand.class,
+      BindCommand.class,
+      UnbindCommand.class,
+      EduCommand.class,
+      NvmeCommand.class,
+      DemoCommand.class,
+      GenerateCompletion.class
+    })
+public final class Gatun implements Runnable {
+  @Option(
+      names = "--verbose",
+      scope = ScopeType.INHERIT,
+      description = "Print the stack trace of an error too.")
+  boolean verbose;
+
+  @Spec private CommandSpec spec;
+
+  private Gatun() {}
+
+  /** Runs the command and exits with its status. */
+  public static void main(String[] args) {
+    PrintWriter out = new PrintWriter(System.out, true, StandardCharsets.UTF_8);
+    PrintWriter err = new PrintWriter(System.err, true, StandardCharsets.UTF_8);
+    System.exit(run(out, err, args));
+  }
+
+  /** Runs the command with its output going there, and gives its exit status. */
+  static int run(PrintWriter out, PrintWriter err, String... args) {
+    Errors errors = new Errors();
+    CommandLine command =
+        new CommandLine(new Gatun())
+            .setOut(out)
+            .setErr(err)
+            .setExecutionExceptionHandler(errors)
+            .setParameterExceptionHandler(errors)
+            .setCaseInsensitiveEnumValuesAllowed(true)
+            .registerConverter(DeviceName.class, checked(DeviceName::parse))
+            .registerConverter(PciAddress.class, checked(PciAddress::parse))
+            .registerConverter(ByteSize.class, checked(ByteSize::parse));
+    int status = command.execute(args);
+    out.flush();
+    err.flush();
+    return status;
+  }
+
+  /** A converter whose error is what the parser says, without the exception around it. */
+  private static <T> ITypeConverter<T> checked(Function<String, T> parser) {
+    return text -> {
+      try {
+        return parser.apply(text);
+      } catch (IllegalArgumentException e) {
+        throw new TypeConversionException(e.getMessage());
+      }
+    };
+  }
+
+  @Override
+  public void run() {
+    throw new ParameterException(spec.commandLine(), "a command is missing");
+  }
+}

@@ -1,0 +1,58 @@
+package org.gatun.cli;
+
+import java.io.PrintWriter;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.gatun.pci.config.PciIds;
+import org.gatun.pci.spi.Backends;
+import org.gatun.pci.spi.FoundDevice;
+import org.gatun.pci.spi.PciBackend;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+
+/** {@code gatun list}. */
+@Command(
+    name = "list",
+    mixinStandardHelpOptions = true,
+    description = "Lists the PCI devices of this machine. Needs no privileges, touches none.")
+final class ListCommand implements Runnable {
+  @Mixin private final Output output = new Output();
+
+  @Override
+  public void run() {
+    List<FoundDevice> found =
+        Backends.installed().stream().map(PciBackend::scan).flatMap(List::stream).toList();
+    PciIds ids = PciIds.installed();
+    output.print(
+        found.stream().map(d -> json(d, ids)).toList(), out -> printTable(found, ids, out));
+  }
+
+  static void printTable(List<FoundDevice> found, PciIds ids, PrintWriter out) {
+    Table table = new Table("DEVICE", "ID", "CLASS", "DRIVER", "GROUP", "NAME");
+    for (FoundDevice device : found) {
+      table.row(
+          device.name(),
+          device.id(),
+          ids.pciClass(device.pciClass()).orElse(device.pciClass().toString()),
+          device.driver().orElse("-"),
+          device.iommuGroup().map(String::valueOf).orElse("-"),
+          ids.describe(device.id()));
+    }
+    table.print(out);
+  }
+
+  private static Map<String, Object> json(FoundDevice device, PciIds ids) {
+    Map<String, Object> json = new LinkedHashMap<>();
+    json.put("device", device.name().toString());
+    json.put("address", device.address().toString());
+    json.put("vendor", "%04x".formatted(device.id().vendor()));
+    json.put("id", "%04x".formatted(device.id().device()));
+    json.put("class", device.pciClass().toString());
+    json.put("className", ids.pciClass(device.pciClass()).orElse(null));
+    json.put("name", ids.describe(device.id()));
+    json.put("driver", device.driver().orElse(null));
+    json.put("iommuGroup", device.iommuGroup().orElse(null));
+    return json;
+  }
+}

@@ -1,0 +1,131 @@
+package org.gatun.cli;
+
+import java.io.EOFException;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.ByteBuffer;
+import java.nio.channels.Channels;
+import java.nio.channels.FileChannel;
+import java.nio.channels.ReadableByteChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import org.gatun.driver.nvme.NvmeController;
+import org.gatun.driver.nvme.NvmeDisk;
+import org.gatun.driver.nvme.NvmeOptions;
+import org.gatun.pci.DmaBuffer;
+import org.gatun.pci.PciDevice;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** {@code gatun nvme write}. */
+@Command(
+    name = "write",
+    mixinStandardHelpOptions = true,
+    description = "Writes a file, or standard input, to an NVMe disk. What was there is lost.")
+final class NvmeWriteCommand implements Callable<Integer> {
+  @Mixin private final DeviceOption device = new DeviceOption();
+  @Mixin private final NamespaceOption namespace = new NamespaceOption();
+  @Mixin private final CompletionOption completion = new CompletionOption();
+
+  @Option(
+      names = "--offset",
+      paramLabel = "SIZE",
+      defaultValue = "0",
+      description = "Where to start, in bytes; default: ${DEFAULT-VALUE}.")
+  private ByteSize offset;
+
+  @Option(
+      names = "--length",
+      paramLabel = "SIZE",
+      description = "How many bytes; default: the whole file. Needed with standard input.")
+  private Optional<ByteSize> length;
+
+  @Option(
+      names = "--input",
+      paramLabel = "FILE",
+      required = true,
+      description = "What to write; - is standard input.")
+  private String source;
+
+  @Option(names = "--yes", description = "Yes, overwrite what is on the disk.")
+  private boolean yes;
+
+  @Spec private CommandSpec spec;
+
+  @Override
+  public Integer call() throws IOException {
+    if (!yes) {
+      throw new IllegalArgumentException(
+          "this overwrites what is on the disk: say --yes if it may; nothing was written");
+    }
+    ByteSize wanted = new ByteSize(inputLength());
+    NvmeOptions options = NvmeOptions.defaults().withCompletion(completion.how);
+    try (ReadableByteChannel channel = openSource();
+        PciDevice opened = device.open();
+        NvmeController controller = NvmeController.open(opened, options);
+        NvmeDisk disk = controller.openDisk(namespace.id)) {
+      DiskRange range = DiskRange.of(disk.namespace(), offset, wanted);
+      try (Progress progress = new Progress(spec.commandLine().getErr(), "write", range.length())) {
+        copy(channel, opened, disk, range, progress);
+        disk.flush();
+      }
+      PrintWriter err = spec.commandLine().getErr();
+      err.printf("%d bytes written at offset %d%n", range.length(), range.offset());
+    }
+    return ExitCode.OK;
+  }
+
+  private void copy(
+      ReadableByteChannel channel,
+      PciDevice device,
+      NvmeDisk disk,
+      DiskRange range,
+      Progress progress)
+      throws IOException {
+    try (DmaBuffer buffer = device.dma().allocate(DiskRange.CHUNK, 4096)) {
+      ByteBuffer bytes = buffer.segment().asByteBuffer();
+      for (DiskRange chunk : range.chunks()) {
+        bytes.clear().limit((int) chunk.length());
+        while (bytes.hasRemaining()) {
+          if (channel.read(bytes) < 0) {
+            throw new EOFException(
+                "%s ended early: %d bytes were written of %d"
+                    .formatted(source, chunk.offset() - range.offset(), range.length()));
+          }
+        }
+        disk.write(chunk.offset(), buffer, 0, chunk.length());
+        progress.step(chunk.length());
+      }
+    }
+  }
+
+  private long inputLength() throws IOException {
+    ByteSize given = length.orElse(null);
+    if (source.equals("-")) {
+      if (given == null) {
+        throw new IllegalArgumentException(
+            "--length is needed with standard input; nothing was written");
+      }
+      return given.bytes();
+    }
+    long size = Files.size(Path.of(source));
+    if (given != null && given.bytes() > size) {
+      throw new IllegalArgumentException(
+          "%s has %d bytes, fewer than --length %d; nothing was written"
+              .formatted(source, size, given.bytes()));
+    }
+    return given == null ? size : given.bytes();
+  }
+
+  private ReadableByteChannel openSource() throws IOException {
+    return source.equals("-")
+        ? Channels.newChannel(System.in)
+        : FileChannel.open(Path.of(source), StandardOpenOption.READ);
+  }
+}

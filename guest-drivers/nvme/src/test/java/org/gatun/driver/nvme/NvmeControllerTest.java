@@ -1,0 +1,373 @@
+package org.gatun.driver.nvme;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.time.Duration;
+import java.util.Objects;
+import java.util.function.Consumer;
+import org.gatun.pci.DeviceGoneException;
+import org.gatun.pci.DeviceProtocolException;
+import org.gatun.pci.DeviceTimeoutException;
+import org.gatun.pci.PciDevice;
+import org.gatun.pci.PciException;
+import org.gatun.pci.config.PciClass;
+import org.gatun.specs.nvme.AdminOpcode;
+import org.gatun.specs.nvme.Cap;
+import org.gatun.specs.nvme.IdentifyController;
+import org.gatun.specs.nvme.NvmeStatus;
+import org.junit.jupiter.api.Test;
+
+/** Bring-up and shutdown, of sound controllers and of others. */
+class NvmeControllerTest {
+  @Test
+  void bringsAControllerUpAndShutsItDown() {
+    try (Rig rig = new Rig()) {
+      try (NvmeController controller = rig.open()) {
+        assertThat(controller.name()).isEqualTo(rig.device.name());
+        assertThat(controller.identity().modelNumber()).isEqualTo("Scripted");
+        assertThat(controller.maxQueueDepth()).isEqualTo(1023);
+        assertThat(controller.maxQueuePairs()).isEqualTo(16);
+        assertThat(controller.maxTransferBytes()).isEqualTo(128 << 10);
+        assertThat(controller.namespaces()).hasSize(1);
+        NvmeNamespace namespace = controller.namespace(1);
+        assertThat(namespace.blockSize()).isEqualTo(512);
+        assertThat(namespace.blocks()).isEqualTo(16384);
+        assertThat(namespace.sizeBytes()).isEqualTo(8L << 20);
+        assertThat(namespace.maxTransferBlocks()).isEqualTo(256);
+        assertThat(rig.model.isEnabled()).isTrue();
+        controller.createQueuePair();
+      }
+      assertThat(rig.model.isEnabled()).isFalse();
+      assertThat(rig.model.log)
+          .containsExactly(
+              "enable",
+              "Identify",
+              "Identify",
+              "Identify",
+              "Set Features",
+              "Create I/O Completion Queue",
+              "Create I/O Submission Queue",
+              "Delete I/O Submission Queue",
+              "Delete I/O Completion Queue",
+              "shutdown",
+              "disable");
+    }
+  }
+
+  @Test
+  void canBeOpenedAgain() {
+    try (Rig rig = new Rig()) {
+      for (int i = 0; i < 3; i++) {
+        try (NvmeController controller = rig.open();
+            NvmeDisk disk = controller.openDisk(1)) {
+          disk.flush();
+        }
+        assertThat(rig.device.usage()).isEqualTo(PciDevice.Usage.NONE);
+      }
+    }
+  }
+
+  @Test
+  void closingTwiceIsFineAndEndsWhatItGaveOut() {
+    try (Rig rig = new Rig()) {
+      NvmeController controller = rig.open();
+      NvmeQueuePair queue = controller.createQueuePair();
+      controller.close();
+      controller.close();
+      queue.close();
+      assertThatExceptionOfType(DeviceGoneException.class)
+          .isThrownBy(controller::createQueuePair)
+          .withMessageContaining("creating a queue pair");
+    }
+  }
+
+  @Test
+  void disablesAControllerThatWasLeftEnabled() {
+    try (Rig rig = new Rig()) {
+      NvmeController left = rig.open();
+      try (NvmeController controller = rig.open()) {
+        assertThat(rig.model.log.subList(4, 8))
+            .containsExactly("Set Features", "disable", "enable", "Identify");
+        assertThat(controller.namespaces()).hasSize(1);
+      }
+      left.close();
+    }
+  }
+
+  @Test
+  void saysThatADeviceAnswersAllOnes() {
+    refuses(
+        DeviceProtocolException.class,
+        model -> model.allOnes = true,
+        "simulated:nvme: CAP answers all ones: there is no device, or its memory is not decoded;"
+            + " look whether it is still plugged in, and reset it");
+  }
+
+  @Test
+  void refusesAnotherDevice() {
+    refuses(
+        DeviceProtocolException.class,
+        model -> model.pciClass = new PciClass(0x020000),
+        "simulated:nvme: is no NVMe controller: its PCI class is 020000, not 010802;"
+            + " name another device");
+  }
+
+  @Test
+  void givesUpOnAControllerThatNeverBecomesReady() {
+    refuses(
+        DeviceTimeoutException.class,
+        model -> model.neverReady = true,
+        "simulated:nvme: the controller never became ready within 1000 ms"
+            + " (CAP.TO is 2, in 500 ms; CSTS is 0x0); reset the device");
+  }
+
+  @Test
+  void waitsAsLongAsTheControllerAsksFor() {
+    try (Rig rig = new Rig(model -> model.cap = Cap.withTo(model.cap, 60))) {
+      rig.model.neverReady = true;
+      long before = rig.bus.time().nanoTime();
+      assertThatThrownBy(rig::open).isInstanceOf(DeviceTimeoutException.class);
+      assertThat(Duration.ofNanos(rig.bus.time().nanoTime() - before))
+          .isBetween(Duration.ofSeconds(30), Duration.ofSeconds(31));
+    }
+  }
+
+  @Test
+  void reportsAFatalErrorAtOnce() {
+    refuses(
+        DeviceProtocolException.class,
+        model -> model.fatalWhenEnabled = true,
+        "simulated:nvme: the controller reports a fatal error when enabled (CSTS 0x3);"
+            + " reset the device");
+  }
+
+  @Test
+  void refusesPagesThatItDoesNotHave() {
+    refuses(
+        PciException.class,
+        model -> model.cap = Cap.withMpsmax(Cap.withMpsmin(model.cap, 1), 1),
+        "simulated:nvme: the controller needs memory pages of at least 8192 bytes (CAP.MPSMIN),"
+            + " and this driver has 4096");
+  }
+
+  @Test
+  void refusesAControllerWithoutTheNvmCommandSet() {
+    refuses(
+        PciException.class,
+        model -> model.cap = Cap.withCss(model.cap, Cap.CSS_ADMIN_ONLY),
+        "simulated:nvme: the controller lacks the NVM Command Set (CAP.CSS 0x80)");
+  }
+
+  @Test
+  void refusesAControllerThatDoesNoIo() {
+    refuses(
+        PciException.class,
+        model -> model.identity.setControllerType(IdentifyController.CNTRLTYPE_ADMINISTRATIVE),
+        "simulated:nvme: the controller does no I/O (CNTRLTYPE 3); name another");
+  }
+
+  @Test
+  void refusesDoorbellsBeyondTheBar() {
+    refuses(
+        DeviceProtocolException.class,
+        model -> model.cap = Cap.withDstrd(model.cap, 15),
+        "simulated:nvme: BAR 0 has no room for the doorbells of an I/O queue:"
+            + " they end at offset 0x4000, and need 0x81000");
+  }
+
+  @Test
+  void usesFewerQueuesWhereDoorbellsHaveNoRoom() {
+    // A stride of 1024 bytes leaves room for 12 doorbells in 12 KiB.
+    try (Rig rig = new Rig(model -> model.cap = Cap.withDstrd(model.cap, 8));
+        NvmeController controller = rig.open()) {
+      assertThat(controller.maxQueuePairs()).isEqualTo(5);
+      try (NvmeQueuePair first = controller.createQueuePair();
+          NvmeQueuePair second = controller.createQueuePair()) {
+        for (NvmeQueuePair queue : new NvmeQueuePair[] {first, second}) {
+          int[] status = {-1};
+          queue.submitFlush(controller.namespace(1), (_, s) -> status[0] = s, 0);
+          rig.drain(queue);
+          assertThat(status[0]).isZero();
+        }
+      }
+    }
+  }
+
+  @Test
+  void hasAsManyQueuePairsAsTheControllerAllows() {
+    try (Rig rig = new Rig(model -> model.queues = 2);
+        NvmeController controller = rig.open()) {
+      assertThat(controller.maxQueuePairs()).isEqualTo(2);
+      NvmeQueuePair first = controller.createQueuePair();
+      NvmeQueuePair second = controller.createQueuePair();
+      assertThatThrownBy(controller::createQueuePair)
+          .hasMessage(
+              "simulated:nvme: all 2 queue pairs are in use; close one, or allow for more in the"
+                  + " options if the controller has them");
+      first.close();
+      try (NvmeQueuePair third = controller.createQueuePair()) {
+        assertThat(third.id()).isEqualTo(first.id()).isNotEqualTo(second.id());
+      }
+    }
+  }
+
+  @Test
+  void cutsTheDepthDownToWhatTheControllerHas() {
+    try (Rig rig = new Rig(model -> model.cap = Cap.withMqes(model.cap, 3));
+        NvmeController controller = rig.open();
+        NvmeQueuePair queue = controller.createQueuePair(1000)) {
+      assertThat(queue.depth()).isEqualTo(3);
+      int[] done = {0};
+      for (int i = 0; i < 3; i++) {
+        assertThat(queue.submitFlush(controller.namespace(1), (_, _) -> done[0]++, 0)).isTrue();
+      }
+      assertThat(queue.submitFlush(controller.namespace(1), (_, _) -> done[0]++, 0)).isFalse();
+      rig.drain(queue);
+      assertThat(done[0]).isEqualTo(3);
+    }
+  }
+
+  @Test
+  void refusesNamespacesThatItCanNotUse() {
+    try (Rig rig =
+            new Rig(
+                model -> {
+                  model.addNamespace(1, 64, 9, 8);
+                  model.addNamespace(2, 64, 12, 0);
+                  model.addNamespace(3, 64, 8, 0);
+                  model.addNamespace(7, 64, 9, 0);
+                  Objects.requireNonNull(model.namespaces.get(7)).setSize(-1);
+                });
+        NvmeController controller = rig.open()) {
+      assertThat(controller.namespaces()).extracting(NvmeNamespace::id).containsExactly(2);
+      assertThat(controller.namespace(2).blockSize()).isEqualTo(4096);
+      assertThatExceptionOfType(PciException.class)
+          .isThrownBy(() -> controller.namespace(1))
+          .withMessage(
+              "simulated:nvme: namespace 1 can't be used: its blocks have 8 bytes of metadata each;"
+                  + " format it without metadata");
+      assertThatExceptionOfType(PciException.class)
+          .isThrownBy(() -> controller.openDisk(7))
+          .withMessageContaining("it has 18446744073709551615 blocks");
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> controller.namespace(4))
+          .withMessage("simulated:nvme: no namespace 4; active are: 2");
+    }
+  }
+
+  @Test
+  void findsNamespacesBeyondTheFirstList() {
+    try (Rig rig =
+            new Rig(
+                model -> {
+                  for (int id = 1; id <= 1500; id++) {
+                    model.addNamespace(2 * id, 1, 9, 0);
+                  }
+                });
+        NvmeController controller = rig.open()) {
+      assertThat(controller.namespaces()).hasSize(1500);
+      assertThat(controller.namespaces().getLast().id()).isEqualTo(3000);
+    }
+  }
+
+  @Test
+  void namesAFailedAdminCommand() {
+    try (Rig rig = new Rig()) {
+      rig.model.script =
+          command -> {
+            if (command.opcode == AdminOpcode.SET_FEATURES) {
+              command.complete(NvmeStatus.INVALID_FIELD_IN_COMMAND);
+            } else {
+              command.execute();
+            }
+          };
+      assertThatExceptionOfType(NvmeStatusException.class)
+          .isThrownBy(rig::open)
+          .withMessage("simulated:nvme: Set Features: Invalid Field in Command (SCT 0h, SC 02h)");
+      assertThat(rig.device.usage()).isEqualTo(PciDevice.Usage.NONE);
+    }
+  }
+
+  @Test
+  void namesAnAdminCommandWithoutAnswer() {
+    try (Rig rig = new Rig()) {
+      rig.model.script = command -> {};
+      assertThatExceptionOfType(DeviceTimeoutException.class)
+          .isThrownBy(rig::open)
+          .withMessage(
+              "simulated:nvme: Identify was not completed within 20 ms (CSTS 0x1);"
+                  + " reset the device");
+      assertThat(rig.model.isEnabled()).isFalse();
+    }
+  }
+
+  @Test
+  void refusesAnAdminCompletionForAnotherCommand() {
+    try (Rig rig = new Rig()) {
+      rig.model.script = command -> rig.model.post(0, 0, 1, command.id + 1, 0);
+      assertThatExceptionOfType(DeviceProtocolException.class)
+          .isThrownBy(rig::open)
+          .withMessageStartingWith(
+              "simulated:nvme: completion on the admin queue for command 1 of queue 0, head 1,");
+    }
+  }
+
+  @Test
+  void refusesANamespaceListThatDoesNotAscend() {
+    try (Rig rig =
+        new Rig(
+            model -> {
+              for (int id = 1; id <= 1024; id++) {
+                model.addNamespace(id, 1, 9, 0);
+              }
+            })) {
+      // An answer of ever the same list would otherwise never end.
+      rig.model.repeatFirstNamespaces = true;
+      assertThatExceptionOfType(DeviceProtocolException.class)
+          .isThrownBy(rig::open)
+          .withMessage(
+              "simulated:nvme: the list of active namespaces does not ascend: 1 after 1024");
+    }
+  }
+
+  @Test
+  void givesAllBackWhenTheShutdownIsNotComplete() {
+    try (Rig rig = new Rig()) {
+      rig.model.neverShutDown = true;
+      NvmeController controller = rig.open();
+      controller.createQueuePair();
+      assertThatExceptionOfType(DeviceTimeoutException.class)
+          .isThrownBy(controller::close)
+          .withMessage(
+              "simulated:nvme: shutdown was not complete after 5000 ms (CSTS 0x1);"
+                  + " data in the controller's cache may be lost");
+      assertThat(rig.model.isEnabled()).isFalse();
+    }
+  }
+
+  @Test
+  void closesQuietlyAfterTheDeviceIsGone() {
+    try (Rig rig = new Rig()) {
+      NvmeController controller = rig.open();
+      NvmeQueuePair queue = controller.createQueuePair();
+      rig.model.allOnes = true;
+      long before = rig.bus.time().nanoTime();
+      controller.close();
+      queue.close();
+      assertThat(Duration.ofNanos(rig.bus.time().nanoTime() - before))
+          .isLessThan(Duration.ofMillis(20));
+      assertThat(rig.device.usage()).isEqualTo(PciDevice.Usage.NONE);
+    }
+  }
+
+  private static void refuses(
+      Class<? extends PciException> type, Consumer<ScriptedNvme> fault, String message) {
+    try (Rig rig = new Rig(fault)) {
+      assertThatExceptionOfType(type).isThrownBy(rig::open).withMessage(message);
+      assertThat(rig.device.usage()).isEqualTo(PciDevice.Usage.NONE);
+    }
+  }
+}

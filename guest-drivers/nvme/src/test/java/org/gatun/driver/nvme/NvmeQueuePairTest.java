@@ -1,0 +1,522 @@
+package org.gatun.driver.nvme;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.gatun.driver.nvme.ScriptedNvme.Command;
+import org.gatun.driver.nvme.ScriptedNvme.Script;
+import org.gatun.pci.DeviceGoneException;
+import org.gatun.pci.DeviceProtocolException;
+import org.gatun.pci.DmaBuffer;
+import org.gatun.pci.PciException;
+import org.gatun.specs.nvme.AdminOpcode;
+import org.gatun.specs.nvme.NvmOpcode;
+import org.gatun.specs.nvme.NvmeStatus;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Commands and completions, right and wrong, against a scripted controller. */
+class NvmeQueuePairTest {
+  private final Rig rig = new Rig();
+  private final MemorySegment media = rig.model.addNamespace(1, 16384, 9, 0);
+  private final NvmeController controller = rig.open();
+  private final NvmeNamespace namespace = controller.namespace(1);
+  private final NvmeQueuePair queue = controller.createQueuePair();
+  private final DmaBuffer buffer = rig.allocate(1 << 20);
+  private final List<String> done = new ArrayList<>();
+  private final List<Command> held = new ArrayList<>();
+
+  @AfterEach
+  void closeAll() {
+    buffer.close();
+    try {
+      controller.close();
+    } finally {
+      rig.close();
+    }
+  }
+
+  @Test
+  void writesTheCommandBeforeTheDoorbell() {
+    List<String> seen = new ArrayList<>();
+    // The script runs inside of the doorbell's write, and sees what is in memory then.
+    script(
+        command -> {
+          seen.add(
+              "%02x, PRP1 %x, LBA %d, dword 12 %x"
+                  .formatted(command.opcode, command.prp1, command.slba, command.dword12));
+          assertThat(command.namespaceId).isEqualTo(1);
+          assertThat(command.prp2).isEqualTo(command.opcode == NvmOpcode.WRITE ? page(1) : 0);
+          for (int reserved : new int[] {2, 3, 4, 5, 13, 14, 15}) {
+            assertThat(command.dwords[reserved]).isZero();
+          }
+          command.execute();
+        });
+    queue.submitRead(namespace, 7, 1, buffer, 0, this::note, 1);
+    queue.submitWrite(namespace, 1L << 32, 8, buffer, 4, this::note, 2);
+    queue.submitFlush(namespace, this::note, 3);
+    queue.submitWriteZeroes(namespace, 5, 65536, this::note, 4);
+    assertThat(seen).isEmpty();
+    queue.ring();
+    assertThat(seen)
+        .containsExactly(
+            "02, PRP1 %x, LBA 7, dword 12 0".formatted(page(0)),
+            "01, PRP1 %x, LBA 4294967296, dword 12 7".formatted(page(0) + 4),
+            "00, PRP1 0, LBA 0, dword 12 0",
+            "08, PRP1 0, LBA 5, dword 12 ffff");
+    rig.drain(queue);
+    assertThat(done).containsExactly("1: 0", "2: 4080", "3: 0", "4: 0");
+  }
+
+  @Test
+  void ringsOnceForManyAndNotForNone() {
+    int[] commands = {0};
+    script(
+        command -> {
+          commands[0]++;
+          command.execute();
+        });
+    queue.ring();
+    for (int i = 0; i < 8; i++) {
+      assertThat(queue.submitFlush(namespace, this::note, i)).isTrue();
+    }
+    assertThat(commands[0]).isZero();
+    queue.ring();
+    assertThat(commands[0]).isEqualTo(8);
+    queue.ring();
+    assertThat(commands[0]).isEqualTo(8);
+    assertThat(queue.poll()).isEqualTo(8);
+    assertThat(queue.poll()).isZero();
+    assertThat(queue.inFlight()).isZero();
+  }
+
+  @Test
+  void deallocatesARange() {
+    List<String> seen = new ArrayList<>();
+    script(
+        command -> {
+          seen.add(
+              "%02x, %d ranges, dword 11 %x"
+                  .formatted(command.opcode, command.dword10 + 1, command.dword11));
+          command.complete(0);
+        });
+    assertThat(queue.submitDeallocate(namespace, 9, 0xffff_ffffL, this::note, 0)).isTrue();
+    rig.drain(queue);
+    assertThat(seen).containsExactly("09, 1 ranges, dword 11 4");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> queue.submitDeallocate(namespace, 0, 1L << 32, this::note, 0));
+  }
+
+  @Test
+  void movesTheDataOfEachTransfer() {
+    for (long i = 0; i < media.byteSize(); i += 8) {
+      media.set(ValueLayout.JAVA_LONG, i, i);
+    }
+    queue.submitRead(namespace, 100, 256, buffer, 4 * 3, this::note, 0);
+    rig.drain(queue);
+    assertThat(done).containsExactly("0: 0");
+    assertThat(buffer.segment().asSlice(12, 256 * 512).mismatch(media.asSlice(51200, 256 * 512)))
+        .isEqualTo(-1);
+    assertThat(buffer.getLongAcquire(256 * 512 + 16)).isZero();
+    queue.submitWrite(namespace, 0, 256, buffer, 12, this::note, 0);
+    rig.drain(queue);
+    assertThat(media.asSlice(0, 256 * 512).mismatch(buffer.segment().asSlice(12, 256 * 512)))
+        .isEqualTo(-1);
+    assertThat(done).containsExactly("0: 0", "0: 0");
+  }
+
+  @Test
+  void tellsThatTheQueueIsFull() {
+    script(held::add);
+    for (int i = 0; i < 8; i++) {
+      assertThat(queue.submitRead(namespace, i, 1, buffer, 0, this::note, i)).isTrue();
+    }
+    assertThat(queue.submitRead(namespace, 8, 1, buffer, 0, this::note, 8)).isFalse();
+    assertThat(queue.submitFlush(namespace, this::note, 8)).isFalse();
+    assertThat(queue.submitDeallocate(namespace, 0, 1, this::note, 8)).isFalse();
+    queue.ring();
+    held.get(5).complete(0);
+    assertThat(queue.poll()).isEqualTo(1);
+    assertThat(done).containsExactly("5: 0");
+    assertThat(queue.submitRead(namespace, 8, 1, buffer, 0, this::note, 8)).isTrue();
+    queue.ring();
+    assertThat(held.getLast().id).isEqualTo(held.get(5).id);
+    held.remove(5);
+    held.reversed().forEach(command -> command.complete(0));
+    rig.drain(queue);
+    assertThat(done)
+        .containsExactly("5: 0", "8: 0", "7: 0", "6: 0", "4: 0", "3: 0", "2: 0", "1: 0", "0: 0");
+  }
+
+  @Test
+  void goesRoundTheRingsManyTimes() {
+    long[] sum = {0};
+    int next = 0;
+    while (next < 10_000) {
+      if (!queue.submitFlush(namespace, (context, _) -> sum[0] += context, next)) {
+        queue.ring();
+        queue.poll();
+      } else {
+        next++;
+      }
+    }
+    rig.drain(queue);
+    assertThat(sum[0]).isEqualTo(9_999L * 10_000 / 2);
+  }
+
+  @Test
+  void callbacksMaySubmitAndPollIsBounded() {
+    int[] left = {100};
+    NvmeCallback again =
+        new NvmeCallback() {
+          @Override
+          public void completed(long context, int status) {
+            if (left[0]-- > 0) {
+              assertThat(queue.submitFlush(namespace, this, 0)).isTrue();
+              queue.ring();
+            }
+          }
+        };
+    queue.submitFlush(namespace, again, 0);
+    queue.ring();
+    assertThat(queue.poll()).isEqualTo(queue.depth());
+    assertThat(queue.inFlight()).isEqualTo(1);
+    rig.drain(queue);
+    assertThat(left[0]).isEqualTo(-1);
+  }
+
+  @Test
+  void staysUsableWhenACallbackThrows() {
+    queue.submitFlush(
+        namespace,
+        (_, _) -> {
+          throw new IllegalStateException("mine");
+        },
+        0);
+    queue.submitFlush(namespace, this::note, 1);
+    queue.ring();
+    assertThatThrownBy(queue::poll).hasMessage("mine");
+    assertThat(queue.poll()).isEqualTo(1);
+    for (int i = 0; i < 20; i++) {
+      queue.submitFlush(namespace, this::note, 2);
+      rig.drain(queue);
+    }
+    assertThat(done).hasSize(21);
+  }
+
+  @Test
+  void refusesTransfersThatBreakTheRules() {
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> queue.submitRead(namespace, 0, 0, buffer, 0, this::note, 0))
+        .withMessage(
+            "a transfer of namespace 1: 16384 blocks of 512 bytes has 1 to 256 blocks, not 0");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> queue.submitWrite(namespace, 0, 257, buffer, 0, this::note, 0));
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> queue.submitRead(namespace, 0, 1, buffer, 2, this::note, 0))
+        .withMessage("the offset in the buffer is a multiple of 4, not 2");
+    assertThatExceptionOfType(IndexOutOfBoundsException.class)
+        .isThrownBy(
+            () -> queue.submitRead(namespace, 0, 2, buffer, (1 << 20) - 512, this::note, 0));
+    assertThatExceptionOfType(IndexOutOfBoundsException.class)
+        .isThrownBy(() -> queue.submitRead(namespace, 0, 2, buffer, -4, this::note, 0));
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> queue.submitWriteZeroes(namespace, 0, 65537, this::note, 0));
+    assertThat(queue.inFlight()).isZero();
+  }
+
+  @Test
+  void refusesCommandsThatTheControllerLacks() {
+    try (Rig bare = new Rig(model -> model.identity.setOncs(0));
+        NvmeController lacking = bare.open();
+        NvmeQueuePair pair = lacking.createQueuePair()) {
+      assertThatExceptionOfType(PciException.class)
+          .isThrownBy(() -> pair.submitWriteZeroes(namespace, 0, 1, this::note, 0))
+          .withMessage(
+              "simulated:nvme: the controller does not have Write Zeroes (ONCS);"
+                  + " write zeroes, or leave the blocks as they are");
+      assertThatExceptionOfType(PciException.class)
+          .isThrownBy(() -> pair.submitDeallocate(namespace, 0, 1, this::note, 0))
+          .withMessageContaining("Dataset Management");
+      assertThat(pair.inFlight()).isZero();
+    }
+  }
+
+  @Test
+  void handsOnTheStatusOfTheController() {
+    queue.submitRead(namespace, 16384, 1, buffer, 0, this::note, 1);
+    queue.submitRead(namespace, -1, 1, buffer, 0, this::note, 2);
+    rig.drain(queue);
+    int expected = NvmeStatus.LBA_OUT_OF_RANGE.status() | NvmeStatus.DO_NOT_RETRY;
+    assertThat(done)
+        .containsExactly(
+            "1: " + Integer.toHexString(expected), "2: " + Integer.toHexString(expected));
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {3, 8, 9, 0xffff})
+  void failsOnACompletionOfACommandThatIsNotInFlight(int id) {
+    script(
+        command -> {
+          held.add(command);
+          if (held.size() == 3) {
+            rig.model.post(queue.id(), 0, queue.id() << 16 | 3, id, 0);
+          }
+        });
+    for (int i = 0; i < 3; i++) {
+      queue.submitRead(namespace, i, 1, buffer, 0, this::note, i);
+    }
+    queue.ring();
+    assertThatExceptionOfType(DeviceProtocolException.class)
+        .isThrownBy(queue::poll)
+        .withMessageStartingWith(
+            "simulated:nvme: the controller, on NVMe queue 1, completed command "
+                + id
+                + ", which is not in flight (completion 0x1");
+    assertFailed("0: 371", "1: 371", "2: 371");
+  }
+
+  @Test
+  void failsOnACommandThatIsCompletedTwice() {
+    script(
+        command -> {
+          command.complete(0);
+          command.complete(0);
+        });
+    queue.submitFlush(namespace, this::note, 0);
+    queue.ring();
+    assertThatThrownBy(queue::poll).isInstanceOf(DeviceProtocolException.class);
+    assertFailed("0: 0");
+  }
+
+  @Test
+  void failsOnAHeadThatIsNotInTheQueue() {
+    script(command -> rig.model.post(1, 0, 1 << 16 | 9, command.id, 0));
+    queue.submitFlush(namespace, this::note, 0);
+    queue.ring();
+    assertThatExceptionOfType(DeviceProtocolException.class)
+        .isThrownBy(queue::poll)
+        .withMessage(
+            "simulated:nvme: the controller, on NVMe queue 1, reported head 9 of queue 1,"
+                + " where the queue has 9 entries; reset the device");
+    assertFailed("0: 0");
+  }
+
+  @Test
+  void failsOnACompletionForAnotherQueue() {
+    script(command -> rig.model.post(1, 0, 2 << 16 | 1, command.id, 0));
+    queue.submitFlush(namespace, this::note, 0);
+    queue.ring();
+    assertThatThrownBy(queue::poll)
+        .isInstanceOf(DeviceProtocolException.class)
+        .hasMessageContaining("reported head 1 of queue 2");
+    assertFailed("0: 0");
+  }
+
+  @Test
+  void aFailureReachesAllQueuePairs() {
+    NvmeQueuePair other = controller.createQueuePair();
+    script(
+        command -> {
+          if (command.queueId == other.id()) {
+            held.add(command);
+          } else {
+            rig.model.post(1, 0, 1 << 16 | 1, 7, 0);
+          }
+        });
+    other.submitRead(namespace, 0, 1, buffer, 0, this::note, 42);
+    other.ring();
+    queue.submitFlush(namespace, this::note, 0);
+    queue.ring();
+    assertThatThrownBy(queue::poll).isInstanceOf(DeviceProtocolException.class);
+    assertThat(done).containsExactly("0: 371");
+    assertThatExceptionOfType(PciException.class)
+        .isThrownBy(other::poll)
+        .withMessageStartingWith("simulated:nvme: polling NVMe queue 2: the controller has failed");
+    assertThat(done).containsExactly("0: 371", "42: 371");
+  }
+
+  @Test
+  void abortsACommandThatIsNotCompletedInTime() {
+    List<String> admin = new ArrayList<>();
+    rig.model.script =
+        command -> {
+          if (command.isIo()) {
+            held.add(command);
+          } else if (command.opcode == AdminOpcode.ABORT) {
+            admin.add("abort %x".formatted(command.dword10));
+            held.getFirst().complete(NvmeStatus.COMMAND_ABORT_REQUESTED);
+            command.complete(0, 0);
+          } else {
+            command.execute();
+          }
+        };
+    queue.submitRead(namespace, 0, 1, buffer, 0, this::note, 0);
+    long before = rig.bus.time().nanoTime();
+    rig.drain(queue);
+    assertThat(done).containsExactly("0: 7");
+    assertThat(admin).containsExactly("abort %x".formatted(held.getFirst().id << 16 | 1));
+    assertThat(Duration.ofNanos(rig.bus.time().nanoTime() - before))
+        .isBetween(Duration.ofMillis(20), Duration.ofMillis(25));
+    assertThat(controller.resets()).isZero();
+  }
+
+  @Test
+  void aCommandThatIsLateButInTimeIsNotAborted() {
+    script(held::add);
+    for (int round = 0; round < 10; round++) {
+      queue.submitRead(namespace, 0, 1, buffer, 0, this::note, 0);
+      queue.ring();
+      // Long idle times before and during a command are not held against it.
+      rig.bus.time().sleep(Duration.ofSeconds(1));
+      assertThat(queue.await(Duration.ofMillis(19))).isZero();
+      held.removeFirst().complete(0);
+      assertThat(queue.await(Duration.ofMillis(19))).isEqualTo(1);
+    }
+    assertThat(done).hasSize(10).containsOnly("0: 0");
+    assertThat(rig.model.log).doesNotContain("Abort");
+  }
+
+  @Test
+  void resetsAControllerThatDoesNotCompleteWhatWasAborted() {
+    NvmeQueuePair other = controller.createQueuePair();
+    script(held::add);
+    for (int i = 0; i < 3; i++) {
+      queue.submitRead(namespace, i, 1, buffer, 0, this::note, i);
+    }
+    other.submitRead(namespace, 9, 1, buffer, 0, this::note, 9);
+    other.ring();
+    rig.model.log.clear();
+    rig.drain(queue);
+    assertThat(done).containsExactly("0: 371", "1: 371", "2: 371");
+    assertThat(controller.resets()).isEqualTo(1);
+    assertThat(rig.model.log)
+        .containsExactly(
+            "Abort",
+            "Abort",
+            "Abort",
+            "disable",
+            "enable",
+            "Set Features",
+            "Create I/O Completion Queue",
+            "Create I/O Submission Queue");
+
+    // What the other queue rings for now is not seen: the controller does not know it yet.
+    script(ScriptedNvme.SOUND);
+    other.submitFlush(namespace, this::note, 10);
+    other.ring();
+    assertThat(other.poll()).isEqualTo(2);
+    assertThat(done.subList(3, 5)).containsExactlyInAnyOrder("9: 371", "10: 371");
+
+    done.clear();
+    for (NvmeQueuePair pair : List.of(queue, other)) {
+      for (int i = 0; i < 20; i++) {
+        pair.submitRead(namespace, 0, 1, buffer, 0, this::note, pair.id());
+        rig.drain(pair);
+      }
+    }
+    assertThat(done).hasSize(40).containsOnly("1: 0", "2: 0");
+    assertThat(rig.model.log).doesNotContain("doorbell of no queue");
+  }
+
+  @Test
+  void resetsAControllerThatDoesNotAnswerAbort() {
+    rig.model.script =
+        command -> {
+          if (command.isAdmin() && command.opcode != AdminOpcode.ABORT) {
+            command.execute();
+          }
+        };
+    queue.submitFlush(namespace, this::note, 0);
+    rig.drain(queue);
+    assertThat(done).containsExactly("0: 371");
+    assertThat(controller.resets()).isEqualTo(1);
+  }
+
+  @Test
+  void givesUpOnAControllerThatCanNotBeReset() {
+    script(held::add);
+    queue.submitFlush(namespace, this::note, 0);
+    rig.model.neverReady = true;
+    assertThatExceptionOfType(PciException.class)
+        .isThrownBy(() -> rig.drain(queue))
+        .withMessageContaining("the controller never became ready within 1000 ms");
+    assertFailed("0: 371");
+    assertThat(rig.device.config().read16(4) & 4).as("bus master").isZero();
+  }
+
+  @Test
+  void noticesADeviceThatIsGone() {
+    script(held::add);
+    queue.submitFlush(namespace, this::note, 0);
+    queue.ring();
+    rig.model.allOnes = true;
+    assertThatExceptionOfType(DeviceGoneException.class).isThrownBy(() -> rig.drain(queue));
+    assertFailed("0: 371");
+  }
+
+  @Test
+  void closingAQueuePairCompletesWhatIsInFlight() {
+    script(held::add);
+    queue.submitFlush(namespace, this::note, 0);
+    queue.submitFlush(namespace, this::note, 1);
+    queue.ring();
+    queue.submitFlush(namespace, this::note, 2);
+    held.get(1).complete(0);
+    queue.close();
+    queue.close();
+    assertThat(done).containsExactly("1: 0", "0: 8", "2: 8");
+    assertThatThrownBy(() -> queue.submitFlush(namespace, this::note, 0))
+        .isInstanceOf(DeviceGoneException.class);
+  }
+
+  @Test
+  void closingTheControllerCompletesWhatIsInFlightWhenItsOwnerPolls() {
+    script(held::add);
+    queue.submitRead(namespace, 0, 1, buffer, 0, this::note, 5);
+    queue.ring();
+    controller.close();
+    assertThat(done).isEmpty();
+    assertThatExceptionOfType(DeviceGoneException.class)
+        .isThrownBy(queue::poll)
+        .withMessageStartingWith("simulated:nvme: polling NVMe queue 1");
+    assertThat(done).containsExactly("5: 371");
+  }
+
+  private long page(int index) {
+    return buffer.busAddress() + 4096L * index;
+  }
+
+  /** Whether the controller is of no use any more, and what was completed. */
+  private void assertFailed(String... completed) {
+    assertThat(done).containsExactly(completed);
+    assertThat(queue.inFlight()).isZero();
+    assertThatThrownBy(queue::poll).isInstanceOf(PciException.class);
+    assertThatThrownBy(controller::createQueuePair).isInstanceOf(PciException.class);
+  }
+
+  /** Sets what becomes of I/O commands; the admin queue stays sound. */
+  private void script(Script io) {
+    rig.model.script =
+        command -> {
+          if (command.isIo()) {
+            io.on(command);
+          } else {
+            command.execute();
+          }
+        };
+  }
+
+  private void note(long context, int status) {
+    done.add(context + ": " + Integer.toHexString(status));
+  }
+}

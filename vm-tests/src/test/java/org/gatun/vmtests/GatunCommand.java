@@ -1,0 +1,90 @@
+package org.gatun.vmtests;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.File;
+import java.net.URISyntaxException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.gatun.cli.Gatun;
+
+/**
+ * The {@code gatun} command inside the machine, as a user runs it: on the module path, in a process
+ * of its own.
+ *
+ * @param output what it wrote to standard output
+ * @param errors what it wrote to standard error
+ */
+record GatunCommand(int exitStatus, String output, String errors) {
+  private static final long LIMIT_SECONDS = 300;
+
+  /** Runs it. */
+  static GatunCommand run(String... arguments) throws Exception {
+    return run(words(arguments));
+  }
+
+  /** Runs it as a user that may do nothing. */
+  static GatunCommand runAsNobody(String... arguments) throws Exception {
+    List<String> words =
+        new ArrayList<>(List.of("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"));
+    words.addAll(words(arguments));
+    return run(words);
+  }
+
+  /** The words that start it. */
+  static List<String> words(String... arguments) throws URISyntaxException {
+    List<String> words = new ArrayList<>();
+    words.add(Path.of(System.getProperty("java.home"), "bin/java").toString());
+    // What starts fast and runs little.
+    words.addAll(List.of("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto"));
+    words.addAll(
+        List.of(
+            "--enable-native-access=org.gatun.nativeaccess,com.sun.jna",
+            "--illegal-native-access=deny"));
+    words.addAll(List.of("--module-path", modulePath().toString()));
+    words.addAll(List.of("--add-modules", "ALL-MODULE-PATH"));
+    words.addAll(List.of("--module", "org.gatun.cli/org.gatun.cli.Gatun"));
+    words.addAll(List.of(arguments));
+    return words;
+  }
+
+  /** Demands that it was done. */
+  GatunCommand expectSuccess() {
+    assertThat(exitStatus).as("exit status; errors: %s", errors).isZero();
+    return this;
+  }
+
+  private static GatunCommand run(List<String> words) throws Exception {
+    Path output = Files.createTempFile("gatun", ".out");
+    Path errors = Files.createTempFile("gatun", ".err");
+    try {
+      Process process =
+          new ProcessBuilder(words)
+              .redirectInput(new File("/dev/null"))
+              .redirectOutput(output.toFile())
+              .redirectError(errors.toFile())
+              .start();
+      boolean ended = process.waitFor(LIMIT_SECONDS, TimeUnit.SECONDS);
+      process.destroyForcibly();
+      assertThat(ended).as("%s ends", words).isTrue();
+      return new GatunCommand(
+          process.exitValue(), Files.readString(output), Files.readString(errors));
+    } finally {
+      Files.delete(output);
+      Files.delete(errors);
+    }
+  }
+
+  /** Where the build puts the command with all that it needs: the folder that its jar is in. */
+  private static Path modulePath() throws URISyntaxException {
+    Path jar = Path.of(Gatun.class.getProtectionDomain().getCodeSource().getLocation().toURI());
+    Path modules = jar.getParent();
+    assertThat(modules.getFileName())
+        .as("folder of %s; build with 'mvn verify', the command needs its jars", jar)
+        .hasToString("modules");
+    return modules;
+  }
+}

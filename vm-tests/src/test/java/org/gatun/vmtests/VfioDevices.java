@@ -1,0 +1,185 @@
+package org.gatun.vmtests;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.gatun.pci.DeviceName;
+import org.gatun.pci.PciAddress;
+import org.gatun.pci.PciDevice;
+import org.gatun.pci.TimeSource;
+import org.gatun.pci.config.Capabilities;
+import org.gatun.pci.config.Capability;
+import org.gatun.pci.config.ConfigRegisters;
+import org.gatun.pci.config.ConfigSpace;
+import org.gatun.vfio.VfioBackend;
+import org.gatun.vfio.sysfs.DriverBinding;
+import org.gatun.vfio.sysfs.Sysfs;
+import org.gatun.vfio.sysfs.SysfsDevice;
+import org.gatun.vmtests.inside.Command;
+import org.gatun.vmtests.inside.Inside;
+import org.junit.jupiter.api.extension.AfterEachCallback;
+import org.junit.jupiter.api.extension.ExtensionContext;
+
+/**
+ * The devices that a test inside drives through VFIO. What every test must leave behind is checked
+ * here, after each: nobody has the device open, it is reset, bus master is off, and the driver that
+ * it had before takes it again.
+ */
+final class VfioDevices implements AfterEachCallback {
+  private static final DriverBinding BINDING = new DriverBinding();
+  private static final VfioBackend BACKEND = new VfioBackend();
+  private static final Sysfs SYSFS = Sysfs.ofThisMachine();
+  private static final Duration RELEASE_LIMIT = Duration.ofSeconds(10);
+
+  private final Map<String, Taken> takenById = new LinkedHashMap<>();
+
+  /** The device that the outer test gave this id, and that has no driver in Linux. */
+  Taken device(String id) {
+    return device(id, Optional.empty());
+  }
+
+  /** The device that the outer test gave this id, bound to its driver in Linux. */
+  Taken device(String id, String driver) {
+    return device(id, Optional.of(driver));
+  }
+
+  private Taken device(String id, Optional<String> driver) {
+    return takenById.computeIfAbsent(
+        id, _ -> new Taken(PciAddress.parse(Inside.address(id)), driver));
+  }
+
+  @Override
+  public void afterEach(ExtensionContext context) {
+    List<Throwable> failures = new ArrayList<>();
+    for (Taken device : takenById.values()) {
+      try {
+        device.giveBack();
+      } catch (AssertionError | RuntimeException e) {
+        failures.add(e);
+      }
+    }
+    takenById.clear();
+    assertThat(failures).as("failures of giving devices back").isEmpty();
+  }
+
+  /** A device, and the driver that it has outside of the test. */
+  static final class Taken {
+    private final PciAddress address;
+    private final Optional<String> linuxDriver;
+
+    private Taken(PciAddress address, Optional<String> linuxDriver) {
+      this.address = address;
+      this.linuxDriver = linuxDriver;
+      linuxDriver.ifPresent(Taken::load);
+      assertThat(sysfs().driver()).as("driver of %s before the test", address).isEqualTo(linuxDriver);
+    }
+
+    DeviceName name() {
+      return VfioBackend.name(address);
+    }
+
+    PciAddress address() {
+      return address;
+    }
+
+    SysfsDevice sysfs() {
+      return SYSFS.device(address).orElseThrow();
+    }
+
+    /** The processes that have the device's group open. */
+    List<Sysfs.Holder> holders() {
+      return SYSFS.holders(SYSFS.vfioNode(sysfs().iommuGroupNumber().orElseThrow()));
+    }
+
+    /** Binds it to vfio-pci, if it is not. */
+    Taken bind() {
+      assertThat(BINDING.bind(address)).as("former driver of %s", address).isEqualTo(linuxDriver);
+      return this;
+    }
+
+    /** Opens it, bound to vfio-pci. */
+    PciDevice open() {
+      return BACKEND.open(bind().name());
+    }
+
+    /** Checks that nobody uses it and that it is at rest, and gives it to its driver in Linux. */
+    void giveBack() {
+      try {
+        if (sysfs().driver().filter(DriverBinding.VFIO_PCI::equals).isPresent()) {
+          checkAtRest();
+        }
+      } finally {
+        assertThat(BINDING.restore(address)).as("driver of %s", address).isEqualTo(linuxDriver);
+      }
+    }
+
+    /** The disk that Linux's nvme driver makes of it. */
+    Path blockDevice() {
+      Path controllers = sysfs().directory().resolve("nvme");
+      try {
+        Inside.await(controllers, Duration.ofSeconds(30));
+        Path controller = onlyEntry(controllers, "nvme*");
+        Path disk = Path.of("/dev", controller.getFileName() + "n1");
+        Inside.await(disk, Duration.ofSeconds(30));
+        return disk;
+      } catch (IOException e) {
+        throw new UncheckedIOException(e);
+      } catch (InterruptedException e) {
+        throw new IllegalStateException(e);
+      }
+    }
+
+    private void checkAtRest() {
+      // A process that another test just started has all that this one has open until it executes
+      // its program.
+      TimeSource.system().await(() -> holders().isEmpty(), RELEASE_LIMIT, Duration.ofMillis(10));
+      assertThat(holders()).as("processes that have %s open", address).isEmpty();
+      ConfigSpace config = sysfs().config();
+      assertThat(config.read16(ConfigRegisters.COMMAND) & ConfigRegisters.COMMAND_BUS_MASTER)
+          .as("bus master of %s", address)
+          .isZero();
+      Capabilities capabilities = Capabilities.walk(config);
+      capabilities.find(Capability.MSIX).ifPresent(msix -> checkMsixAtRest(config, msix));
+      capabilities.find(Capability.MSI).ifPresent(msi -> checkMsiAtRest(config, msi));
+    }
+
+    private void checkMsixAtRest(ConfigSpace config, Capability msix) {
+      assertThat(config.read16(msix.offset() + 2) >>> 15).as("MSI-X of %s", address).isZero();
+    }
+
+    private void checkMsiAtRest(ConfigSpace config, Capability msi) {
+      assertThat(config.read16(msi.offset() + 2) & 1).as("MSI of %s", address).isZero();
+      if (!sysfs().resetMethods().isEmpty()) {
+        // Whoever used MSI wrote the address of the message there. A reset clears it, and, unlike
+        // the rest of the header, the kernel does not restore it.
+        assertThat(config.read32(msi.offset() + 4)).as("MSI address of %s", address).isZero();
+      }
+    }
+
+    private static void load(String driver) {
+      try {
+        Command.run("modprobe", driver).expectSuccess();
+      } catch (IOException e) {
+        throw new UncheckedIOException(e);
+      } catch (InterruptedException e) {
+        throw new IllegalStateException(e);
+      }
+    }
+
+    private static Path onlyEntry(Path directory, String glob) throws IOException {
+      try (DirectoryStream<Path> entries = Files.newDirectoryStream(directory, glob)) {
+        return entries.iterator().next();
+      }
+    }
+  }
+}
