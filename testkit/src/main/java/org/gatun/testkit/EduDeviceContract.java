@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.Random;
@@ -298,6 +299,25 @@ public abstract class EduDeviceContract extends PciDeviceContract {
       refused(unmapped, DmaDirection.TO_DEVICE);
       fromDevice(target.busAddress(), LENGTH);
       assertThat(bytes(target)).as("what was read there").doesNotContain(0x11);
+    }
+  }
+
+  @Test
+  void memoryOfTheCallersIsOutOfReachOnceTakenBack() {
+    device().busMaster(true);
+    try (Arena arena = Arena.ofShared();
+        DmaBuffer known = filled(0x22)) {
+      MemorySegment memory = arena.allocate(PAGE, PAGE);
+      DmaBuffer buffer = map(memory, DmaDirection.BIDIRECTIONAL);
+      toDevice(known.busAddress(), LENGTH);
+      fromDevice(buffer.busAddress(), 16);
+      assertThat(memory.get(ValueLayout.JAVA_BYTE, 0)).isEqualTo((byte) 0x22);
+      buffer.close();
+      memory.fill((byte) 0x66);
+      fromDevice(buffer.busAddress(), LENGTH);
+      refused(buffer.busAddress(), DmaDirection.FROM_DEVICE);
+
+      assertThat(memory.toArray(ValueLayout.JAVA_BYTE)).containsOnly(0x66);
     }
   }
 

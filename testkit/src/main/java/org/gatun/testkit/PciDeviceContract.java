@@ -419,6 +419,18 @@ public abstract class PciDeviceContract {
   }
 
   @Test
+  void anAddressAboveTheLimitIsRefused() {
+    device.dma().limitTo(28);
+    try (Arena arena = Arena.ofShared()) {
+      MemorySegment memory = arena.allocate(2 * PAGE, PAGE);
+      for (long address : new long[] {(1 << 28) - PAGE, 1 << 28}) {
+        assertThatExceptionOfType(DmaException.class)
+            .isThrownBy(() -> device.dma().mapAt(address, memory, DmaDirection.BIDIRECTIONAL));
+      }
+    }
+  }
+
+  @Test
   void limitsHave12To64Bits() {
     DmaSpace dma = device.dma();
     for (int bits : new int[] {11, 0, -1, 65}) {
@@ -516,6 +528,32 @@ public abstract class PciDeviceContract {
         }
       }
       assertThat(device.usage()).isEqualTo(new Usage(0, 1, taken.size(), 0));
+    }
+  }
+
+  @Test
+  void anAddressThatWasGivenBackIsFree() {
+    DmaSpace dma = device.dma();
+    DmaBuffer first = dma.allocate(2 * PAGE, PAGE);
+    long address = first.busAddress();
+    first.close();
+    try (Arena arena = Arena.ofShared()) {
+      MemorySegment memory = arena.allocate(2 * PAGE, PAGE);
+      assumeTrue(canMap(memory), "this backend maps no memory of the caller's");
+      for (int i = 0; i < 3; i++) {
+        try (DmaBuffer again = dma.mapAt(address, memory, DmaDirection.BIDIRECTIONAL)) {
+          assertThat(again.busAddress()).isEqualTo(address);
+        }
+      }
+    }
+  }
+
+  private boolean canMap(MemorySegment memory) {
+    try {
+      device.dma().map(memory, DmaDirection.BIDIRECTIONAL).close();
+      return true;
+    } catch (DmaException _) {
+      return false;
     }
   }
 
