@@ -2,6 +2,7 @@ package org.gatun.testkit;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
+import static org.junit.jupiter.api.Assumptions.abort;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.lang.foreign.Arena;
@@ -373,7 +374,7 @@ public abstract class EduDeviceContract extends PciDeviceContract {
     try {
       device().reset();
     } catch (ResetUnavailableException e) {
-      assumeTrue(false, e.getMessage());
+      abort(e.getMessage());
     }
   }
 
@@ -411,7 +412,7 @@ public abstract class EduDeviceContract extends PciDeviceContract {
     try {
       return device().dma().map(memory, direction);
     } catch (DmaException e) {
-      assumeTrue(false, e.getMessage());
+      abort(e.getMessage());
       throw e;
     }
   }
