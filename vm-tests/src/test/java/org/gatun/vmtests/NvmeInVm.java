@@ -132,12 +132,7 @@ class NvmeInVm {
   /** Linux, before Gatun: reads a file, and meanwhile the disk is not to be had. */
   private static void checkFileSystem(VfioDevices.Taken taken) throws Exception {
     Path mountPoint = Files.createTempDirectory("disk");
-    Command.run(
-            "mount",
-            "-o",
-            "ro,noload",
-            taken.blockDevice().toString(),
-            mountPoint.toString())
+    Command.run("mount", "-o", "ro,noload", taken.blockDevice().toString(), mountPoint.toString())
         .expectSuccess();
     try {
       assertThat(mountPoint.resolve(FILE)).hasContent(GREETING);
@@ -168,8 +163,8 @@ class NvmeInVm {
     return HexFormat.of().formatHex(digest.digest());
   }
 
-  private static void checkThatLinuxReads(
-      Path disk, long size, long written, DiskPattern pattern) throws IOException {
+  private static void checkThatLinuxReads(Path disk, long size, long written, DiskPattern pattern)
+      throws IOException {
     ByteBuffer chunk = ByteBuffer.allocateDirect(DiskPattern.CHUNK);
     try (FileChannel channel = FileChannel.open(disk)) {
       assertThat(channel.size()).isEqualTo(size);

@@ -36,7 +36,8 @@ class NvmeTest {
     VmRun run = VmRun.named("nvme").limit(Duration.ofMinutes(15));
     Path original = DiskImage.ext4(run.directory().resolve("original.img"), image * MIB, files);
     String sha256 = sha256(original);
-    for (String id : List.of("poll-512", "interrupt-512", "poll-4096", "interrupt-4096", NvmeInVm.COMMAND)) {
+    for (String id :
+        List.of("poll-512", "interrupt-512", "poll-4096", "interrupt-4096", NvmeInVm.COMMAND)) {
       Path copy = run.directory().resolve(id + ".img");
       Files.copy(original, copy, StandardCopyOption.REPLACE_EXISTING);
       int blockSize = id.endsWith("-4096") ? 4096 : 512;

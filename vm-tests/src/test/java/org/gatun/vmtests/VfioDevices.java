@@ -81,7 +81,9 @@ final class VfioDevices implements AfterEachCallback {
       this.address = address;
       this.linuxDriver = linuxDriver;
       linuxDriver.ifPresent(Taken::load);
-      assertThat(sysfs().driver()).as("driver of %s before the test", address).isEqualTo(linuxDriver);
+      assertThat(sysfs().driver())
+          .as("driver of %s before the test", address)
+          .isEqualTo(linuxDriver);
     }
 
     DeviceName name() {
