@@ -16,13 +16,11 @@ import org.gatun.pci.PciDevice;
 import org.gatun.vmtests.inside.KernelLog;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
-import org.junit.jupiter.api.parallel.ResourceLock;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** The edu driver on QEMU's device through VFIO. */
 @InVm
-@ResourceLock("edu")
 class EduInVm {
   /** Emulated by a busy host. */
   private static final EduOptions OPTIONS =

@@ -23,23 +23,29 @@ record GatunCommand(int exitStatus, String output, String errors) {
 
   /** Runs it. */
   static GatunCommand run(String... arguments) throws Exception {
-    return run(words(arguments));
+    return run(words(List.of(), arguments));
+  }
+
+  /** Runs it with native calls through JNA. */
+  static GatunCommand runThroughJna(String... arguments) throws Exception {
+    return run(words(List.of("-Dgatun.native=jna"), arguments));
   }
 
   /** Runs it as a user that may do nothing. */
   static GatunCommand runAsNobody(String... arguments) throws Exception {
     List<String> words =
         new ArrayList<>(List.of("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"));
-    words.addAll(words(arguments));
+    words.addAll(words(List.of(), arguments));
     return run(words);
   }
 
-  /** The words that start it. */
-  static List<String> words(String... arguments) throws URISyntaxException {
+  private static List<String> words(List<String> jvmOptions, String... arguments)
+      throws URISyntaxException {
     List<String> words = new ArrayList<>();
     words.add(Path.of(System.getProperty("java.home"), "bin/java").toString());
     // What starts fast and runs little.
     words.addAll(List.of("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto"));
+    words.addAll(jvmOptions);
     words.addAll(
         List.of(
             "--enable-native-access=org.gatun.nativeaccess,com.sun.jna",

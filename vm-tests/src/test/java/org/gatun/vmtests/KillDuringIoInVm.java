@@ -90,7 +90,7 @@ class KillDuringIoInVm {
           .isZero();
       try (NvmeController controller = NvmeController.open(device, NvmeOptions.defaults());
           NvmeDisk disk = controller.openDisk(1)) {
-        assertThat(controller.identity().serial()).isEqualTo("disk");
+        assertThat(controller.identity().serialNumber()).isEqualTo("disk");
         long end = disk.namespace().sizeBytes() - DiskPattern.CHUNK;
         if (write) {
           disk.write(end, pattern.at(end));

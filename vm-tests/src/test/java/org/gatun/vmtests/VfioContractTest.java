@@ -12,7 +12,7 @@ import org.gatun.vmtests.machine.TestDevice.Place;
 import org.junit.jupiter.api.DynamicNode;
 import org.junit.jupiter.api.TestFactory;
 
-/** VFIO's devices keep the contract, and the edu driver drives edu. */
+/** Devices through VFIO keep the contract of all devices. */
 class VfioContractTest {
   @TestFactory
   Stream<DynamicNode> devicesThroughVfio() throws Exception {
@@ -38,8 +38,7 @@ class VfioContractTest {
             VfioContractInVm.EduBehindARootPort.class,
             VfioContractInVm.EduOnTheRootBus.class,
             VfioContractInVm.NvmeDisk.class,
-            VfioContractInVm.NetworkCard.class,
-            EduInVm.class)
+            VfioContractInVm.NetworkCard.class)
         .limit(Duration.ofMinutes(10))
         .run();
   }

@@ -30,6 +30,9 @@ public final class DriverBinding {
   /** Binding is done when the write returns; drivers that probe in the background take longer. */
   private static final Duration BIND_LIMIT = Duration.ofSeconds(10);
 
+  /** How long a process that is about to let go of a device may take. */
+  private static final Duration RELEASE_LIMIT = Duration.ofSeconds(1);
+
   private static final Duration BIND_INTERVAL = Duration.ofMillis(10);
 
   private final Sysfs sysfs;
@@ -166,13 +169,10 @@ public final class DriverBinding {
   }
 
   private void refuseIfHeld(PciAddress address, SysfsDevice device) {
-    // The kernel would wait for the holder, and the write would hang.
-    List<Sysfs.Holder> holders =
-        device
-            .iommuGroupNumber()
-            .map(group -> sysfs.holders(sysfs.vfioNode(group)))
-            .orElse(List.of());
-    if (!holders.isEmpty()) {
+    // The kernel would wait for the holder, and the write would hang. One that was just killed, or
+    // that inherited the descriptor and has not executed its program yet, is soon none any more.
+    if (!time.await(() -> holders(device).isEmpty(), RELEASE_LIMIT, BIND_INTERVAL)) {
+      List<Sysfs.Holder> holders = holders(device);
       throw unavailable(
           address,
           "it is still in use by "
@@ -180,6 +180,13 @@ public final class DriverBinding {
           "end that first",
           null);
     }
+  }
+
+  private List<Sysfs.Holder> holders(SysfsDevice device) {
+    return device
+        .iommuGroupNumber()
+        .map(group -> sysfs.holders(sysfs.vfioNode(group)))
+        .orElse(List.of());
   }
 
   private void load(PciAddress address, String driver) {

@@ -315,6 +315,19 @@ class DriverBindingTest {
     assertThat(machine.driverOf(TEXT)).contains("vfio-pci");
   }
 
+  @Test
+  void restoreWaitsForAHolderThatIsAboutToLetGo() {
+    machine.device(TEXT, "nvme", 7);
+    binding.bind(ADDRESS);
+    machine.process(4711, "java", "dev/vfio/7");
+    TimeSource time = new FastTime(() -> machine.endProcess(4711));
+
+    assertThat(
+            new DriverBinding(machine.sysfs(), new DriverJournal(journal), machine, time)
+                .restore(ADDRESS))
+        .contains("nvme");
+  }
+
   @ParameterizedTest
   @ValueSource(strings = {"", "driver=../../../etc\ndriver_override=\n", "driver=\n", "\u0000"})
   void aDamagedJournalIsAnErrorThatNamesIt(String text) throws IOException {
@@ -344,7 +357,8 @@ class DriverBindingTest {
           public void loadModule(String module) {}
         };
     DriverBinding slowBinding =
-        new DriverBinding(machine.sysfs(), new DriverJournal(journal), slow, new FastTime());
+        new DriverBinding(
+            machine.sysfs(), new DriverJournal(journal), slow, new FastTime(() -> {}));
 
     assertThatThrownBy(() -> slowBinding.bind(ADDRESS))
         .isInstanceOf(DeviceUnavailableException.class)
@@ -385,9 +399,14 @@ class DriverBindingTest {
     }
   }
 
-  /** A clock that jumps ahead whenever anyone sleeps. */
+  /** A clock that jumps ahead whenever anyone sleeps; meanwhile something happens. */
   private static final class FastTime implements TimeSource {
+    private final Runnable meanwhile;
     private long now;
+
+    FastTime(Runnable meanwhile) {
+      this.meanwhile = meanwhile;
+    }
 
     @Override
     public long nanoTime() {
@@ -397,6 +416,7 @@ class DriverBindingTest {
     @Override
     public void sleep(Duration duration) {
       now += duration.toNanos();
+      meanwhile.run();
     }
 
     @Override

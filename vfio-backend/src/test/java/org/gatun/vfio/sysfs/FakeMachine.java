@@ -170,6 +170,14 @@ public final class FakeMachine implements KernelControl {
     return link("proc/" + pid + "/fd/5", Path.of(openFile));
   }
 
+  void endProcess(int pid) {
+    try {
+      Files.deleteIfExists(root.resolve("proc/" + pid + "/fd/5"));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
   Path real(String address) {
     return Path.of("sys/devices/pci0000:00/" + address);
   }

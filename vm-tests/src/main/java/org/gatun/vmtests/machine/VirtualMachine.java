@@ -144,7 +144,10 @@ public final class VirtualMachine {
     // that starts it
     // ends: so it is started by the thread that waits for it.
     command.addAll(List.of("setpriv", "--pdeathsig", "KILL", "--", host.qemu().toString()));
-    command.addAll(List.of("-M", "q35,kernel-irqchip=split", "-accel", "tcg,thread=multi"));
+    // One thread for both processors: with a thread each, QEMU before 8.1 dereferences NULL when
+    // one
+    // moves a BAR, or switches its decoding, while the other accesses a register.
+    command.addAll(List.of("-M", "q35,kernel-irqchip=split", "-accel", "tcg,thread=single"));
     command.addAll(List.of("-cpu", "max", "-smp", "2", "-m", "2G"));
     command.addAll(List.of("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"));
     command.addAll(List.of("-device", "intel-iommu,intremap=on,caching-mode=on"));
