@@ -13,6 +13,7 @@ import org.gatun.pci.DeviceProtocolException;
 import org.gatun.pci.DmaBuffer;
 import org.gatun.pci.DmaDirection;
 import org.gatun.pci.PciDevice;
+import org.gatun.vmtests.VfioDevices.Taken;
 import org.gatun.vmtests.inside.KernelLog;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -61,7 +62,7 @@ class EduInVm {
 
   @Test
   void dmaToWhatIsNotMappedIsAFaultAndTheDriverSaysSo() throws Exception {
-    VfioDevices.Taken taken = devices.device("edu");
+    Taken taken = devices.device("edu");
     KernelLog log = KernelLog.mark();
     try (PciDevice device = taken.open();
         EduDevice edu = EduDevice.open(device, OPTIONS);

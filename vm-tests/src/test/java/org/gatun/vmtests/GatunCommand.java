@@ -59,7 +59,7 @@ record GatunCommand(int exitStatus, String output, String errors) {
 
   /** Demands that it was done. */
   GatunCommand expectSuccess() {
-    assertThat(exitStatus).as("exit status; errors: %s", errors).isZero();
+    assertThat(exitStatus).as("exit status of %s", this).isZero();
     return this;
   }
 

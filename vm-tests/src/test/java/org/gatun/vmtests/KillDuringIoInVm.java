@@ -14,6 +14,7 @@ import org.gatun.driver.nvme.NvmeDisk;
 import org.gatun.driver.nvme.NvmeOptions;
 import org.gatun.pci.PciDevice;
 import org.gatun.pci.config.ConfigRegisters;
+import org.gatun.vmtests.VfioDevices.Taken;
 import org.gatun.vmtests.inside.Inside;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.TestFactory;
@@ -35,17 +36,18 @@ class KillDuringIoInVm {
     int kills = Integer.parseInt(Inside.property(KILLS));
     Random random = new Random(seed);
     DiskPattern pattern = new DiskPattern(seed);
-    VfioDevices.Taken taken = devices.device("disk", "nvme").bind();
+    Taken taken = devices.device("disk", "nvme").bind();
     keep(taken, pattern, true);
     return Stream.iterate(1, i -> i + 1)
         .limit(kills)
         .map(
             i -> {
               int life = random.nextInt(LONGEST_LIFE_MILLIS);
+              long seedOfVictim = random.nextLong();
               return DynamicTest.dynamicTest(
                   "kill %d, after %d ms".formatted(i, life),
                   () -> {
-                    kill(taken, random.nextLong(), life);
+                    kill(taken, seedOfVictim, life);
                     assertThat(taken.holders()).isEmpty();
                     keep(taken, pattern, false);
                   });
@@ -53,7 +55,7 @@ class KillDuringIoInVm {
   }
 
   /** Starts I/O, and kills it after a while. */
-  private static void kill(VfioDevices.Taken taken, long seed, int life) throws Exception {
+  private static void kill(Taken taken, long seed, int life) throws Exception {
     Process victim =
         new ProcessBuilder(
                 List.of(
@@ -82,7 +84,7 @@ class KillDuringIoInVm {
   }
 
   /** The next start: opens the disk, and writes or checks what it holds at its end. */
-  private static void keep(VfioDevices.Taken taken, DiskPattern pattern, boolean write) {
+  private static void keep(Taken taken, DiskPattern pattern, boolean write) {
     try (PciDevice device = taken.open()) {
       assertThat(
               device.config().read16(ConfigRegisters.COMMAND) & ConfigRegisters.COMMAND_BUS_MASTER)

@@ -23,6 +23,7 @@ import org.gatun.pci.PciDevice;
 import org.gatun.pci.config.Capabilities;
 import org.gatun.pci.config.Capability;
 import org.gatun.pci.config.ConfigSpace;
+import org.gatun.vmtests.VfioDevices.Taken;
 import org.gatun.vmtests.inside.Command;
 import org.gatun.vmtests.inside.Inside;
 import org.junit.jupiter.api.Test;
@@ -61,7 +62,7 @@ class NvmeInVm {
   void readsWhatLinuxMadeAndWritesWhatLinuxReads(Completion completion, int blockSize)
       throws Exception {
     String id = completion.name().toLowerCase(Locale.ROOT) + "-" + blockSize;
-    VfioDevices.Taken taken = devices.device(id, "nvme");
+    Taken taken = devices.device(id, "nvme");
     checkFileSystem(taken);
     DiskPattern pattern = new DiskPattern(id.hashCode());
 
@@ -86,7 +87,7 @@ class NvmeInVm {
 
   @Test
   void theCommandDoesTheSame() throws Exception {
-    VfioDevices.Taken taken = devices.device(COMMAND, "nvme");
+    Taken taken = devices.device(COMMAND, "nvme");
     String address = taken.address().toString();
     String name = taken.name().toString();
     checkFileSystem(taken);
@@ -130,7 +131,7 @@ class NvmeInVm {
   }
 
   /** Linux, before Gatun: reads a file, and meanwhile the disk is not to be had. */
-  private static void checkFileSystem(VfioDevices.Taken taken) throws Exception {
+  private static void checkFileSystem(Taken taken) throws Exception {
     Path mountPoint = Files.createTempDirectory("disk");
     Command.run("mount", "-o", "ro,noload", taken.blockDevice().toString(), mountPoint.toString())
         .expectSuccess();
@@ -144,7 +145,7 @@ class NvmeInVm {
     }
   }
 
-  private static boolean isMsixOn(VfioDevices.Taken taken) {
+  private static boolean isMsixOn(Taken taken) {
     ConfigSpace config = taken.sysfs().config();
     Capability msix = Capabilities.walk(config).find(Capability.MSIX).orElseThrow();
     return config.read16(msix.offset() + 2) >>> 15 == 1;

@@ -6,6 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.stream.Stream;
 import org.gatun.pci.PciDevice;
+import org.gatun.vmtests.VfioDevices.Taken;
 import org.gatun.vmtests.inside.Command;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -35,7 +36,7 @@ class WrongInputInVm {
 
   @Test
   void aDeviceThatIsNotBound() throws Exception {
-    VfioDevices.Taken taken = devices.device("disk", "nvme");
+    Taken taken = devices.device("disk", "nvme");
 
     expectRefusal(
         UNAVAILABLE,
@@ -47,7 +48,7 @@ class WrongInputInVm {
 
   @Test
   void noPermission() throws Exception {
-    VfioDevices.Taken taken = devices.device("disk", "nvme").bind();
+    Taken taken = devices.device("disk", "nvme").bind();
 
     expectRefusal(
         UNAVAILABLE,
@@ -59,7 +60,7 @@ class WrongInputInVm {
 
   @Test
   void noPermissionToBind() throws Exception {
-    VfioDevices.Taken taken = devices.device("disk", "nvme");
+    Taken taken = devices.device("disk", "nvme");
 
     expectRefusal(
         UNAVAILABLE,
@@ -71,7 +72,7 @@ class WrongInputInVm {
 
   @Test
   void aGroupThatAnotherProcessHas() throws Exception {
-    VfioDevices.Taken taken = devices.device("disk", "nvme");
+    Taken taken = devices.device("disk", "nvme");
     String self = "process " + ProcessHandle.current().pid();
     try (PciDevice device = taken.open()) {
       assertThat(device.name()).isEqualTo(taken.name());
@@ -88,7 +89,7 @@ class WrongInputInVm {
 
   @Test
   void whatDoesNotFitOnTheDisk() throws Exception {
-    VfioDevices.Taken taken = devices.device("disk", "nvme");
+    Taken taken = devices.device("disk", "nvme");
     String before = sha256(taken.blockDevice());
     Path input = Files.write(Files.createTempFile("input", ""), new byte[4096]);
     String name = taken.bind().name().toString();
