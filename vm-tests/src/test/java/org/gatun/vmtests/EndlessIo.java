@@ -4,7 +4,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.CountDownLatch;
-import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.gatun.driver.nvme.Completion;
 import org.gatun.driver.nvme.NvmeCallback;
 import org.gatun.driver.nvme.NvmeController;
@@ -38,14 +38,19 @@ final class EndlessIo {
     NvmeController controller = NvmeController.open(device, NvmeOptions.defaults());
     CountDownLatch going = new CountDownLatch(Completion.values().length);
     List<Thread> threads =
-        IntStream.range(0, Completion.values().length)
-            .mapToObj(
-                i ->
+        Stream.of(Completion.values())
+            .map(
+                completion ->
                     Thread.ofPlatform()
                         .start(
                             () ->
-                                new Load(device, controller, bytes, seed + i)
-                                    .run(Completion.values()[i], going)))
+                                new Load(
+                                        device,
+                                        controller,
+                                        completion,
+                                        bytes,
+                                        seed ^ completion.name().hashCode())
+                                    .run(going)))
             .toList();
     going.await();
     System.out.println(GOING);
@@ -56,23 +61,22 @@ final class EndlessIo {
 
   /** One queue pair. */
   private static final class Load implements NvmeCallback {
-    private final NvmeController controller;
     private final NvmeNamespace namespace;
     private final DmaBuffer buffer;
     private final SplittableRandom random;
     private final long places;
-    private NvmeQueuePair queue;
+    private final NvmeQueuePair queue;
 
-    Load(PciDevice device, NvmeController controller, long bytes, long seed) {
-      this.controller = controller;
+    Load(
+        PciDevice device, NvmeController controller, Completion completion, long bytes, long seed) {
+      this.queue = controller.createQueuePair(DEPTH, completion);
       this.namespace = controller.namespace(1);
       this.buffer = device.dma().allocate((long) DEPTH * IO_SIZE, 4096);
       this.random = new SplittableRandom(seed);
       this.places = bytes / IO_SIZE;
     }
 
-    void run(Completion completion, CountDownLatch going) {
-      queue = controller.createQueuePair(DEPTH, completion);
+    void run(CountDownLatch going) {
       for (int slot = 0; slot < DEPTH; slot++) {
         submit(slot);
       }

@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import org.gatun.cli.Gatun;
 
@@ -87,7 +88,7 @@ record GatunCommand(int exitStatus, String output, String errors) {
   /** Where the build puts the command with all that it needs: the folder that its jar is in. */
   private static Path modulePath() throws URISyntaxException {
     Path jar = Path.of(Gatun.class.getProtectionDomain().getCodeSource().getLocation().toURI());
-    Path modules = jar.getParent();
+    Path modules = Objects.requireNonNull(jar.getParent());
     assertThat(modules.getFileName())
         .as("folder of %s; build with 'mvn verify', the command needs its jars", jar)
         .hasToString("modules");

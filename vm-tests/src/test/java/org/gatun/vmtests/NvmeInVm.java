@@ -171,9 +171,10 @@ class NvmeInVm {
       assertThat(channel.size()).isEqualTo(size);
       for (long offset = size - written; offset < size; offset += DiskPattern.CHUNK) {
         chunk.clear();
-        while (chunk.hasRemaining() && channel.read(chunk, offset + chunk.position()) > 0) {
-          continue;
-        }
+        int got;
+        do {
+          got = channel.read(chunk, offset + chunk.position());
+        } while (got > 0 && chunk.hasRemaining());
         pattern.check(offset, chunk.flip());
       }
     }

@@ -29,7 +29,8 @@ public final class DiskImage {
   public static Path ext4(Path image, long size, Path content)
       throws IOException, InterruptedException {
     blank(image, size);
-    Command.run("/sbin/mkfs.ext4", "-q", "-F", "-b", "4096", "-d", content.toString(), image.toString())
+    Command.run(
+            "/sbin/mkfs.ext4", "-q", "-F", "-b", "4096", "-d", content.toString(), image.toString())
         .expectSuccess();
     return image;
   }
