@@ -41,21 +41,17 @@ class NvmeInVm {
   static final String FILE = "greeting";
   static final String GREETING = "from the host";
 
-  /** How many bytes are written is a property of the outer test's. */
-  static final String WRITTEN = "test.written";
-
   /** Properties with the SHA-256 of each disk, by its id. */
   static final String SHA_256 = "test.sha256.";
 
   /** The id of the disk that the command has. */
   static final String COMMAND = "command";
 
+  private static final long WRITTEN = 256 << 20;
   private static final long COMMAND_WRITTEN = 32 << 20;
   private static final int BUFFER = 4 << 20;
 
   @RegisterExtension final VfioDevices devices = new VfioDevices();
-
-  private final long written = Long.parseLong(Inside.property(WRITTEN));
 
   @ParameterizedTest
   @CsvSource({"POLL, 512", "INTERRUPT, 512", "POLL, 4096", "INTERRUPT, 4096"})
@@ -75,14 +71,14 @@ class NvmeInVm {
       assertThat(isMsixOn(taken)).isEqualTo(completion == Completion.INTERRUPT);
       size = disk.namespace().sizeBytes();
       assertThat(sha256(device, disk)).isEqualTo(Inside.property(SHA_256 + id));
-      for (long offset = size - written; offset < size; offset += DiskPattern.CHUNK) {
+      for (long offset = size - WRITTEN; offset < size; offset += DiskPattern.CHUNK) {
         disk.write(offset, pattern.at(offset));
       }
       disk.flush();
     }
     taken.giveBack();
 
-    checkThatLinuxReads(taken.blockDevice(), size, written, pattern);
+    checkThatLinuxReads(taken.blockDevice(), size, WRITTEN, pattern);
   }
 
   @Test
