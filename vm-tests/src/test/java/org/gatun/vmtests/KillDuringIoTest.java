@@ -36,7 +36,7 @@ class KillDuringIoTest {
         .property(KillDuringIoInVm.KILLS, String.valueOf(kills))
         .property(KillDuringIoInVm.SEED, String.valueOf(seed))
         .tests(KillDuringIoInVm.class)
-        .limit(Duration.ofMinutes(3).plusSeconds(30L * kills))
+        .limit(Duration.ofMinutes(5).plusMinutes(kills))
         .run();
   }
 }
