@@ -18,8 +18,8 @@ import org.openjdk.jmh.runner.options.VerboseMode;
 
 /**
  * Runs benchmarks in five interleaved runs, each in a JVM of its own, and prints all figures, the
- * median, and the ratio to the one whose name ends in C. On a noisy machine, ratios within one run
- * are what counts: the ratio is taken run by run, and then its median.
+ * median, and the ratios to the ones whose names end in C and in VarHandle. On a noisy machine,
+ * ratios within one run are what counts: the ratio is taken run by run, and then its median.
  */
 public final class Compare {
   private static final int RUNS = 5;
@@ -64,28 +64,40 @@ public final class Compare {
             .collect(
                 Collectors.groupingBy(Compare::group, LinkedHashMap::new, Collectors.toList()));
     System.out.printf(
-        "%-36s %-44s %9s %12s %15s%n",
-        "BENCHMARK", "ns, run by run", "MEDIAN", "RATIO TO C", "SPREAD");
+        "%-30s %-38s %9s   %-19s %-19s%n",
+        "BENCHMARK", "ns, run by run", "MEDIAN", "TO C (spread)", "TO VARHANDLE (spread)");
     groups.forEach((group, names) -> printGroup(scores, names));
   }
 
   private static void printGroup(Map<String, List<Double>> scores, Collection<String> names) {
-    List<Double> base =
-        names.stream().filter(n -> n.endsWith("C")).findFirst().map(scores::get).orElseThrow();
     for (String name : names) {
       List<Double> own = Objects.requireNonNull(scores.get(name));
-      double[] ratios = new double[own.size()];
-      Arrays.setAll(ratios, i -> own.get(i) / base.get(i));
-      Arrays.sort(ratios);
       System.out.printf(
-          "%-36s %-44s %9.2f %12.2f %7.2f..%.2f%n",
+          "%-30s %-38s %9.2f   %-19s %-19s%n",
           name.substring(name.lastIndexOf('.', name.lastIndexOf('.') - 1) + 1),
           own.stream().map("%.2f"::formatted).collect(Collectors.joining(" ")),
           own.stream().sorted().toList().get(own.size() / 2),
-          ratios[ratios.length / 2],
-          ratios[0],
-          ratios[ratios.length - 1]);
+          ratios(own, scores, names, "C"),
+          ratios(own, scores, names, "VarHandle"));
     }
+  }
+
+  /** To the one of the group whose name ends so, run by run: the median, the least, the most. */
+  private static String ratios(
+      List<Double> own, Map<String, List<Double>> scores, Collection<String> names, String end) {
+    return names.stream()
+        .filter(name -> name.endsWith(end))
+        .findFirst()
+        .map(scores::get)
+        .map(
+            base -> {
+              double[] ratios = new double[own.size()];
+              Arrays.setAll(ratios, i -> own.get(i) / base.get(i));
+              Arrays.sort(ratios);
+              return "%.2f (%.2f..%.2f)"
+                  .formatted(ratios[ratios.length / 2], ratios[0], ratios[ratios.length - 1]);
+            })
+        .orElse("-");
   }
 
   /** The class and the first word of the method: {@code RegisterAccess.store}. */

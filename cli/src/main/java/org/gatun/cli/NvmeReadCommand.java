@@ -3,11 +3,6 @@ package org.gatun.cli;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.ByteBuffer;
-import java.nio.channels.Channels;
-import java.nio.channels.FileChannel;
-import java.nio.channels.WritableByteChannel;
-import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.gatun.driver.nvme.NvmeController;
@@ -48,7 +43,7 @@ final class NvmeReadCommand implements Callable<Integer> {
       names = "--output",
       paramLabel = "FILE",
       required = true,
-      description = "Where to write; - is standard output. A file is replaced.")
+      description = "Where to write; - is standard output. A file is replaced when all is read.")
   private String target;
 
   @Spec private CommandSpec spec;
@@ -60,10 +55,10 @@ final class NvmeReadCommand implements Callable<Integer> {
         NvmeController controller = NvmeController.open(opened, options);
         NvmeDisk disk = controller.openDisk(namespace.id)) {
       DiskRange range = DiskRange.of(disk.namespace(), offset, length.orElse(null));
-      // Opened late: nothing is replaced before it is clear that there is something to read.
-      try (WritableByteChannel channel = openTarget();
+      try (OutputFile file = new OutputFile(target);
           Progress progress = new Progress(spec.commandLine().getErr(), "read", range.length())) {
-        copy(opened, disk, range, channel, progress);
+        copy(opened, disk, range, file, progress);
+        file.complete();
       }
       PrintWriter err = spec.commandLine().getErr();
       err.printf("%d bytes read at offset %d%n", range.length(), range.offset());
@@ -72,32 +67,15 @@ final class NvmeReadCommand implements Callable<Integer> {
   }
 
   private static void copy(
-      PciDevice device,
-      NvmeDisk disk,
-      DiskRange range,
-      WritableByteChannel channel,
-      Progress progress)
+      PciDevice device, NvmeDisk disk, DiskRange range, OutputFile file, Progress progress)
       throws IOException {
     try (DmaBuffer buffer = device.dma().allocate(DiskRange.CHUNK, 4096)) {
       ByteBuffer bytes = buffer.segment().asByteBuffer();
       for (DiskRange chunk : range.chunks()) {
         disk.read(chunk.offset(), buffer, 0, chunk.length());
-        bytes.clear().limit((int) chunk.length());
-        while (bytes.hasRemaining()) {
-          channel.write(bytes);
-        }
+        file.write(bytes.clear().limit((int) chunk.length()));
         progress.step(chunk.length());
       }
     }
-  }
-
-  private WritableByteChannel openTarget() throws IOException {
-    return target.equals("-")
-        ? Channels.newChannel(System.out)
-        : FileChannel.open(
-            Path.of(target),
-            StandardOpenOption.CREATE,
-            StandardOpenOption.TRUNCATE_EXISTING,
-            StandardOpenOption.WRITE);
   }
 }

@@ -43,7 +43,7 @@ final class NvmeWriteCommand implements Callable<Integer> {
   @Option(
       names = "--length",
       paramLabel = "SIZE",
-      description = "How many bytes; default: the whole file. Needed with standard input.")
+      description = "How many bytes; default: the whole file. Needed with a pipe or a device.")
   private Optional<ByteSize> length;
 
   @Option(
@@ -107,10 +107,10 @@ final class NvmeWriteCommand implements Callable<Integer> {
 
   private long inputLength() throws IOException {
     ByteSize given = length.orElse(null);
-    if (source.equals("-")) {
+    if (source.equals("-") || isWithoutSize(Path.of(source))) {
       if (given == null) {
         throw new IllegalArgumentException(
-            "--length is needed with standard input; nothing was written");
+            "--length is needed with what is no regular file; nothing was written");
       }
       return given.bytes();
     }
@@ -121,6 +121,11 @@ final class NvmeWriteCommand implements Callable<Integer> {
               .formatted(source, size, given.bytes()));
     }
     return given == null ? size : given.bytes();
+  }
+
+  /** A pipe or a device: its size reads as 0, whatever it holds. */
+  private static boolean isWithoutSize(Path path) {
+    return Files.exists(path) && !Files.isRegularFile(path);
   }
 
   private ReadableByteChannel openSource() throws IOException {

@@ -106,8 +106,34 @@ class WrongInputTest {
     Files.writeString(output, "precious");
 
     read("--offset", "2M").expectFailure(ExitCode.USAGE, "past the end");
-
     assertThat(output).hasContent("precious");
+
+    CommandLineRun.of(
+            "nvme",
+            "read",
+            "--device",
+            device() + ",fault=unknown-command-id",
+            "--output",
+            output.toString())
+        .expectFailure(ExitCode.FAILED, "not in flight");
+    assertThat(output).hasContent("precious");
+    assertThat(folder).isDirectoryNotContaining("glob:**.part");
+  }
+
+  @Test
+  void outputThatIsTheDiskItselfDoesNotDestroyIt() throws IOException {
+    CommandLineRun.of("nvme", "read", "--device", device(), "--output", image.toString())
+        .expectSuccess();
+    expectNothingWritten();
+  }
+
+  @Test
+  void inputWithoutASizeNeedsALength() throws IOException {
+    CommandLineRun.of("nvme", "write", "--yes", "--device", device(), "--input", "/dev/zero")
+        .expectFailure(ExitCode.USAGE, "--length", "nothing was written");
+    CommandLineRun.of("nvme", "write", "--yes", "--device", device(), "--input", "-")
+        .expectFailure(ExitCode.USAGE, "--length", "nothing was written");
+    expectNothingWritten();
   }
 
   @Test
