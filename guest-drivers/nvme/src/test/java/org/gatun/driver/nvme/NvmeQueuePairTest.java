@@ -492,6 +492,52 @@ class NvmeQueuePairTest {
     assertThat(done).containsExactly("5: 371");
   }
 
+  @ParameterizedTest
+  @ValueSource(
+      ints = {AdminOpcode.DELETE_IO_SUBMISSION_QUEUE, AdminOpcode.DELETE_IO_COMPLETION_QUEUE})
+  void resetsAControllerThatDoesNotDeleteAQueue(int refused) {
+    // It may go on with the commands, and write to their buffers, until it is reset.
+    rig.model.script =
+        command -> {
+          if (command.isAdmin() && command.opcode == refused) {
+            command.complete(NvmeStatus.INVALID_QUEUE_IDENTIFIER);
+          } else if (command.isIo()) {
+            held.add(command);
+          } else {
+            command.execute();
+          }
+        };
+    queue.submitRead(namespace, 0, 1, buffer, 0, (_, _) -> rig.model.log.add("called back"), 0);
+    queue.ring();
+    rig.model.log.clear();
+    assertThatExceptionOfType(NvmeStatusException.class)
+        .isThrownBy(queue::close)
+        .satisfies(e -> assertThat(e.opcode()).isEqualTo(refused));
+    assertThat(rig.model.log).containsSubsequence("disable", "enable", "called back");
+    assertThat(controller.resets()).isEqualTo(1);
+    rig.model.script = ScriptedNvme.SOUND;
+    NvmeQueuePair next = controller.createQueuePair();
+    assertThat(next.id()).isEqualTo(1);
+    next.submitFlush(namespace, this::note, 1);
+    rig.drain(next);
+    assertThat(done).containsExactly("1: 0");
+  }
+
+  @Test
+  void resetsAControllerThatKeepsTheCompletionQueueOfAFailedCreation() {
+    rig.model.script =
+        command -> {
+          if (command.opcode == AdminOpcode.CREATE_IO_SUBMISSION_QUEUE
+              || command.opcode == AdminOpcode.DELETE_IO_COMPLETION_QUEUE) {
+            command.complete(NvmeStatus.INTERNAL_ERROR);
+          } else {
+            command.execute();
+          }
+        };
+    assertThatExceptionOfType(NvmeStatusException.class).isThrownBy(controller::createQueuePair);
+    assertThat(controller.resets()).isEqualTo(1);
+  }
+
   private long page(int index) {
     return buffer.busAddress() + 4096L * index;
   }
