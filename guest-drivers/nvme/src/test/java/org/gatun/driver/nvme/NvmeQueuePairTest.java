@@ -538,6 +538,41 @@ class NvmeQueuePairTest {
     assertThat(controller.resets()).isEqualTo(1);
   }
 
+  @Test
+  void closingCallsAllBackAndGivesAllBackEvenIfCallbacksThrow() {
+    script(held::add);
+    for (int i = 0; i < 4; i++) {
+      queue.submitFlush(namespace, this::noteAndThrow, i);
+    }
+    queue.ring();
+    held.get(0).complete(0);
+    held.get(1).complete(0);
+    rig.model.log.clear();
+    assertThatThrownBy(queue::close)
+        .hasMessage("callback 0")
+        .satisfies(
+            e ->
+                assertThat(e.getSuppressed())
+                    .extracting(Throwable::getMessage)
+                    .containsExactly("callback 1", "callback 2", "callback 3"));
+    assertThat(done).containsExactly("0: 0", "1: 0", "2: 8", "3: 8");
+    assertThat(rig.model.log)
+        .containsExactly("Delete I/O Submission Queue", "Delete I/O Completion Queue");
+    assertThat(controller.createQueuePair().id()).isEqualTo(1);
+  }
+
+  @Test
+  void aFailureCallsAllBackEvenIfCallbacksThrow() {
+    script(command -> rig.model.post(1, 0, 1 << 16 | 1, 7, 0));
+    queue.submitFlush(namespace, this::noteAndThrow, 0);
+    queue.submitFlush(namespace, this::noteAndThrow, 1);
+    queue.ring();
+    assertThatExceptionOfType(DeviceProtocolException.class)
+        .isThrownBy(queue::poll)
+        .satisfies(e -> assertThat(e.getSuppressed()).hasSize(2));
+    assertFailed("0: 371", "1: 371");
+  }
+
   private long page(int index) {
     return buffer.busAddress() + 4096L * index;
   }
@@ -564,5 +599,10 @@ class NvmeQueuePairTest {
 
   private void note(long context, int status) {
     done.add(context + ": " + Integer.toHexString(status));
+  }
+
+  private void noteAndThrow(long context, int status) {
+    note(context, status);
+    throw new IllegalStateException("callback " + context);
   }
 }
