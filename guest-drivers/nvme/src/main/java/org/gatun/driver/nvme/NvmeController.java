@@ -287,10 +287,11 @@ public final class NvmeController implements AutoCloseable {
       }
       LOGGER.log(Level.DEBUG, "closing", e);
     } finally {
-      // Only now, when the controller does no DMA any more.
+      // Only now, when the controller does no DMA any more; and before the memory goes, so that
+      // an owner who finds it gone finds the new epoch too.
+      epoch++;
       queues.values().forEach(NvmeQueuePair::free);
       queues.clear();
-      epoch++;
     }
   }
 
@@ -298,6 +299,11 @@ public final class NvmeController implements AutoCloseable {
 
   int epoch() {
     return epoch;
+  }
+
+  /** Whether the epoch has changed. Waits for a close that is under way. */
+  synchronized boolean isStoppedSince(int pairEpoch) {
+    return epoch != pairEpoch;
   }
 
   Registers registers() {
@@ -353,8 +359,8 @@ public final class NvmeController implements AutoCloseable {
   }
 
   /**
-   * Deletes a submission queue, unless the controller has forgotten it already. If this throws, then the
-   * controller was reset or has failed, and uses the queue no more either.
+   * Deletes a submission queue, unless the controller has forgotten it already. If this throws,
+   * then the controller was reset or has failed, and uses the queue no more either.
    */
   synchronized void deleteSubmissionQueue(NvmeQueuePair pair, int pairEpoch) {
     if (epoch == pairEpoch && failure == null) {
@@ -363,8 +369,8 @@ public final class NvmeController implements AutoCloseable {
   }
 
   /**
-   * Deletes a completion queue, unless the controller has forgotten it already. If this throws, then the
-   * controller was reset or has failed, and uses the queue no more either.
+   * Deletes a completion queue, unless the controller has forgotten it already. If this throws,
+   * then the controller was reset or has failed, and uses the queue no more either.
    */
   synchronized void deleteCompletionQueue(NvmeQueuePair pair, int pairEpoch) {
     if (epoch == pairEpoch && failure == null) {

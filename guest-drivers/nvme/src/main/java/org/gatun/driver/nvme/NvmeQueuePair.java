@@ -282,7 +282,15 @@ public final class NvmeQueuePair implements AutoCloseable {
     if (epoch != controller.epoch()) {
       return recover();
     }
-    return reap();
+    try {
+      return reap();
+    } catch (DeviceGoneException e) {
+      // Closed by another thread meanwhile: what is in flight is completed all the same.
+      if (controller.isStoppedSince(epoch)) {
+        return recover();
+      }
+      throw e;
+    }
   }
 
   private int reap() {
@@ -547,7 +555,8 @@ public final class NvmeQueuePair implements AutoCloseable {
 
   /** Empties both queues, and tells the controller of them, which does not know them yet. */
   void start() {
-    memory.segment().asSlice(0, completionsEnd).fill((byte) 0);
+    // Not a fill of the segment, which fails in its own way when the memory was closed meanwhile.
+    memory.copyIn(0, new byte[(int) completionsEnd]);
     tail = 0;
     rungTail = 0;
     head = completions;

@@ -573,6 +573,38 @@ class NvmeQueuePairTest {
     assertFailed("0: 371", "1: 371");
   }
 
+  @Test
+  void closingTheControllerInTheMiddleOfAPollCompletesTheRest() {
+    script(held::add);
+    queue.submitFlush(
+        namespace,
+        (context, status) -> {
+          note(context, status);
+          // As another thread may do at any time.
+          controller.close();
+        },
+        0);
+    queue.submitFlush(namespace, this::note, 1);
+    queue.ring();
+    held.getFirst().complete(0);
+    assertThatExceptionOfType(DeviceGoneException.class).isThrownBy(queue::poll);
+    assertThat(done).containsExactly("0: 0", "1: 371");
+  }
+
+  @Test
+  void closingTheDeviceAfterAResetCompletesWhatIsInFlight() {
+    NvmeQueuePair other = controller.createQueuePair();
+    script(held::add);
+    other.submitRead(namespace, 0, 1, buffer, 0, this::note, 9);
+    other.ring();
+    queue.submitFlush(namespace, this::note, 0);
+    rig.drain(queue);
+    assertThat(controller.resets()).isEqualTo(1);
+    rig.device.close();
+    assertThatExceptionOfType(DeviceGoneException.class).isThrownBy(other::poll);
+    assertThat(done).containsExactly("0: 371", "9: 371");
+  }
+
   private long page(int index) {
     return buffer.busAddress() + 4096L * index;
   }
