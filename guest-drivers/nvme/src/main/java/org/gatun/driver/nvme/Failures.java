@@ -16,6 +16,7 @@ final class Failures {
   }
 
   /** Adds what was thrown, or will be. */
+  @SuppressWarnings("ReferenceEquality") // the same one can not be suppressed by itself
   void add(Throwable failure) {
     if (first == null) {
       first = failure;
