@@ -53,7 +53,8 @@ final class AdminQueue implements AutoCloseable {
 
   /** Empties the queues, and enables the controller, which must be disabled, with them. */
   void enable() {
-    memory.segment().fill((byte) 0);
+    // Not a fill of the segment, which fails in its own way when the memory was closed meanwhile.
+    memory.copyIn(0, new byte[(int) MEMORY_SIZE]);
     tail = 0;
     head = 0;
     phase = true;

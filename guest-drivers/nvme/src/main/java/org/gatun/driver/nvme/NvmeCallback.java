@@ -11,6 +11,9 @@ public interface NvmeCallback {
    * NvmeQueuePair#close}, once for each command. It may submit further commands, and ring, but not
    * while the queue pair is being closed; it must not poll or close.
    *
+   * <p>What it throws comes out of the call that it was called from; other commands that are
+   * complete by then are called back for all the same, by that call or the next.
+   *
    * @param context what was given with the command
    * @param status 0 for success, else as {@link NvmeStatus} reads it
    */

@@ -287,10 +287,11 @@ public final class NvmeController implements AutoCloseable {
       }
       LOGGER.log(Level.DEBUG, "closing", e);
     } finally {
-      // Only now, when the controller does no DMA any more.
+      // Only now, when the controller does no DMA any more; and before the memory goes, so that
+      // an owner who finds it gone finds the new epoch too.
+      epoch++;
       queues.values().forEach(NvmeQueuePair::free);
       queues.clear();
-      epoch++;
     }
   }
 
@@ -298,6 +299,11 @@ public final class NvmeController implements AutoCloseable {
 
   int epoch() {
     return epoch;
+  }
+
+  /** Whether the epoch has changed. Waits for a close that is under way. */
+  synchronized boolean isStoppedSince(int pairEpoch) {
+    return epoch != pairEpoch;
   }
 
   Registers registers() {
@@ -339,30 +345,36 @@ public final class NvmeController implements AutoCloseable {
   synchronized int createQueues(NvmeQueuePair pair) {
     checkUsable("creating queues");
     runAdmin(
-        () -> {
-          admin.createCompletionQueue(
-              pair.id(), pair.entries(), pair.completionAddress(), pair.vector());
-          try {
-            admin.createSubmissionQueue(pair.id(), pair.entries(), pair.submissionAddress());
-          } catch (NvmeStatusException e) {
-            admin.deleteCompletionQueue(pair.id());
-            throw e;
-          }
-        });
+        () ->
+            admin.createCompletionQueue(
+                pair.id(), pair.entries(), pair.completionAddress(), pair.vector()));
+    try {
+      runAdmin(
+          () -> admin.createSubmissionQueue(pair.id(), pair.entries(), pair.submissionAddress()));
+    } catch (NvmeStatusException e) {
+      runDeletion(() -> admin.deleteCompletionQueue(pair.id()));
+      throw e;
+    }
     return epoch;
   }
 
-  /** Deletes a submission queue, unless the controller has forgotten it already. */
+  /**
+   * Deletes a submission queue, unless the controller has forgotten it already. If this throws,
+   * then the controller was reset or has failed, and uses the queue no more either.
+   */
   synchronized void deleteSubmissionQueue(NvmeQueuePair pair, int pairEpoch) {
     if (epoch == pairEpoch && failure == null) {
-      runAdmin(() -> admin.deleteSubmissionQueue(pair.id()));
+      runDeletion(() -> admin.deleteSubmissionQueue(pair.id()));
     }
   }
 
-  /** Deletes a completion queue, unless the controller has forgotten it already. */
+  /**
+   * Deletes a completion queue, unless the controller has forgotten it already. If this throws,
+   * then the controller was reset or has failed, and uses the queue no more either.
+   */
   synchronized void deleteCompletionQueue(NvmeQueuePair pair, int pairEpoch) {
     if (epoch == pairEpoch && failure == null) {
-      runAdmin(() -> admin.deleteCompletionQueue(pair.id()));
+      runDeletion(() -> admin.deleteCompletionQueue(pair.id()));
     }
   }
 
@@ -458,6 +470,19 @@ public final class NvmeController implements AutoCloseable {
       throw e;
     } catch (DeviceProtocolException | DeviceGoneException e) {
       throw fail(e);
+    }
+  }
+
+  /**
+   * Runs the deletion of a queue. Refused, it leaves a queue that the controller may go on using;
+   * only a reset makes sure that its memory, and the buffers of its commands, can be given back.
+   */
+  private void runDeletion(Runnable command) {
+    try {
+      runAdmin(command);
+    } catch (NvmeStatusException e) {
+      reset(String.valueOf(e.getMessage()));
+      throw e;
     }
   }
 

@@ -282,6 +282,18 @@ public final class NvmeQueuePair implements AutoCloseable {
     if (epoch != controller.epoch()) {
       return recover();
     }
+    try {
+      return reap();
+    } catch (DeviceGoneException e) {
+      // Closed by another thread meanwhile: what is in flight is completed all the same.
+      if (controller.isStoppedSince(epoch)) {
+        return recover();
+      }
+      throw e;
+    }
+  }
+
+  private int reap() {
     int done = 0;
     long last = head;
     while (done < depth) {
@@ -348,6 +360,9 @@ public final class NvmeQueuePair implements AutoCloseable {
    * Deletes the queues and frees their memory. What is still in flight is completed first, by the
    * controller, or with {@link NvmeStatus#COMMAND_ABORTED_DUE_TO_SQ_DELETION}. Idempotent; by the
    * owner.
+   *
+   * @throws PciException if the controller does not delete the queues: it was reset then, or has
+   *     failed, and all is given back even so. What callbacks throw is thrown too, at the end.
    */
   @Override
   public void close() {
@@ -355,19 +370,19 @@ public final class NvmeQueuePair implements AutoCloseable {
       return;
     }
     closed = true;
-    try {
-      if (epoch == controller.epoch()) {
-        // The commands in flight are complete, or never will be, once this is (Base 5.7).
-        controller.deleteSubmissionQueue(this, epoch);
-        while (epoch == controller.epoch() && poll() > 0) {
-          // More than a ring of them only if callbacks submit more, which nobody fetches.
-        }
-        controller.deleteCompletionQueue(this, epoch);
-      }
-    } finally {
-      abandonAll(NvmeStatus.COMMAND_ABORTED_DUE_TO_SQ_DELETION);
-      controller.forget(this, line);
+    Failures failures = new Failures();
+    // The commands in flight are complete, or never will be, once this is (Base 5.7).
+    failures.attempt(() -> controller.deleteSubmissionQueue(this, epoch));
+    int before = depth + 1;
+    while (epoch == controller.epoch() && inFlight() < before) {
+      // A callback that throws ends the poll, not this: each turn completes a command.
+      before = inFlight();
+      failures.attempt(this::reap);
     }
+    failures.attempt(() -> controller.deleteCompletionQueue(this, epoch));
+    abandonAll(NvmeStatus.COMMAND_ABORTED_DUE_TO_SQ_DELETION, failures);
+    failures.attempt(() -> controller.forget(this, line));
+    failures.rethrow();
   }
 
   int entries() {
@@ -526,24 +541,22 @@ public final class NvmeQueuePair implements AutoCloseable {
    */
   private int recover() {
     PciException failure = controller.failure("polling NVMe queue " + id);
+    Failures failures = new Failures();
     if (failure == null) {
-      try {
-        start();
-      } catch (PciException e) {
-        failure = e;
-      }
+      // If this throws, the epoch stays as it was: the next poll comes here again.
+      failures.attempt(this::start);
+    } else {
+      failures.add(failure);
     }
-    int abandoned = abandonAll(NvmeStatus.COMMAND_ABORTED_BY_HOST);
-    if (failure != null) {
-      // The epoch stays as it was: the next poll comes here again.
-      throw failure;
-    }
+    int abandoned = abandonAll(NvmeStatus.COMMAND_ABORTED_BY_HOST, failures);
+    failures.rethrow();
     return abandoned;
   }
 
   /** Empties both queues, and tells the controller of them, which does not know them yet. */
   void start() {
-    memory.segment().asSlice(0, completionsEnd).fill((byte) 0);
+    // Not a fill of the segment, which fails in its own way when the memory was closed meanwhile.
+    memory.copyIn(0, new byte[(int) completionsEnd]);
     tail = 0;
     rungTail = 0;
     head = completions;
@@ -552,7 +565,8 @@ public final class NvmeQueuePair implements AutoCloseable {
     epoch = controller.createQueues(this);
   }
 
-  private int abandonAll(NvmeStatus status) {
+  /** Completes all that is in flight; what callbacks throw is added to the failures. */
+  private int abandonAll(NvmeStatus status, Failures failures) {
     int abandoned = 0;
     // Only those that are in flight now: a callback may submit anew, into a slot further on.
     boolean[] inFlight = new boolean[depth];
@@ -565,7 +579,8 @@ public final class NvmeQueuePair implements AutoCloseable {
         callbacks[slot] = null;
         freeSlots[freeCount++] = slot;
         abandoned++;
-        callback.completed(contexts[slot], status.status());
+        long context = contexts[slot];
+        failures.attempt(() -> callback.completed(context, status.status()));
       }
     }
     return abandoned;
@@ -579,7 +594,9 @@ public final class NvmeQueuePair implements AutoCloseable {
                 "the controller, on NVMe queue %d, %s".formatted(id, what),
                 "reset the device",
                 null));
-    abandonAll(NvmeStatus.COMMAND_ABORTED_BY_HOST);
+    Failures failures = new Failures();
+    failures.add(failure);
+    abandonAll(NvmeStatus.COMMAND_ABORTED_BY_HOST, failures);
     return failure;
   }
 

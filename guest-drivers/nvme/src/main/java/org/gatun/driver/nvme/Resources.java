@@ -15,20 +15,10 @@ final class Resources implements AutoCloseable {
   /** Closes all, newest first. All are tried; the first failure is thrown, with the others. */
   @Override
   public void close() {
-    RuntimeException failure = null;
+    Failures failures = new Failures();
     while (!open.isEmpty()) {
-      try {
-        open.pop().run();
-      } catch (RuntimeException e) {
-        if (failure == null) {
-          failure = e;
-        } else {
-          failure.addSuppressed(e);
-        }
-      }
+      failures.attempt(open.pop());
     }
-    if (failure != null) {
-      throw failure;
-    }
+    failures.rethrow();
   }
 }

@@ -5,12 +5,18 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.lang.reflect.InvocationHandler;
+import java.lang.reflect.Proxy;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Objects;
 import java.util.function.Consumer;
 import org.gatun.pci.DeviceGoneException;
 import org.gatun.pci.DeviceProtocolException;
 import org.gatun.pci.DeviceTimeoutException;
+import org.gatun.pci.DmaBuffer;
+import org.gatun.pci.DmaSpace;
 import org.gatun.pci.PciDevice;
 import org.gatun.pci.PciException;
 import org.gatun.pci.config.PciClass;
@@ -361,6 +367,63 @@ class NvmeControllerTest {
           .isLessThan(Duration.ofMillis(20));
       assertThat(rig.device.usage()).isEqualTo(PciDevice.Usage.NONE);
     }
+  }
+
+  @Test
+  void whoFindsTheMemoryGoneWhileTheControllerIsClosedIsCalledBackFirst() {
+    try (Rig rig = new Rig()) {
+      List<String> seen = new ArrayList<>();
+      List<NvmeQueuePair> polled = new ArrayList<>();
+      PciDevice device =
+          watchingFrees(
+              rig.device,
+              () -> {
+                try {
+                  polled.forEach(NvmeQueuePair::poll);
+                } catch (DeviceGoneException e) {
+                  seen.add("gone");
+                }
+              });
+      NvmeController controller = NvmeController.open(device, rig.options);
+      rig.model.script =
+          command -> {
+            if (command.isAdmin()) {
+              command.execute();
+            }
+          };
+      NvmeQueuePair queue = controller.createQueuePair();
+      queue.submitFlush(controller.namespace(1), (_, _) -> seen.add("called back"), 0);
+      queue.ring();
+      polled.add(queue);
+      controller.close();
+      assertThat(seen).containsExactly("called back", "gone");
+    }
+  }
+
+  /** The device, with a hook that runs each time that DMA memory was freed. */
+  private static PciDevice watchingFrees(PciDevice device, Runnable freed) {
+    DmaSpace dma =
+        proxy(
+            DmaSpace.class,
+            (_, method, arguments) -> {
+              DmaBuffer real = (DmaBuffer) method.invoke(device.dma(), arguments);
+              return new DmaBuffer(
+                  device.name(),
+                  real.segment(),
+                  real.busAddress(),
+                  () -> {
+                    real.close();
+                    freed.run();
+                  });
+            });
+    return proxy(
+        PciDevice.class,
+        (_, method, arguments) ->
+            method.getName().equals("dma") ? dma : method.invoke(device, arguments));
+  }
+
+  private static <T> T proxy(Class<T> type, InvocationHandler handler) {
+    return type.cast(Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, handler));
   }
 
   private static void refuses(

@@ -492,6 +492,119 @@ class NvmeQueuePairTest {
     assertThat(done).containsExactly("5: 371");
   }
 
+  @ParameterizedTest
+  @ValueSource(
+      ints = {AdminOpcode.DELETE_IO_SUBMISSION_QUEUE, AdminOpcode.DELETE_IO_COMPLETION_QUEUE})
+  void resetsAControllerThatDoesNotDeleteAQueue(int refused) {
+    // It may go on with the commands, and write to their buffers, until it is reset.
+    rig.model.script =
+        command -> {
+          if (command.isAdmin() && command.opcode == refused) {
+            command.complete(NvmeStatus.INVALID_QUEUE_IDENTIFIER);
+          } else if (command.isIo()) {
+            held.add(command);
+          } else {
+            command.execute();
+          }
+        };
+    queue.submitRead(namespace, 0, 1, buffer, 0, (_, _) -> rig.model.log.add("called back"), 0);
+    queue.ring();
+    rig.model.log.clear();
+    assertThatExceptionOfType(NvmeStatusException.class)
+        .isThrownBy(queue::close)
+        .satisfies(e -> assertThat(e.opcode()).isEqualTo(refused));
+    assertThat(rig.model.log).containsSubsequence("disable", "enable", "called back");
+    assertThat(controller.resets()).isEqualTo(1);
+    rig.model.script = ScriptedNvme.SOUND;
+    NvmeQueuePair next = controller.createQueuePair();
+    assertThat(next.id()).isEqualTo(1);
+    next.submitFlush(namespace, this::note, 1);
+    rig.drain(next);
+    assertThat(done).containsExactly("1: 0");
+  }
+
+  @Test
+  void resetsAControllerThatKeepsTheCompletionQueueOfAFailedCreation() {
+    rig.model.script =
+        command -> {
+          if (command.opcode == AdminOpcode.CREATE_IO_SUBMISSION_QUEUE
+              || command.opcode == AdminOpcode.DELETE_IO_COMPLETION_QUEUE) {
+            command.complete(NvmeStatus.INTERNAL_ERROR);
+          } else {
+            command.execute();
+          }
+        };
+    assertThatExceptionOfType(NvmeStatusException.class).isThrownBy(controller::createQueuePair);
+    assertThat(controller.resets()).isEqualTo(1);
+  }
+
+  @Test
+  void closingCallsAllBackAndGivesAllBackEvenIfCallbacksThrow() {
+    script(held::add);
+    for (int i = 0; i < 4; i++) {
+      queue.submitFlush(namespace, this::noteAndThrow, i);
+    }
+    queue.ring();
+    held.get(0).complete(0);
+    held.get(1).complete(0);
+    rig.model.log.clear();
+    assertThatThrownBy(queue::close)
+        .hasMessage("callback 0")
+        .satisfies(
+            e ->
+                assertThat(e.getSuppressed())
+                    .extracting(Throwable::getMessage)
+                    .containsExactly("callback 1", "callback 2", "callback 3"));
+    assertThat(done).containsExactly("0: 0", "1: 0", "2: 8", "3: 8");
+    assertThat(rig.model.log)
+        .containsExactly("Delete I/O Submission Queue", "Delete I/O Completion Queue");
+    assertThat(controller.createQueuePair().id()).isEqualTo(1);
+  }
+
+  @Test
+  void aFailureCallsAllBackEvenIfCallbacksThrow() {
+    script(command -> rig.model.post(1, 0, 1 << 16 | 1, 7, 0));
+    queue.submitFlush(namespace, this::noteAndThrow, 0);
+    queue.submitFlush(namespace, this::noteAndThrow, 1);
+    queue.ring();
+    assertThatExceptionOfType(DeviceProtocolException.class)
+        .isThrownBy(queue::poll)
+        .satisfies(e -> assertThat(e.getSuppressed()).hasSize(2));
+    assertFailed("0: 371", "1: 371");
+  }
+
+  @Test
+  void closingTheControllerInTheMiddleOfAPollCompletesTheRest() {
+    script(held::add);
+    queue.submitFlush(
+        namespace,
+        (context, status) -> {
+          note(context, status);
+          // As another thread may do at any time.
+          controller.close();
+        },
+        0);
+    queue.submitFlush(namespace, this::note, 1);
+    queue.ring();
+    held.getFirst().complete(0);
+    assertThatExceptionOfType(DeviceGoneException.class).isThrownBy(queue::poll);
+    assertThat(done).containsExactly("0: 0", "1: 371");
+  }
+
+  @Test
+  void closingTheDeviceAfterAResetCompletesWhatIsInFlight() {
+    NvmeQueuePair other = controller.createQueuePair();
+    script(held::add);
+    other.submitRead(namespace, 0, 1, buffer, 0, this::note, 9);
+    other.ring();
+    queue.submitFlush(namespace, this::note, 0);
+    rig.drain(queue);
+    assertThat(controller.resets()).isEqualTo(1);
+    rig.device.close();
+    assertThatExceptionOfType(DeviceGoneException.class).isThrownBy(other::poll);
+    assertThat(done).containsExactly("0: 371", "9: 371");
+  }
+
   private long page(int index) {
     return buffer.busAddress() + 4096L * index;
   }
@@ -518,5 +631,10 @@ class NvmeQueuePairTest {
 
   private void note(long context, int status) {
     done.add(context + ": " + Integer.toHexString(status));
+  }
+
+  private void noteAndThrow(long context, int status) {
+    note(context, status);
+    throw new IllegalStateException("callback " + context);
   }
 }
