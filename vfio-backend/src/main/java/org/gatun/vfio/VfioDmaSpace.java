@@ -8,6 +8,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.gatun.nativeaccess.DmaMemory;
@@ -36,6 +38,9 @@ final class VfioDmaSpace implements DmaSpace {
   private static final long HUGE = 2L << 20;
 
   private static final int MIN_BITS = 12;
+
+  /** Memory that the kernel has not unmapped: never to be freed, so held for good. */
+  private static final Queue<MemorySegment> KEPT = new ConcurrentLinkedQueue<>();
 
   private final DeviceName device;
   private final DmaDomain domain;
@@ -138,7 +143,7 @@ final class VfioDmaSpace implements DmaSpace {
 
   private DmaBuffer buffer(
       MemorySegment segment, Supplier<DmaDomain.Mapped> mapping, Runnable free) {
-    Allocation allocation = new Allocation(free);
+    Allocation allocation = new Allocation(segment, free);
     DmaDomain.Mapped mapped = allocation.establish(segment.byteSize(), mapping);
     return new DmaBuffer(device, segment, mapped.busAddress(), allocation::end);
   }
@@ -149,10 +154,14 @@ final class VfioDmaSpace implements DmaSpace {
    * goes on closing while memory is still mapped, or is just being mapped.
    */
   private final class Allocation {
+    /** Kept reachable: of an automatic arena, the memory goes when nobody holds it any more. */
+    private final MemorySegment memory;
+
     private final Runnable free;
     private DmaDomain.@Nullable Mapped mapped;
 
-    Allocation(Runnable free) {
+    Allocation(MemorySegment memory, Runnable free) {
+      this.memory = memory;
       this.free = free;
     }
 
@@ -182,6 +191,7 @@ final class VfioDmaSpace implements DmaSpace {
         free.run();
       } catch (IllegalStateException e) {
         // Not unmapped; or a native call is just using the memory.
+        KEPT.add(memory);
         LOG.log(
             Level.ERROR,
             "%s: DMA memory, 0x%x bytes at bus address 0x%x, is never freed: %s"

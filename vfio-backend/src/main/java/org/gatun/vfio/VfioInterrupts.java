@@ -76,6 +76,7 @@ final class VfioInterrupts implements Interrupts {
       throw new IllegalStateException(device + ": " + enabled + " is enabled: disable it first");
     }
     List<VfioVector> made = new ArrayList<>();
+    boolean connected = false;
     boolean done = false;
     try {
       for (int i = 0; i < count; i++) {
@@ -86,6 +87,7 @@ final class VfioInterrupts implements Interrupts {
       if (possible != 0) {
         throw failure(kind, count, "the kernel can enable only " + possible, "ask for fewer", null);
       }
+      connected = true;
       if (kind == Kind.INTX) {
         // An interrupt controller may have missed a line that went high while nobody was to be told
         // (QEMU's does). Unmasking looks at the device itself.
@@ -104,12 +106,24 @@ final class VfioInterrupts implements Interrupts {
       throw new DeviceGoneException(device, "enable interrupts", e);
     } finally {
       if (!done) {
+        if (connected) {
+          disableQuietly(kind);
+        }
         made.forEach(VfioVector::close);
       }
     }
     enabled = kind;
     vectors = List.copyOf(made);
     return List.copyOf(made);
+  }
+
+  private void disableQuietly(Kind kind) {
+    try {
+      irqs.disable(index(kind));
+    } catch (LinuxException e) {
+      // The device is gone, and its interrupts with it.
+      LOG.log(Level.WARNING, device + ": disabling its interrupts failed: " + e.getMessage());
+    }
   }
 
   @Override
@@ -120,10 +134,7 @@ final class VfioInterrupts implements Interrupts {
     }
     enabled = null;
     try {
-      irqs.disable(index(kind));
-    } catch (LinuxException e) {
-      // The device is gone, and its interrupts with it.
-      LOG.log(Level.WARNING, device + ": disabling its interrupts failed: " + e.getMessage());
+      disableQuietly(kind);
     } finally {
       vectors.forEach(VfioVector::close);
       vectors = List.of();

@@ -90,10 +90,24 @@ public final class DriverBinding {
     }
     load(address, VFIO_PCI);
     DriverJournal.Entry former = recordFormer(address, device, driver);
-    write(address, device.directory().resolve("driver_override"), VFIO_PCI);
-    driver.ifPresent(name -> unbindFrom(address, name));
-    bindTo(address, device, VFIO_PCI);
+    try {
+      write(address, device.directory().resolve("driver_override"), VFIO_PCI);
+      driver.ifPresent(name -> unbindFrom(address, name));
+      bindTo(address, device, VFIO_PCI);
+    } catch (DeviceUnavailableException e) {
+      giveBack(address, e);
+      throw e;
+    }
     return former.driver();
+  }
+
+  /** After a bind that failed half way: a device without a driver helps nobody. */
+  private void giveBack(PciAddress address, DeviceUnavailableException failure) {
+    try {
+      restore(address);
+    } catch (DeviceUnavailableException e) {
+      failure.addSuppressed(e);
+    }
   }
 
   /**
@@ -116,9 +130,11 @@ public final class DriverBinding {
     if (bound) {
       refuseIfHeld(address, device);
     }
-    if (bound || driver.isEmpty()) {
+    if (bound || driver.isEmpty() || isOverridden(device)) {
       String override = former.flatMap(DriverJournal.Entry::override).orElse("\n");
       write(address, device.directory().resolve("driver_override"), override);
+    }
+    if (bound || driver.isEmpty()) {
       driver.ifPresent(name -> unbindFrom(address, name));
       if (former.isEmpty()) {
         write(address, sysfs.root().resolve("sys/bus/pci/drivers_probe"), address.toString());
@@ -149,13 +165,18 @@ public final class DriverBinding {
                     null));
   }
 
+  /** Whether the next driver to be is vfio-pci: so it is, too, after a bind that was killed. */
+  private static boolean isOverridden(SysfsDevice device) {
+    return device.driverOverride().filter(IommuGroup::isVfioDriver).isPresent();
+  }
+
   /**
-   * Notes what the device has now. Without a driver it may be that an earlier bind was killed half
-   * way: then what it noted stands.
+   * Notes what the device has now. Without a driver, or with our override, an earlier bind was
+   * killed half way: then what it noted stands.
    */
   private DriverJournal.Entry recordFormer(
       PciAddress address, SysfsDevice device, Optional<String> driver) {
-    if (driver.isEmpty()) {
+    if (driver.isEmpty() || isOverridden(device)) {
       Optional<DriverJournal.Entry> earlier = journal.read(address);
       if (earlier.isPresent()) {
         return earlier.get();

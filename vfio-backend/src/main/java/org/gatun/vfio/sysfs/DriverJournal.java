@@ -9,6 +9,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Optional;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.DeviceUnavailableException;
@@ -60,8 +61,11 @@ final class DriverJournal {
     Path file = file(address);
     try {
       Files.createDirectories(directory);
+      // Who may look at a device may know its former driver; a temporary file is for its owner.
+      Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwxr-xr-x"));
       Path draft = Files.createTempFile(directory, address + ".", ".new");
       try {
+        Files.setPosixFilePermissions(draft, PosixFilePermissions.fromString("rw-r--r--"));
         try (FileChannel channel = FileChannel.open(draft, StandardOpenOption.WRITE)) {
           ByteBuffer bytes = StandardCharsets.UTF_8.encode(text);
           while (bytes.hasRemaining()) {

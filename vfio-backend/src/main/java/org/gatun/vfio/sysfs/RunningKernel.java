@@ -31,15 +31,25 @@ enum RunningKernel implements KernelControl {
     if (!Files.isExecutable(modprobe)) {
       throw new IOException("there is no " + modprobe);
     }
-    Process process =
-        new ProcessBuilder(List.of(modprobe.toString(), "--", module))
-            .redirectErrorStream(true)
-            .start();
-    process.getOutputStream().close();
-    String output;
-    try (InputStream stream = process.getInputStream()) {
-      output = new String(stream.readNBytes(MESSAGE_LIMIT), StandardCharsets.UTF_8).strip();
+    // Into a file: a pipe would have to be read, without limit, before anything can be waited for.
+    Path output = Files.createTempFile("modprobe", ".log");
+    try {
+      Process process =
+          new ProcessBuilder(List.of(modprobe.toString(), "--", module))
+              .redirectErrorStream(true)
+              .redirectOutput(output.toFile())
+              .start();
+      process.getOutputStream().close();
+      await(process);
+      if (process.exitValue() != 0) {
+        throw new IOException(message(output));
+      }
+    } finally {
+      Files.delete(output);
     }
+  }
+
+  private static void await(Process process) throws IOException {
     try {
       if (!process.waitFor(MODPROBE_SECONDS, TimeUnit.SECONDS)) {
         process.destroyForcibly();
@@ -50,8 +60,13 @@ enum RunningKernel implements KernelControl {
       Thread.currentThread().interrupt();
       throw new IOException("interrupted", e);
     }
-    if (process.exitValue() != 0) {
-      throw new IOException(output.replace('\n', ' '));
+  }
+
+  private static String message(Path output) throws IOException {
+    try (InputStream stream = Files.newInputStream(output)) {
+      return new String(stream.readNBytes(MESSAGE_LIMIT), StandardCharsets.UTF_8)
+          .strip()
+          .replace('\n', ' ');
     }
   }
 }

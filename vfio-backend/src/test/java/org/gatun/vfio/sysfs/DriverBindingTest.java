@@ -6,9 +6,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.List;
 import java.util.function.Consumer;
+import java.util.stream.Stream;
 import org.assertj.core.api.AbstractThrowableAssert;
 import org.gatun.pci.DeviceUnavailableException;
 import org.gatun.pci.PciAddress;
@@ -81,10 +83,67 @@ class DriverBindingTest {
 
         assertThat(newProcess().restore(ADDRESS)).contains("nvme");
         assertThat(journal).isEmptyDirectory();
+        assertThat(machine.sysfs().device(ADDRESS).orElseThrow().driverOverride()).isEmpty();
       }
     }
     // 3 steps each to bind and to restore: kills before the first, second and third.
     assertThat(killed).isEqualTo(2 * 2 * 3);
+  }
+
+  @Test
+  void aKillBeforeTheDriverIsTakenLeavesNoOverride() {
+    machine.device(TEXT, "nvme", 7);
+    // The override is written, and then the process dies.
+    assertThat(killed(b -> b.bind(ADDRESS), 1)).isEqualTo(1);
+    assertThat(machine.driverOf(TEXT)).contains("nvme");
+
+    assertThat(newProcess().restore(ADDRESS)).contains("nvme");
+
+    assertThat(machine.sysfs().device(ADDRESS).orElseThrow().driverOverride()).isEmpty();
+    assertThat(journal).isEmptyDirectory();
+  }
+
+  @Test
+  void everybodyCanReadTheJournal() throws IOException {
+    machine.device(TEXT, "nvme", 7);
+    binding.bind(ADDRESS);
+    try (Stream<Path> entries = Files.list(journal)) {
+      assertThat(entries)
+          .singleElement()
+          .satisfies(
+              entry ->
+                  assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(entry)))
+                      .isEqualTo("rw-r--r--"));
+    }
+  }
+
+  @Test
+  void aBindThatFailsGivesTheDeviceBack() {
+    machine.device(TEXT, "nvme", 7);
+    KernelControl refusing =
+        new KernelControl() {
+          @Override
+          public void write(Path file, String text) throws IOException {
+            if (file.endsWith("vfio-pci/bind")) {
+              throw new IOException("Invalid argument");
+            }
+            machine.write(file, text);
+          }
+
+          @Override
+          public void loadModule(String module) {}
+        };
+    DriverBinding refused =
+        new DriverBinding(
+            machine.sysfs(), new DriverJournal(journal), refusing, new FastTime(() -> {}));
+
+    assertThatThrownBy(() -> refused.bind(ADDRESS))
+        .isInstanceOf(DeviceUnavailableException.class)
+        .hasMessageContaining("Invalid argument");
+
+    assertThat(machine.driverOf(TEXT)).contains("nvme");
+    assertThat(machine.sysfs().device(ADDRESS).orElseThrow().driverOverride()).isEmpty();
+    assertThat(journal).isEmptyDirectory();
   }
 
   @Test
