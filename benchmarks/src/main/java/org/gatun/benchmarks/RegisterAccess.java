@@ -28,8 +28,8 @@ import org.openjdk.jmh.annotations.TearDown;
 
 /**
  * A 32-bit register access: through {@link Mmio}, as a bare opaque VarHandle access to a shared
- * segment in a field, through Unsafe, and in C. Ordinary memory stands for the register: a real one
- * takes a hundred times as long, on either side.
+ * segment in a field, through Unsafe, and in C. Ordinary memory stands for the register: what the
+ * bus of a real one costs, on either side, is not in it.
  */
 @State(Scope.Thread)
 @BenchmarkMode(Mode.AverageTime)

@@ -144,9 +144,8 @@ public final class VirtualMachine {
     // that starts it
     // ends: so it is started by the thread that waits for it.
     command.addAll(List.of("setpriv", "--pdeathsig", "KILL", "--", host.qemu().toString()));
-    // One thread for both processors: with a thread each, QEMU before 8.1 dereferences NULL when
-    // one
-    // moves a BAR, or switches its decoding, while the other accesses a register.
+    // One thread for both processors: with a thread each, QEMU 7.2 once ended by SIGSEGV. See
+    // docs/decisions.md, 5.
     command.addAll(List.of("-M", "q35,kernel-irqchip=split", "-accel", "tcg,thread=single"));
     command.addAll(List.of("-cpu", "max", "-smp", "2", "-m", "2G"));
     command.addAll(List.of("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"));
