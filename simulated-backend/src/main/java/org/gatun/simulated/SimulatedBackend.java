@@ -1,10 +1,12 @@
 package org.gatun.simulated;
 
 import java.util.List;
+import java.util.function.Function;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.PciDevice;
 import org.gatun.pci.spi.FoundDevice;
 import org.gatun.pci.spi.PciBackend;
+import org.gatun.pci.spi.SeizedDevice;
 
 /**
  * Devices that exist because their name says so: {@code simulated:edu}, {@code
@@ -27,10 +29,20 @@ public final class SimulatedBackend implements PciBackend {
 
   @Override
   public PciDevice open(DeviceName name) {
+    return onItsOwnBus(name, bus -> bus.open(name, bus::close));
+  }
+
+  @Override
+  public SeizedDevice seize(DeviceName name) {
+    return onItsOwnBus(name, bus -> bus.seize(name, bus::close));
+  }
+
+  private static <T> T onItsOwnBus(DeviceName name, Function<SimulatedBus, T> opener) {
     DeviceModel model = ModelText.parse(name);
     SimulatedBus bus = SimulatedBus.realTime();
     try {
-      return bus.open(bus.plug(name.text(), model), bus::close);
+      bus.plug(name.text(), model);
+      return opener.apply(bus);
     } catch (RuntimeException e) {
       bus.close();
       throw e;

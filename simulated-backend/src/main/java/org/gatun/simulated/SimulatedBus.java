@@ -6,12 +6,15 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.DeviceUnavailableException;
 import org.gatun.pci.PciAddress;
 import org.gatun.pci.PciDevice;
 import org.gatun.pci.TimeSource;
 import org.gatun.pci.spi.FoundDevice;
+import org.gatun.pci.spi.PciBackend;
+import org.gatun.pci.spi.SeizedDevice;
 import org.gatun.simulated.FunctionDescription.BarDescription;
 
 /**
@@ -24,7 +27,7 @@ import org.gatun.simulated.FunctionDescription.BarDescription;
  * }
  * }</pre>
  */
-public final class SimulatedBus implements AutoCloseable {
+public final class SimulatedBus implements PciBackend, AutoCloseable {
   /** The scheme of the names of its devices. */
   static final String SCHEME = "simulated";
 
@@ -134,7 +137,13 @@ public final class SimulatedBus implements AutoCloseable {
     function.close();
   }
 
+  @Override
+  public String scheme() {
+    return SCHEME;
+  }
+
   /** The devices that are plugged in, by slot. */
+  @Override
   public synchronized List<FoundDevice> scan() {
     return functions.values().stream()
         .map(
@@ -145,7 +154,8 @@ public final class SimulatedBus implements AutoCloseable {
                     f.description().id(),
                     f.description().pciClass(),
                     Optional.empty(),
-                    Optional.of(f.address().device())))
+                    Optional.of(f.address().device()),
+                    Set.of()))
         .sorted((a, b) -> a.address().compareTo(b.address()))
         .toList();
   }
@@ -155,12 +165,25 @@ public final class SimulatedBus implements AutoCloseable {
    *
    * @throws DeviceUnavailableException if it is not there, or open already
    */
+  @Override
   public PciDevice open(DeviceName name) {
     return open(name, () -> {});
   }
 
+  @Override
+  public SeizedDevice seize(DeviceName name) {
+    return seize(name, () -> {});
+  }
+
+  /** As {@link #seize(DeviceName)}, with something to do when the device has been closed. */
+  SeizedDevice seize(DeviceName name, Runnable afterClose) {
+    SeizedDevice device = open(name, afterClose);
+    device.decode(false);
+    return device;
+  }
+
   /** As {@link #open(DeviceName)}, with something to do when the device has been closed. */
-  PciDevice open(DeviceName name, Runnable afterClose) {
+  SeizedDevice open(DeviceName name, Runnable afterClose) {
     SimulatedFunction function;
     synchronized (this) {
       function = functions.get(name);
@@ -170,6 +193,27 @@ public final class SimulatedBus implements AutoCloseable {
           name, "there is no such device on this bus", "plugged in are: " + names(), null);
     }
     return new SimulatedDevice(function, afterClose);
+  }
+
+  /**
+   * A device reports an error that is not correctable, as by Advanced Error Reporting. Its owner,
+   * if there is one that recovers devices, hears it on this thread; else its listeners hear that it
+   * is gone.
+   *
+   * @throws IllegalArgumentException if there is no such device
+   */
+  public void reportError(DeviceName name) {
+    SimulatedFunction function;
+    synchronized (this) {
+      function = functions.get(name);
+    }
+    if (function == null) {
+      throw new IllegalArgumentException("there is no " + name + " on this bus");
+    }
+    SimulatedDevice owner = function.owner();
+    if (owner != null) {
+      owner.failed("it reported an uncorrectable PCI Express error");
+    }
   }
 
   /** Closes all open devices, and pulls all out. Idempotent. */

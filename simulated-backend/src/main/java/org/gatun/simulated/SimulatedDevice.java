@@ -14,7 +14,6 @@ import org.gatun.pci.DeviceName;
 import org.gatun.pci.DmaSpace;
 import org.gatun.pci.Interrupts;
 import org.gatun.pci.Mmio;
-import org.gatun.pci.PciDevice;
 import org.gatun.pci.PortIo;
 import org.gatun.pci.Shareable;
 import org.gatun.pci.Vector;
@@ -22,11 +21,12 @@ import org.gatun.pci.config.ConfigRegisters;
 import org.gatun.pci.config.ConfigSpace;
 import org.gatun.pci.spi.ResourceTracker;
 import org.gatun.pci.spi.ResourceTracker.Resource;
+import org.gatun.pci.spi.SeizedDevice;
 import org.gatun.simulated.FunctionDescription.BarDescription;
 import org.jspecify.annotations.Nullable;
 
 /** A function, opened. It ends with {@link #close}; an unplugged one is gone before. */
-final class SimulatedDevice implements PciDevice {
+final class SimulatedDevice implements SeizedDevice {
   private static final System.Logger LOG = System.getLogger(SimulatedDevice.class.getName());
 
   private final SimulatedFunction function;
@@ -44,6 +44,12 @@ final class SimulatedDevice implements PciDevice {
 
   /** Guarded by lifeCycle, except for reads: after it, nothing touches the function any more. */
   private volatile boolean gone;
+
+  /** Guarded by lifeCycle, except for reads. */
+  private volatile boolean decode = true;
+
+  /** What the owner does about errors, if it wants to know of them. */
+  private volatile @Nullable Runnable recovery;
 
   /** Held by what changes the function as a whole: reset, gone, close. */
   private final Object lifeCycle = new Object();
@@ -104,6 +110,43 @@ final class SimulatedDevice implements PciDevice {
     synchronized (lifeCycle) {
       check("reset");
       function.reset();
+      if (!decode) {
+        function.decode(false);
+      }
+    }
+  }
+
+  @Override
+  public void decode(boolean on) {
+    synchronized (lifeCycle) {
+      check("decode");
+      decode = on;
+      function.decode(on);
+      if (!on) {
+        // Memory that a model shares can't be made to fault: its mappings end instead.
+        mappings.closeOpen();
+      }
+    }
+  }
+
+  @Override
+  public void onError(Runnable recovery) {
+    this.recovery = recovery;
+  }
+
+  @Override
+  public Optional<String> release() {
+    close();
+    return Optional.empty();
+  }
+
+  /** The device reported an error that is not correctable. */
+  void failed(String cause) {
+    Runnable owners = recovery;
+    if (owners != null) {
+      owners.run();
+    } else {
+      tell(cause);
     }
   }
 
@@ -134,6 +177,10 @@ final class SimulatedDevice implements PciDevice {
       gone = true;
       mappings.closeAll();
     }
+    tell(cause);
+  }
+
+  private void tell(String cause) {
     for (DetachListener listener : listeners) {
       try {
         listener.gone(cause);
@@ -291,6 +338,9 @@ final class SimulatedDevice implements PciDevice {
         throw cannotMap(offset, length);
       }
       check("mapping BAR " + index());
+      if (!decode) {
+        throw new DeviceGoneException(name, "mapping BAR " + index() + " with decode off", null);
+      }
       Object key = new Object();
       Mmio mmio =
           switch (range.access()) {

@@ -171,6 +171,11 @@ final class SimulatedFunction implements ModelContext {
     config.reset();
   }
 
+  /** Whether the function answers at its BARs. */
+  void decode(boolean on) {
+    config.command(ConfigRegisters.COMMAND_MEMORY | ConfigRegisters.COMMAND_IO, on);
+  }
+
   /** Takes the device out of its slot, with no owner left. */
   void close() {
     domain.busMaster(false);

@@ -2,6 +2,7 @@ package org.gatun.vfio;
 
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.DeviceUnavailableException;
 import org.gatun.pci.PciAddress;
@@ -52,7 +53,8 @@ public final class VfioBackend implements PciBackend {
                     device.id(),
                     device.pciClass(),
                     device.driver(),
-                    device.iommuGroupNumber()))
+                    device.iommuGroupNumber(),
+                    Set.of()))
         .toList();
   }
 

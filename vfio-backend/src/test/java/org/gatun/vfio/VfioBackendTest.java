@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.file.Path;
 import java.util.Optional;
+import java.util.Set;
 import org.assertj.core.api.AbstractThrowableAssert;
 import org.gatun.nativeaccess.Access;
 import org.gatun.nativeaccess.Fd;
@@ -48,7 +49,8 @@ class VfioBackendTest {
                 new PciId(0x1b36, 0x10, 0x1af4, 0x1100),
                 new PciClass(0x010802),
                 Optional.of("nvme"),
-                Optional.of(7)));
+                Optional.of(7),
+                Set.of()));
   }
 
   @Test

@@ -1,6 +1,7 @@
 package org.gatun.pci.spi;
 
 import java.util.Optional;
+import java.util.Set;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.PciAddress;
 import org.gatun.pci.config.PciClass;
@@ -13,6 +14,7 @@ import org.gatun.pci.config.PciId;
  * @param address where it is
  * @param driver the kernel driver that is bound to it
  * @param iommuGroup its group, if an IOMMU confines it
+ * @param hazards what speaks against granting it, as far as a scan can tell
  */
 public record FoundDevice(
     DeviceName name,
@@ -20,4 +22,11 @@ public record FoundDevice(
     PciId id,
     PciClass pciClass,
     Optional<String> driver,
-    Optional<Integer> iommuGroup) {}
+    Optional<Integer> iommuGroup,
+    Set<Hazard> hazards) {
+
+  /** Copies the hazards. */
+  public FoundDevice {
+    hazards = Set.copyOf(hazards);
+  }
+}

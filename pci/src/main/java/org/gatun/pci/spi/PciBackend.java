@@ -2,6 +2,7 @@ package org.gatun.pci.spi;
 
 import java.util.List;
 import org.gatun.pci.DeviceName;
+import org.gatun.pci.DeviceUnavailableException;
 import org.gatun.pci.PciDevice;
 
 /**
@@ -27,4 +28,19 @@ public interface PciBackend {
    *     says why, and what to do
    */
   PciDevice open(DeviceName name);
+
+  /**
+   * Opens a device for its owner, a broker: as {@link #open}, with decode off.
+   *
+   * @throws DeviceUnavailableException as {@link #open}, or if this backend's devices can't be
+   *     taken back from somebody else
+   * @throws IllegalArgumentException as {@link #open}
+   */
+  default SeizedDevice seize(DeviceName name) {
+    throw new DeviceUnavailableException(
+        name,
+        "devices of '" + scheme() + "' can't be brokered: nothing takes them back from a guest",
+        "open it without a broker",
+        null);
+  }
 }

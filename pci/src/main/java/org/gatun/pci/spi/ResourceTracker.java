@@ -74,9 +74,16 @@ public final class ResourceTracker {
    * first failure is thrown, with the others suppressed.
    */
   public void closeAll() {
-    List<Entry> entries;
     synchronized (this) {
       closed = true;
+    }
+    closeOpen();
+  }
+
+  /** As {@link #closeAll}, of what is open now: what comes later is not refused. */
+  public void closeOpen() {
+    List<Entry> entries;
+    synchronized (this) {
       entries = new ArrayList<>(open.values());
     }
     Throwable failure = null;
