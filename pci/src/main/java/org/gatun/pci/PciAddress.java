@@ -62,6 +62,11 @@ public record PciAddress(int domain, int bus, int device, int function)
             Integer.parseInt(m.group(4))));
   }
 
+  /** Whether both are functions of the same device. */
+  public boolean isSiblingOf(PciAddress other) {
+    return domain == other.domain && bus == other.bus && device == other.device;
+  }
+
   @Override
   public int compareTo(PciAddress other) {
     return ORDER.compare(this, other);

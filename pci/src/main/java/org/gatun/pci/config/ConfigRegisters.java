@@ -29,6 +29,10 @@ public final class ConfigRegisters {
   public static final int ROM = 0x30;
 
   public static final int CAPABILITIES_POINTER = 0x34;
+
+  /** The expansion ROM's base address, in a type 1 header. */
+  public static final int BRIDGE_ROM = 0x38;
+
   public static final int INTERRUPT_LINE = 0x3c;
 
   /** 0 none, 1 to 4 for INTA to INTD. */

@@ -1,0 +1,64 @@
+package org.gatun.broker;
+
+import java.util.concurrent.locks.StampedLock;
+import org.gatun.pci.DeviceGoneException;
+import org.gatun.pci.DeviceName;
+
+/**
+ * Lets calls of a guest through to its device until it is shut, and knows when the last of them has
+ * come back: a call that was let in before may not reach a device that somebody else has by then.
+ * Mapped registers and DMA memory need no gate: they end with their mappings.
+ *
+ * <p>Any thread. Entering allocates nothing.
+ */
+final class Gate {
+  private final DeviceName device;
+  private final StampedLock lock = new StampedLock();
+  private volatile boolean shut;
+
+  Gate(DeviceName device) {
+    this.device = device;
+  }
+
+  /**
+   * To be followed by {@link #leave}.
+   *
+   * @throws DeviceGoneException if it is shut
+   */
+  long enter(String operation) {
+    check(operation);
+    long stamp = lock.readLock();
+    if (shut) {
+      lock.unlockRead(stamp);
+      throw gone(operation);
+    }
+    return stamp;
+  }
+
+  void leave(long stamp) {
+    lock.unlockRead(stamp);
+  }
+
+  /**
+   * @throws DeviceGoneException if it is shut
+   */
+  void check(String operation) {
+    if (shut) {
+      throw gone(operation);
+    }
+  }
+
+  boolean isShut() {
+    return shut;
+  }
+
+  /** When it returns, no call is inside any more, and none gets in. */
+  void shut() {
+    shut = true;
+    lock.unlockWrite(lock.writeLock());
+  }
+
+  private DeviceGoneException gone(String operation) {
+    return new DeviceGoneException(device, operation, null);
+  }
+}

@@ -1,0 +1,246 @@
+package org.gatun.broker;
+
+import java.lang.System.Logger.Level;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import org.gatun.pci.DetachListener;
+import org.gatun.pci.DeviceGoneException;
+import org.gatun.pci.DeviceName;
+import org.gatun.pci.PciAddress;
+
+/**
+ * The right of one guest to some devices. Made by {@link Broker#grant}; the guest takes it up with
+ * {@link #connect}, and gives it back by closing its devices; {@link #revoke} ends it in any case.
+ * Any thread.
+ */
+public final class Grant {
+  private static final System.Logger LOG = System.getLogger(Grant.class.getName());
+
+  private static final int SLOTS = 32;
+
+  private final String guest;
+  private final QuotaAccount quota;
+  private final GrantListener listener;
+
+  /** Guarded by this. */
+  private final List<Holding> holdings = new ArrayList<>();
+
+  /** Guarded by this. */
+  private GrantState state = GrantState.INITIALISING;
+
+  Grant(String guest, Quota quota, GrantListener listener) {
+    this.guest = guest;
+    this.quota = new QuotaAccount(quota);
+    this.listener = listener;
+  }
+
+  /** Who has it. */
+  public String guest() {
+    return guest;
+  }
+
+  /** Where it is in its life. */
+  public synchronized GrantState state() {
+    return state;
+  }
+
+  /** The devices that the guest has, or can have, by slot. */
+  public synchronized List<GrantedDevice> devices() {
+    return holdings.stream().map(Holding::device).toList();
+  }
+
+  /** How often the guest tried what its policy does not allow, on devices that it has now. */
+  public synchronized long deniedAccesses() {
+    return holdings.stream().mapToLong(h -> h.denials().count()).sum();
+  }
+
+  /**
+   * The guest has come: its devices answer from now on. It must close each of them.
+   *
+   * @return the devices, by slot
+   * @throws DeviceGoneException if the grant was revoked, or a device fails
+   * @throws IllegalStateException if the guest has come already
+   */
+  public List<GrantedDevice> connect() {
+    synchronized (this) {
+      if (state == GrantState.CLOSING || state == GrantState.CLOSED) {
+        throw new DeviceGoneException(name(), "connecting to a grant that ended", null);
+      }
+      if (state != GrantState.INIT_WAIT && state != GrantState.RECONFIGURED) {
+        throw new IllegalStateException(this + ": its guest has come already");
+      }
+    }
+    if (state() == GrantState.INIT_WAIT) {
+      change(GrantState.INITIALISED);
+    }
+    boolean connected = false;
+    try {
+      for (Holding holding : current()) {
+        holding.connect();
+      }
+      connected = true;
+    } finally {
+      if (!connected) {
+        revoke(Duration.ZERO);
+      }
+    }
+    change(GrantState.CONNECTED);
+    return devices();
+  }
+
+  /**
+   * Takes all devices back: asks the guest first, and at the deadline takes them by force. When it
+   * returns the guest has nothing any more. Idempotent.
+   *
+   * @param deadline zero or more; zero does not ask
+   */
+  public void revoke(Duration deadline) {
+    List<Holding> all = current();
+    if (!change(GrantState.CLOSING)) {
+      all.forEach(holding -> holding.take(true));
+      return;
+    }
+    takeAll(all, deadline);
+    change(GrantState.CLOSED);
+  }
+
+  @Override
+  public String toString() {
+    return "grant of " + name() + " to " + guest;
+  }
+
+  QuotaAccount quota() {
+    return quota;
+  }
+
+  synchronized void add(Holding holding) {
+    holdings.add(holding);
+  }
+
+  /** Takes one device back; the others stay. */
+  void remove(DeviceName device, Duration deadline) {
+    List<Holding> these = current().stream().filter(h -> h.owned().name().equals(device)).toList();
+    takeAll(these, deadline);
+  }
+
+  /** The guest closed a device: it is back when this returns. */
+  void closedByGuest(Holding holding) {
+    if (holding.take(false)) {
+      boolean last;
+      synchronized (this) {
+        holdings.remove(holding);
+        last = holdings.isEmpty();
+      }
+      if (last && change(GrantState.CLOSING)) {
+        change(GrantState.CLOSED);
+      }
+    }
+  }
+
+  /** Takes the step, if it is one that may come next. */
+  boolean change(GrantState next) {
+    GrantState from;
+    synchronized (this) {
+      if (!state.next().contains(next)) {
+        return false;
+      }
+      from = state;
+      state = next;
+    }
+    LOG.log(Level.INFO, "{0}: {1} -> {2}", this, from, next);
+    GrantEvent.emit(guest, name().toString(), from, next);
+    listener.changed(this, from, next);
+    return true;
+  }
+
+  /**
+   * A slot for a device, as the guest sees it: functions of one device share one, and keep their
+   * function numbers.
+   *
+   * @throws GrantRefusedException if none is free
+   */
+  synchronized int freeSlot(OwnedDevice device) {
+    int function = device.address().map(PciAddress::function).orElse(0);
+    for (Holding holding : holdings) {
+      if (areSiblings(holding.owned(), device)) {
+        return (holding.device().slot() & ~7) | function;
+      }
+    }
+    for (int slot = 0; slot < SLOTS; slot++) {
+      int candidate = slot;
+      if (holdings.stream().noneMatch(h -> h.device().slot() >>> 3 == candidate)) {
+        return slot << 3 | function;
+      }
+    }
+    throw new GrantRefusedException(
+        device.name(),
+        "all " + SLOTS + " slots of the guest are taken",
+        "use a second grant",
+        null);
+  }
+
+  private static boolean areSiblings(OwnedDevice one, OwnedDevice other) {
+    return one.address().isPresent()
+        && other.address().isPresent()
+        && one.address().get().isSiblingOf(other.address().get());
+  }
+
+  private synchronized List<Holding> current() {
+    return List.copyOf(holdings);
+  }
+
+  private void takeAll(List<Holding> these, Duration deadline) {
+    if (deadline.isPositive()) {
+      ask(these, deadline);
+    }
+    for (Holding holding : these.reversed()) {
+      if (holding.take(true)) {
+        tell(holding, l -> l.gone("the broker took it back"));
+      }
+    }
+    synchronized (this) {
+      holdings.removeAll(these);
+    }
+  }
+
+  private void ask(List<Holding> these, Duration deadline) {
+    long end = System.nanoTime() + deadline.toNanos();
+    these.forEach(holding -> tell(holding, l -> l.requested(deadline)));
+    try {
+      for (Holding holding : these) {
+        if (!holding.taken().await(end - System.nanoTime(), TimeUnit.NANOSECONDS)) {
+          LOG.log(
+              Level.WARNING,
+              "{0}: {1} did not give {2} back in {3}: it is taken by force",
+              this,
+              guest,
+              holding.owned().name(),
+              deadline);
+        }
+      }
+    } catch (InterruptedException _) {
+      // By force, then: the caller wants to go on.
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  /** On a thread of its own: a listener is the guest's code, and may never return. */
+  private static void tell(Holding holding, Consumer<DetachListener> message) {
+    List<DetachListener> listeners = holding.device().listeners();
+    if (!listeners.isEmpty()) {
+      Thread.ofPlatform()
+          .daemon()
+          .name("gatun broker tells the driver of " + holding.owned().name())
+          .start(() -> listeners.forEach(message));
+    }
+  }
+
+  private synchronized DeviceName name() {
+    return holdings.isEmpty()
+        ? new DeviceName("grant", "none")
+        : holdings.getFirst().owned().name();
+  }
+}

@@ -1,0 +1,88 @@
+package org.gatun.broker;
+
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import java.util.function.Supplier;
+import org.gatun.pci.BusRange;
+import org.gatun.pci.DeviceName;
+import org.gatun.pci.DmaBuffer;
+import org.gatun.pci.DmaDirection;
+import org.gatun.pci.DmaSpace;
+
+/** DMA memory within a quota. The buffers are the backend's memory, with nothing in between. */
+final class GrantedDmaSpace implements DmaSpace {
+  private static final long PAGE = 4096;
+
+  private final DeviceName device;
+  private final DmaSpace inner;
+  private final Gate gate;
+  private final QuotaAccount quota;
+
+  GrantedDmaSpace(DeviceName device, DmaSpace inner, Gate gate, QuotaAccount quota) {
+    this.device = device;
+    this.inner = inner;
+    this.gate = gate;
+    this.quota = quota;
+  }
+
+  @Override
+  public DmaBuffer allocate(long size, long alignment) {
+    long whole = size > 0 && size <= Long.MAX_VALUE - PAGE ? (size + PAGE - 1) & -PAGE : 0;
+    return within(whole, () -> inner.allocate(size, alignment));
+  }
+
+  @Override
+  public DmaBuffer map(MemorySegment memory, DmaDirection direction) {
+    return within(memory.byteSize(), () -> inner.map(memory, direction));
+  }
+
+  @Override
+  public DmaBuffer mapAt(long busAddress, MemorySegment memory, DmaDirection direction) {
+    return within(memory.byteSize(), () -> inner.mapAt(busAddress, memory, direction));
+  }
+
+  @Override
+  public List<BusRange> usableRanges() {
+    gate.check("DMA ranges");
+    return inner.usableRanges();
+  }
+
+  @Override
+  public void limitTo(int bits) {
+    long stamp = gate.enter("DMA limit");
+    try {
+      inner.limitTo(bits);
+    } finally {
+      gate.leave(stamp);
+    }
+  }
+
+  private DmaBuffer within(long size, Supplier<DmaBuffer> maker) {
+    long stamp = gate.enter("DMA memory");
+    try {
+      quota.take(device, size);
+      DmaBuffer buffer = null;
+      try {
+        buffer = maker.get();
+      } finally {
+        if (buffer == null) {
+          quota.giveBack(size);
+        }
+      }
+      DmaBuffer made = buffer;
+      return new DmaBuffer(
+          device,
+          made.segment(),
+          made.busAddress(),
+          () -> {
+            try {
+              made.close();
+            } finally {
+              quota.giveBack(size);
+            }
+          });
+    } finally {
+      gate.leave(stamp);
+    }
+  }
+}

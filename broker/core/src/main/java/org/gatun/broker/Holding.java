@@ -1,0 +1,169 @@
+package org.gatun.broker;
+
+import java.lang.System.Logger.Level;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.gatun.broker.policy.ConfigLayout;
+import org.gatun.pci.DeviceGoneException;
+import org.gatun.pci.PciException;
+import org.gatun.pci.spi.Hazard;
+import org.gatun.pci.spi.SeizedDevice;
+
+/** A device in the hands of a guest, and how it is taken back. Any thread. */
+final class Holding {
+  private static final System.Logger LOG = System.getLogger(Holding.class.getName());
+
+  private final String guest;
+  private final OwnedGroup group;
+  private final OwnedDevice owned;
+  private final ConfigLayout layout;
+  private final GrantedDevice device;
+  private final Denials denials;
+  private final AtomicBoolean taking = new AtomicBoolean();
+  private final CountDownLatch taken = new CountDownLatch(1);
+
+  Holding(
+      String guest,
+      OwnedGroup group,
+      OwnedDevice owned,
+      ConfigLayout layout,
+      GrantedDevice device,
+      Denials denials) {
+    this.guest = guest;
+    this.group = group;
+    this.owned = owned;
+    this.layout = layout;
+    this.device = device;
+    this.denials = denials;
+  }
+
+  OwnedDevice owned() {
+    return owned;
+  }
+
+  GrantedDevice device() {
+    return device;
+  }
+
+  Denials denials() {
+    return denials;
+  }
+
+  /** Counted down when the guest has it no more. */
+  CountDownLatch taken() {
+    return taken;
+  }
+
+  /** The guest's mappings work from now on. */
+  void connect() {
+    synchronized (group) {
+      SeizedDevice seized =
+          owned
+              .seized()
+              .orElseThrow(() -> new DeviceGoneException(owned.name(), "connecting a guest", null));
+      seized.decode(true);
+    }
+  }
+
+  /**
+   * Takes the device from the guest, whatever it is doing with it: when this returns the guest
+   * reaches neither it nor, through it, any memory. A second caller waits for the first.
+   *
+   * @param byForce whether the guest did not give it back by itself
+   * @return whether this call took it
+   */
+  boolean take(boolean byForce) {
+    if (!taking.compareAndSet(false, true)) {
+      awaitTaken();
+      return false;
+    }
+    RevocationEvent event = new RevocationEvent();
+    event.begin();
+    try {
+      // In this order. The guest's calls are out; then no DMA starts and no mapping works; only
+      // then is the device reset, and at last the memory freed that its DMA could reach.
+      device.fence();
+      synchronized (group) {
+        owned.seized().ifPresent(this::silence);
+        giveBack();
+      }
+    } finally {
+      event.guest = guest;
+      event.device = owned.name().toString();
+      event.byForce = byForce;
+      event.quarantine = owned.quarantine().orElse("");
+      event.commit();
+      taken.countDown();
+    }
+    return true;
+  }
+
+  private void silence(SeizedDevice seized) {
+    attempt("bus master off", () -> seized.busMaster(false));
+    attempt("decode off", () -> seized.decode(false));
+    attempt("interrupts off", () -> seized.interrupts().disable());
+  }
+
+  /** Reset and free; and, with the last device of the group, the proof that nobody has it. */
+  private void giveBack() {
+    List<OwnedDevice> returned = new ArrayList<>(List.of(owned));
+    if (group.returned()) {
+      group.devices().stream().filter(d -> !d.equals(owned)).forEach(returned::add);
+    }
+    Optional<String> unproven = Optional.empty();
+    for (OwnedDevice one : returned) {
+      Optional<String> held = release(one);
+      unproven = unproven.isPresent() ? unproven : held;
+    }
+    for (OwnedDevice one : returned) {
+      if (one.quarantine().isPresent()) {
+        continue;
+      }
+      if (unproven.isPresent()) {
+        one.quarantine(unproven.get());
+      } else if (one.equals(owned) && owned.has(Hazard.MISSING_RESET)) {
+        one.quarantine("it has no reset: what the guest did to it can't be undone");
+      } else {
+        one.reclaim(one.equals(owned) ? layout : null);
+      }
+      one.quarantine()
+          .ifPresent(reason -> LOG.log(Level.ERROR, "{0}: in quarantine: {1}", one.name(), reason));
+    }
+  }
+
+  private static Optional<String> release(OwnedDevice one) {
+    try {
+      return one.release();
+    } catch (RuntimeException e) {
+      LOG.log(Level.ERROR, one.name() + ": giving it back failed", e);
+      return Optional.of("giving it back failed: " + e.getMessage());
+    }
+  }
+
+  /** What fails, since the device is gone for instance, must not keep the rest from it. */
+  private void attempt(String step, Runnable action) {
+    try {
+      action.run();
+    } catch (PciException e) {
+      LOG.log(Level.WARNING, "{0}: revocation: {1}: {2}", owned.name(), step, e.getMessage());
+    }
+  }
+
+  private void awaitTaken() {
+    boolean interrupted = false;
+    while (true) {
+      try {
+        taken.await();
+        break;
+      } catch (InterruptedException _) {
+        interrupted = true;
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
+}
