@@ -48,7 +48,7 @@ public final class DriverBinding {
     this(
         Sysfs.ofThisMachine(),
         new DriverJournal(DEFAULT_JOURNAL),
-        RunningKernel.INSTANCE,
+        new RunningKernel(),
         TimeSource.system());
   }
 
