@@ -15,6 +15,7 @@ final class OpenDevices {
   private static final System.Logger LOG = System.getLogger(OpenDevices.class.getName());
   private static final Set<VfioDevice> DEVICES = new HashSet<>();
   private static @Nullable Thread hook;
+  private static boolean shuttingDown;
 
   private OpenDevices() {}
 
@@ -23,6 +24,10 @@ final class OpenDevices {
    */
   static void add(VfioDevice device) {
     synchronized (DEVICES) {
+      if (shuttingDown) {
+        // The hook has seen all that it will close.
+        throw new IllegalStateException("the JVM is shutting down");
+      }
       if (hook == null) {
         Thread thread = new Thread(OpenDevices::closeAll, "gatun shutdown");
         Runtime.getRuntime().addShutdownHook(thread);
@@ -50,6 +55,7 @@ final class OpenDevices {
   private static void closeAll() {
     List<VfioDevice> open;
     synchronized (DEVICES) {
+      shuttingDown = true;
       open = new ArrayList<>(DEVICES);
     }
     for (VfioDevice device : open) {
