@@ -33,8 +33,8 @@ public record FieldRule(
   }
 
   /**
-   * Whether the rule holds in a permissive grant as well. If not, the field is there to be explained:
-   * a guest writes it as what no rule speaks of.
+   * Whether the rule holds in a permissive grant as well. If not, the field is there to be
+   * explained: a guest writes it as what no rule speaks of.
    */
   boolean isGoverned() {
     return permissiveMask == 0 || writeMask != 0;
