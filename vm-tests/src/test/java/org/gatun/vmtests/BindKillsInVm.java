@@ -20,11 +20,11 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 /** Kills the command while it binds or unbinds a device: for {@link BindKillsTest}. */
 @InVm
 class BindKillsInVm {
-  /** Most of it a Java machine's start, in an emulated machine. */
-  private static final int LONGEST_LIFE_MILLIS = 2500;
-
   /** What comes after the first change. */
-  private static final int LONGEST_CHANGE_MILLIS = 60;
+  private static final int LONGEST_CHANGE_MILLIS = 200;
+
+  /** For a Java machine that starts. */
+  private static final Duration CHANGE_LIMIT = Duration.ofMinutes(1);
 
   private static final String NVME = "nvme";
 
@@ -64,63 +64,51 @@ class BindKillsInVm {
     }
   }
 
+  private final Map<Moment, Integer> moments = new EnumMap<>(Moment.class);
+
+  /** How long a command takes that is not killed: most of it is the start of a Java machine. */
+  private int wholeMillis = 1;
+
   @TestFactory
   Stream<DynamicTest> theNextCommandWorks() {
     Random random = new Random(Long.parseLong(Inside.property(KillDuringIoInVm.SEED)));
     int kills = Integer.parseInt(Inside.property(KillDuringIoInVm.KILLS));
     Taken taken = devices.device("disk", NVME);
-    Map<Moment, Integer> moments = new EnumMap<>(Moment.class);
+    // Each one is made when those before it have run.
     return Stream.concat(
         Stream.iterate(1, i -> i + 1)
             .limit(kills)
-            .map(
-                i -> {
-                  String command = i % 2 == 1 ? "bind" : "unbind";
-                  // Half of them when nothing but chance says, half while something is going on.
-                  boolean atChange = (i - 1) / 2 % 2 == 1;
-                  int life = random.nextInt(atChange ? LONGEST_CHANGE_MILLIS : LONGEST_LIFE_MILLIS);
-                  boolean thenBind = random.nextBoolean();
-                  return DynamicTest.dynamicTest(
-                      "kill %d: %s, %d ms after %s, then %s"
-                          .formatted(
-                              i,
-                              command,
-                              life,
-                              atChange ? "its first change" : "its start",
-                              thenBind ? "bind and unbind" : "unbind"),
-                      () -> {
-                        Moment moment = kill(taken, command, atChange, life);
-                        moments.merge(moment, 1, Integer::sum);
-                        recover(taken, thenBind);
-                      });
-                }),
-        // Made when the others have run.
-        Stream.of(moments)
-            .map(
-                counts ->
-                    DynamicTest.dynamicTest(
-                        "kills came " + describe(counts),
-                        () ->
-                            assertThat(counts.values().stream().mapToInt(n -> n).sum())
-                                .isEqualTo(kills))));
+            .map(i -> killAndRecover(taken, i, random, i == kills)),
+        Stream.of(moments).map(counts -> summary(counts, kills)));
   }
 
-  private static Moment kill(Taken taken, String command, boolean atChange, int life)
+  private DynamicTest killAndRecover(Taken taken, int number, Random random, boolean last) {
+    boolean bind = taken.sysfs().driver().equals(Optional.of(NVME));
+    String killed = bind ? "bind" : "unbind";
+    String next = last || random.nextBoolean() ? "unbind" : "bind";
+    // Of two kills, one comes while something is going on, the other at any time.
+    boolean atChange = number % 2 == 1;
+    int life = random.nextInt(atChange ? LONGEST_CHANGE_MILLIS : wholeMillis + wholeMillis / 8 + 1);
+    return DynamicTest.dynamicTest(
+        "kill %d: of %s, %d ms after its %s; then %s"
+            .formatted(number, killed, life, atChange ? "first change" : "start", next),
+        () -> {
+          Moment moment = kill(taken, killed, bind ? State.BOUND : State.FREE, atChange, life);
+          moments.merge(moment, 1, Integer::sum);
+          recover(taken, next);
+        });
+  }
+
+  private static Moment kill(Taken taken, String command, State done, boolean atChange, int life)
       throws Exception {
-    boolean bind = command.equals("bind");
-    State before = bind ? State.FREE : State.BOUND;
-    State done = bind ? State.BOUND : State.FREE;
-    if (!bind) {
-      taken.bind();
-    }
-    assertThat(State.of(taken)).isEqualTo(before);
+    State before = State.of(taken);
     GatunCommand.Running victim = GatunCommand.start(command, taken.address().toString());
     try {
       if (atChange) {
         TimeSource.system()
             .await(
                 () -> !State.of(taken).equals(before) || !victim.process().isAlive(),
-                Duration.ofMinutes(1),
+                CHANGE_LIMIT,
                 Duration.ofMillis(1));
       }
       Thread.sleep(life);
@@ -132,29 +120,36 @@ class BindKillsInVm {
 
     State after = State.of(taken);
     assertThat(after.canBeRestored()).as("can be restored: %s", after).isTrue();
-    return after.equals(before)
-        ? Moment.BEFORE_ANY_CHANGE
-        : after.equals(done) ? Moment.AFTER_THE_LAST_CHANGE : Moment.HALF_WAY;
-  }
-
-  private static void recover(Taken taken, boolean bind) throws Exception {
-    String address = taken.address().toString();
-    if (bind) {
-      GatunCommand.run("bind", address).expectSuccess();
-      assertThat(taken.sysfs().driver()).contains(DriverBinding.VFIO_PCI);
+    if (after.equals(before)) {
+      return Moment.BEFORE_ANY_CHANGE;
     }
-    GatunCommand.run("unbind", address).expectSuccess();
-    assertThat(State.of(taken)).isEqualTo(State.FREE);
-    assertThat(taken.blockDevice()).exists();
+    return after.equals(done) ? Moment.AFTER_THE_LAST_CHANGE : Moment.HALF_WAY;
   }
 
-  private static String describe(Map<Moment, Integer> moments) {
-    return Stream.of(Moment.values())
-        .map(
-            moment ->
-                moments.getOrDefault(moment, 0)
-                    + " times "
-                    + moment.name().toLowerCase(java.util.Locale.ROOT).replace('_', ' '))
-        .collect(Collectors.joining(", "));
+  private void recover(Taken taken, String command) throws Exception {
+    TimeSource time = TimeSource.system();
+    long start = time.nanoTime();
+    GatunCommand.run(command, taken.address().toString()).expectSuccess();
+    wholeMillis = (int) Duration.ofNanos(time.nanoTime() - start).toMillis();
+
+    State state = State.of(taken);
+    if (command.equals("bind")) {
+      assertThat(state.driver()).isEqualTo(State.BOUND.driver());
+      assertThat(state.former()).isEqualTo(State.BOUND.former());
+    } else {
+      assertThat(state).isEqualTo(State.FREE);
+      assertThat(taken.blockDevice()).exists();
+    }
+  }
+
+  private static DynamicTest summary(Map<Moment, Integer> counts, int kills) {
+    String text =
+        Stream.of(Moment.values())
+            .map(moment -> counts.getOrDefault(moment, 0) + " " + moment)
+            .collect(Collectors.joining(", "));
+    System.out.println("bind kills: " + text);
+    return DynamicTest.dynamicTest(
+        "the kills: " + text,
+        () -> assertThat(counts.values().stream().mapToInt(n -> n).sum()).isEqualTo(kills));
   }
 }
