@@ -54,9 +54,16 @@ public final class Gatun implements Runnable {
       description = "Print the stack trace of an error too.")
   boolean verbose;
 
+  final Interruption interruption = new Interruption();
+
   @Spec private CommandSpec spec;
 
   private Gatun() {}
+
+  /** The command of which that is a subcommand. */
+  static Gatun of(CommandSpec subcommand) {
+    return (Gatun) subcommand.root().userObject();
+  }
 
   /** Runs the command and exits with its status. */
   public static void main(String[] args) {
@@ -67,9 +74,10 @@ public final class Gatun implements Runnable {
 
   /** Runs the command with its output going there, and gives its exit status. */
   static int run(PrintWriter out, PrintWriter err, String... args) {
+    Gatun gatun = new Gatun();
     Errors errors = new Errors();
     CommandLine command =
-        new CommandLine(new Gatun())
+        new CommandLine(gatun)
             .setOut(out)
             .setErr(err)
             .setExecutionExceptionHandler(errors)
@@ -78,10 +86,12 @@ public final class Gatun implements Runnable {
             .registerConverter(DeviceName.class, checked(DeviceName::parse))
             .registerConverter(PciAddress.class, checked(PciAddress::parse))
             .registerConverter(ByteSize.class, checked(ByteSize::parse));
-    int status = command.execute(args);
-    out.flush();
-    err.flush();
-    return status;
+    try (Interruption _ = gatun.interruption) {
+      int status = command.execute(args);
+      out.flush();
+      err.flush();
+      return status;
+    }
   }
 
   /** A converter whose error is what the parser says, without the exception around it. */

@@ -112,7 +112,8 @@ public final class NvmeQueuePair implements AutoCloseable {
   private int polls;
 
   /**
-   * Where the completion queue was at the last look, and when CSTS is to be read if it still is.
+   * Where the completion queue was at the last look, and when CSTS is to be read if it still is: or
+   * is again, whole rounds later, which costs a read in vain.
    */
   private long seenHead;
 
