@@ -104,10 +104,7 @@ final class HeldDevice implements AutoCloseable {
 
     @Override
     public void gone(String cause) {
-      taken =
-          () ->
-              new PciException(
-                  device.name(), "the device was lost before all was done: " + cause, null, null);
+      taken = () -> new PciException(device.name(), "the device is gone: " + cause, null, null);
     }
   }
 }
