@@ -1,13 +1,10 @@
 package org.gatun.nativeaccess;
 
 import java.io.IOException;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Optional;
 import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Memory in whole pages whose address can be given to the kernel, for a device to reach: zeroed,
@@ -32,12 +29,10 @@ public final class DmaMemory implements AutoCloseable {
   private static final long HUGE_PAGE_SIZE = readHugePageSize();
 
   private final Mapping mapping;
-  private final @Nullable Memfd memfd;
   private final long pageSize;
 
-  private DmaMemory(Mapping mapping, @Nullable Memfd memfd, long pageSize) {
+  private DmaMemory(Mapping mapping, long pageSize) {
     this.mapping = mapping;
-    this.memfd = memfd;
     this.pageSize = pageSize;
   }
 
@@ -48,22 +43,21 @@ public final class DmaMemory implements AutoCloseable {
    * @throws LinuxException if there is not enough memory
    */
   public static DmaMemory allocate(long length, Pages pages) {
-    return allocate(length, pages, DmaMemory::anonymous);
-  }
-
-  /**
-   * Allocates memory that other processes can map, too, through {@link #fd}. Its size is sealed.
-   *
-   * @param name for messages and {@code /proc/PID/maps}
-   * @param length in bytes, positive; rounded up to whole pages
-   * @throws LinuxException if there is not enough memory
-   */
-  public static DmaMemory allocateShared(String name, long length, Pages pages) {
-    return allocate(length, pages, (rounded, huge) -> shared(name, rounded, huge));
+    if (length <= 0) {
+      throw new IllegalArgumentException("DMA memory of " + length + " bytes: must be positive");
+    }
+    if (pages == Pages.HUGE_IF_FREE && HUGE_PAGE_SIZE > 0 && length >= HUGE_PAGE_SIZE) {
+      try {
+        return populated(length, HUGE_PAGE_SIZE, Abi.MAP_HUGETLB);
+      } catch (LinuxException huge) {
+        return normal(length, huge);
+      }
+    }
+    return populated(length, Mapping.pageSize(), 0);
   }
 
   /** The default size of huge pages, in bytes; 0 if the kernel has none. */
-  public static long hugePageSize() {
+  static long hugePageSize() {
     return HUGE_PAGE_SIZE;
   }
 
@@ -72,25 +66,9 @@ public final class DmaMemory implements AutoCloseable {
     return mapping.segment();
   }
 
-  /**
-   * The arena that the memory lives in: who is given it may close it. Shared memory needs {@link
-   * #close} as well.
-   */
-  public Arena arena() {
-    return mapping.arena();
-  }
-
-  /**
-   * The size of the pages that were taken, in bytes: {@link Mapping#pageSize} or {@link
-   * #hugePageSize}.
-   */
+  /** The size of the pages that were taken, in bytes: the system's, or that of huge pages. */
   public long pageSize() {
     return pageSize;
-  }
-
-  /** The descriptor of shared memory, to pass on; it stays this object's. */
-  public Optional<Fd> fd() {
-    return Optional.ofNullable(memfd).map(Memfd::fd);
   }
 
   /**
@@ -102,13 +80,10 @@ public final class DmaMemory implements AutoCloseable {
     mapping.lock();
   }
 
-  /** Unmaps the memory, and closes its descriptor if it is shared. Does nothing the second time. */
+  /** Unmaps the memory. Does nothing the second time. */
   @Override
   public void close() {
     mapping.close();
-    if (memfd != null) {
-      memfd.close();
-    }
   }
 
   @Override
@@ -116,65 +91,24 @@ public final class DmaMemory implements AutoCloseable {
     return mapping.toString();
   }
 
-  @FunctionalInterface
-  private interface Allocator {
-    DmaMemory allocate(long length, boolean huge);
-  }
-
-  private static DmaMemory allocate(long length, Pages pages, Allocator allocator) {
-    if (length <= 0) {
-      throw new IllegalArgumentException("DMA memory of " + length + " bytes: must be positive");
-    }
-    if (pages == Pages.HUGE_IF_FREE && HUGE_PAGE_SIZE > 0 && length >= HUGE_PAGE_SIZE) {
-      try {
-        return allocator.allocate(roundUp(length, HUGE_PAGE_SIZE), true);
-      } catch (LinuxException e) {
-        return normal(length, allocator, e);
-      }
-    }
-    return allocator.allocate(roundUp(length, Mapping.pageSize()), false);
-  }
-
-  private static DmaMemory normal(long length, Allocator allocator, LinuxException huge) {
+  private static DmaMemory normal(long length, LinuxException huge) {
     try {
-      return allocator.allocate(roundUp(length, Mapping.pageSize()), false);
+      return populated(length, Mapping.pageSize(), 0);
     } catch (LinuxException e) {
       e.addSuppressed(huge);
       throw e;
     }
   }
 
-  private static DmaMemory anonymous(long length, boolean huge) {
-    Mapping mapping = Mapping.anonymous(length, huge ? Abi.MAP_HUGETLB : 0);
-    return populated(new DmaMemory(mapping, null, pageSize(huge)));
-  }
-
-  private static DmaMemory shared(String name, long length, boolean huge) {
-    Memfd memfd = huge ? Memfd.createHuge(name) : Memfd.create(name);
-    DmaMemory memory;
+  private static DmaMemory populated(long length, long pageSize, int flags) {
+    Mapping mapping = Mapping.anonymous(roundUp(length, pageSize), flags);
     try {
-      memfd.resize(length);
-      memfd.sealSize();
-      memory = new DmaMemory(memfd.map(length), memfd, pageSize(huge));
+      mapping.populate();
+      return new DmaMemory(mapping, pageSize);
     } catch (RuntimeException e) {
-      memfd.close();
+      mapping.close();
       throw e;
     }
-    return populated(memory);
-  }
-
-  private static DmaMemory populated(DmaMemory memory) {
-    try {
-      memory.mapping.populate();
-      return memory;
-    } catch (RuntimeException e) {
-      memory.close();
-      throw e;
-    }
-  }
-
-  private static long pageSize(boolean huge) {
-    return huge ? HUGE_PAGE_SIZE : Mapping.pageSize();
   }
 
   private static long roundUp(long length, long pageSize) {

@@ -144,22 +144,6 @@ public final class Fd implements AutoCloseable {
     transferred("pwrite", offset, width, pwrite(offset, scratch, width));
   }
 
-  /**
-   * Reads up to {@code destination.byteSize()} bytes at an offset, in one {@code pread}, and
-   * returns how many: 0 at the end of the file.
-   */
-  public long read(long offset, MemorySegment destination) {
-    return pread(offset, destination, destination.byteSize());
-  }
-
-  /**
-   * Writes up to {@code source.byteSize()} bytes at an offset, in one {@code pwrite}, and returns
-   * how many.
-   */
-  public long write(long offset, MemorySegment source) {
-    return pwrite(offset, source, source.byteSize());
-  }
-
   /** Returns whether it was closed; calls that were in flight then may go on for a moment. */
   public boolean isClosed() {
     return state.get() < 0;

@@ -6,10 +6,9 @@ import java.lang.foreign.MemorySegment;
 /**
  * The one owner of a memory mapping: unmaps it once.
  *
- * <p>The mapping lives as long as its arena, which is shared: any thread may access the segment,
- * and any access after the arena is closed throws {@link IllegalStateException}. Opening and
- * closing take tens of microseconds and a handshake with all threads: not for the hot path. The
- * descriptor that was mapped can be closed: the mapping stays.
+ * <p>Any thread may access the segment, and any access after it was closed throws {@link
+ * IllegalStateException}. Opening and closing take tens of microseconds and a handshake with all
+ * threads: not for the hot path. The descriptor that was mapped can be closed: the mapping stays.
  */
 public final class Mapping implements AutoCloseable {
   private final String description;
@@ -101,13 +100,6 @@ public final class Mapping implements AutoCloseable {
   }
 
   /**
-   * The arena that the mapping lives in: who is given it may close it in place of {@link #close}.
-   */
-  public Arena arena() {
-    return arena;
-  }
-
-  /**
    * Faults all pages in, for writing, so that a lack of memory is an error here, not a SIGBUS at
    * the first access.
    *
@@ -128,12 +120,12 @@ public final class Mapping implements AutoCloseable {
    * @throws LinuxException if the limit on locked memory, {@link ResourceLimit#lockedMemory}, does
    *     not allow it
    */
-  public void lock() {
+  void lock() {
     Linux.check(Linux.calls().mlock(segment), "mlock", description);
   }
 
   /**
-   * Unmaps the memory. Does nothing the second time, or if the arena was closed.
+   * Unmaps the memory. Does nothing the second time.
    *
    * @throws IllegalStateException if a native call is using the segment: the mapping stays, close
    *     it again after the call

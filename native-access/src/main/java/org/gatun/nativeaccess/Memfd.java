@@ -5,8 +5,6 @@ package org.gatun.nativeaccess;
  * descriptor.
  *
  * <p>A file that can shrink under its users kills them with SIGBUS: seal its size before sharing.
- * (In huge pages, even one sealed against shrinking can be punched with holes by whoever may write
- * to it.)
  */
 public final class Memfd implements AutoCloseable {
   private final Fd fd;
@@ -21,21 +19,7 @@ public final class Memfd implements AutoCloseable {
    * @param name for messages and {@code /proc/PID/maps}; at most 249 bytes, need not be unique
    */
   public static Memfd create(String name) {
-    return create(name, 0);
-  }
-
-  /**
-   * Creates an empty one in huge pages of the default size.
-   *
-   * @throws LinuxException if the kernel has no huge pages; that none are free, only mapping it
-   *     says
-   */
-  static Memfd createHuge(String name) {
-    return create(name, Abi.MFD_HUGETLB);
-  }
-
-  private static Memfd create(String name, int flags) {
-    int number = Linux.calls().memfdCreate(name, Abi.MFD_CLOEXEC | Abi.MFD_ALLOW_SEALING | flags);
+    int number = Linux.calls().memfdCreate(name, Abi.MFD_CLOEXEC | Abi.MFD_ALLOW_SEALING);
     return new Memfd(new Fd(Linux.check(number, "memfd_create", name), "memfd " + name));
   }
 

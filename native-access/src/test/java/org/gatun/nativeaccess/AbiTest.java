@@ -49,7 +49,6 @@ class AbiTest {
     ours.put("MADV_POPULATE_WRITE", (long) Abi.MADV_POPULATE_WRITE);
     ours.put("MFD_CLOEXEC", (long) Abi.MFD_CLOEXEC);
     ours.put("MFD_ALLOW_SEALING", (long) Abi.MFD_ALLOW_SEALING);
-    ours.put("MFD_HUGETLB", (long) Abi.MFD_HUGETLB);
     ours.put("F_ADD_SEALS", (long) Abi.F_ADD_SEALS);
     ours.put("F_GET_SEALS", (long) Abi.F_GET_SEALS);
     ours.put("F_SEAL_SEAL", (long) Abi.F_SEAL_SEAL);
@@ -87,11 +86,7 @@ class AbiTest {
         List.of(
             Ioctl.io("BLKROSET", 0x12, 93),
             Ioctl.io("NS_GET_USERNS", 0xb7, 1),
-            Ioctl.ior("BLKGETSIZE64", 0x12, 114, 8),
-            Ioctl.iow("BLKBSZSET", 0x12, 113, 8),
-            Ioctl.iowr("FIFREEZE", 'X', 119, 4),
-            Ioctl.ior("FS_IOC_GETVERSION", 'v', 1, 8),
-            Ioctl.iowr("_IOWR(255, 255, char[16383])", 255, 255, 16383))) {
+            Ioctl.io("_IO(255, 255)", 255, 255))) {
       ours.put("(unsigned long) " + request.name(), request.number());
     }
     assertSameInC(ours);
@@ -99,12 +94,10 @@ class AbiTest {
 
   @Test
   void ioctlPartsThatDoNotFitAreRefused() {
-    assertThatThrownBy(() -> Ioctl.ior("LONG", 'a', 1, 16384))
-        .isInstanceOf(IllegalArgumentException.class)
-        .hasMessageContaining("LONG")
-        .hasMessageContaining("16384");
     assertThatThrownBy(() -> Ioctl.io("WIDE", 'a', 256))
-        .isInstanceOf(IllegalArgumentException.class);
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("WIDE")
+        .hasMessageContaining("256");
     assertThatThrownBy(() -> Ioctl.io("TYPE", 256, 1)).isInstanceOf(IllegalArgumentException.class);
   }
 

@@ -81,24 +81,17 @@ class DmaMemoryTest {
     "1, NORMAL", "4096, NORMAL", "4097, NORMAL", "1000000, NORMAL",
     "1, HUGE_IF_FREE", "2097151, HUGE_IF_FREE", "2097152, HUGE_IF_FREE", "3000000, HUGE_IF_FREE"
   })
-  void memoryIsZeroedInWholePages(long length, Pages pages) throws IOException {
-    try (DmaMemory own = DmaMemory.allocate(length, pages);
-        DmaMemory shared = DmaMemory.allocateShared("gatun-dma", length, pages)) {
-      for (DmaMemory memory : new DmaMemory[] {own, shared}) {
-        MemorySegment segment = memory.segment();
-        assertThat(segment.byteSize())
-            .isEqualTo(Math.ceilDiv(length, memory.pageSize()) * memory.pageSize());
-        assertThat(segment.address() % memory.pageSize()).isZero();
-        assertThat(memory.pageSize()).isIn(page, DmaMemory.hugePageSize());
-        assertThat(segment.mismatch(MemorySegment.ofArray(new byte[(int) segment.byteSize()])))
-            .isEqualTo(-1);
-        segment.fill((byte) 0x5a);
-      }
-      assertThat(own.fd()).isEmpty();
-      Fd fd = shared.fd().orElseThrow();
-      assertThat(fd.readAt(shared.segment().byteSize() - 8, 8)).isEqualTo(0x5a5a5a5a5a5a5a5aL);
+  void memoryIsZeroedInWholePages(long length, Pages pages) {
+    try (DmaMemory memory = DmaMemory.allocate(length, pages)) {
+      MemorySegment segment = memory.segment();
+      assertThat(segment.byteSize())
+          .isEqualTo(Math.ceilDiv(length, memory.pageSize()) * memory.pageSize());
+      assertThat(segment.address() % memory.pageSize()).isZero();
+      assertThat(memory.pageSize()).isIn(page, DmaMemory.hugePageSize());
+      assertThat(segment.mismatch(MemorySegment.ofArray(new byte[(int) segment.byteSize()])))
+          .isEqualTo(-1);
+      segment.fill((byte) 0x5a);
     }
-    assertThat(Descriptors.mappings("/memfd:gatun-dma")).isEmpty();
   }
 
   @Test
@@ -106,9 +99,6 @@ class DmaMemoryTest {
     long huge = DmaMemory.hugePageSize();
     long free = meminfo("HugePages_Free") - meminfo("HugePages_Rsvd");
     try (DmaMemory memory = DmaMemory.allocate(2 * huge, Pages.HUGE_IF_FREE)) {
-      assertThat(memory.pageSize()).isEqualTo(free >= 2 ? huge : page);
-    }
-    try (DmaMemory memory = DmaMemory.allocateShared("gatun-huge", 2 * huge, Pages.HUGE_IF_FREE)) {
       assertThat(memory.pageSize()).isEqualTo(free >= 2 ? huge : page);
     }
   }
@@ -125,21 +115,26 @@ class DmaMemoryTest {
   }
 
   @Test
-  void thePagesArePresent() throws IOException {
-    long length = 64 * page;
-    try (DmaMemory memory = DmaMemory.allocateShared("gatun-present", length, Pages.NORMAL)) {
-      String smaps = Files.readString(Path.of("/proc/self/smaps"));
-      String entry = smaps.substring(smaps.indexOf("/memfd:gatun-present"));
-      assertThat(entry).containsPattern("Rss:\\s+" + memory.segment().byteSize() / 1024 + " kB");
+  void thePagesArePresent() {
+    int pages = 64;
+    // Eight bytes for each page, of which bit 63 says that it is there (admin-guide/mm/pagemap).
+    try (DmaMemory memory = DmaMemory.allocate(pages * page, Pages.NORMAL);
+        Fd pagemap = Fd.open(Path.of("/proc/self/pagemap"), Access.READ)) {
+      long first = memory.segment().address() / page;
+      for (int i = 0; i < pages; i++) {
+        assertThat(pagemap.readAt((first + i) * 8, 8)).as("page %d", i).isNegative();
+      }
     }
   }
 
   @Test
-  void sharedMemoryCannotShrink() {
-    try (DmaMemory memory = DmaMemory.allocateShared("gatun-dma-sealed", page, Pages.NORMAL);
-        HeldFds held = HeldFds.of(memory.fd().orElseThrow())) {
-      assertThat(Linux.calls().ftruncate(held.number(0), 0)).isEqualTo(-Errno.EPERM.number());
+  void lockedMemoryIsCountedByTheKernel() throws IOException {
+    long before = Descriptors.status("VmLck");
+    try (DmaMemory memory = DmaMemory.allocate(page, Pages.NORMAL)) {
+      memory.lock();
+      assertThat(Descriptors.status("VmLck")).isEqualTo(before + page);
     }
+    assertThat(Descriptors.status("VmLck")).isEqualTo(before);
   }
 
   @Test
@@ -149,13 +144,11 @@ class DmaMemoryTest {
         .asInstanceOf(type(LinuxException.class))
         .extracting(LinuxException::errno)
         .isEqualTo(Errno.ENOMEM);
-    assertThatThrownBy(() -> DmaMemory.allocateShared("gatun-big", 1L << 50, Pages.HUGE_IF_FREE))
-        .isInstanceOf(LinuxException.class);
     assertThatThrownBy(() -> DmaMemory.allocate(Long.MAX_VALUE, Pages.NORMAL))
         .isInstanceOf(ArithmeticException.class);
     assertThatThrownBy(() -> DmaMemory.allocate(0, Pages.NORMAL))
         .isInstanceOf(IllegalArgumentException.class);
-    assertThatThrownBy(() -> DmaMemory.allocateShared("gatun-none", -1, Pages.NORMAL))
+    assertThatThrownBy(() -> DmaMemory.allocate(-1, Pages.NORMAL))
         .isInstanceOf(IllegalArgumentException.class);
     assertThat(Descriptors.all()).hasSize(before);
   }

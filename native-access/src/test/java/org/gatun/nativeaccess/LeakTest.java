@@ -86,11 +86,6 @@ class LeakTest {
     assertNothingLeft(() -> DmaMemory.allocate(PAGE, Pages.NORMAL).close());
   }
 
-  @Test
-  void sharedDmaMemory() throws IOException {
-    assertNothingLeft(() -> DmaMemory.allocateShared("gatun-leak", PAGE, Pages.NORMAL).close());
-  }
-
   private static void assertNothingLeft(Runnable openAndClose) throws IOException {
     openAndClose.run(); // loads classes, which opens jars
     List<String> descriptors = Descriptors.all();

@@ -59,15 +59,6 @@ class MappingTest {
   }
 
   @Test
-  void closingItsArenaUnmaps() throws IOException {
-    try (Fd fd = Fd.open(file, Access.READ);
-        Mapping mapping = Mapping.map(fd, 0, page, Access.READ)) {
-      mapping.arena().close();
-      assertThat(Descriptors.mappings(file.toString())).isEmpty();
-    }
-  }
-
-  @Test
   void memoryForReadingCannotBeWritten() {
     try (Fd fd = Fd.open(file, Access.READ);
         Mapping mapping = Mapping.map(fd, page, page, Access.READ)) {
@@ -97,16 +88,6 @@ class MappingTest {
           .isInstanceOf(IllegalArgumentException.class);
       assertThat(Descriptors.mappings(file.toString())).isEmpty();
     }
-  }
-
-  @Test
-  void lockedPagesAreCountedByTheKernel() throws IOException {
-    long before = Descriptors.status("VmLck");
-    try (Mapping mapping = Mapping.anonymous(page, 0)) {
-      mapping.lock();
-      assertThat(Descriptors.status("VmLck")).isEqualTo(before + page);
-    }
-    assertThat(Descriptors.status("VmLck")).isEqualTo(before);
   }
 
   @Test

@@ -32,7 +32,7 @@ final class DetachWatcher {
   private static final Duration JOIN_LIMIT = Duration.ofSeconds(5);
 
   private final DeviceName device;
-  private final IrqControl irqs;
+  private final Irqs irqs;
   private final List<Source> sources = new ArrayList<>();
   private final List<DetachListener> listeners = new ArrayList<>();
 
@@ -43,14 +43,14 @@ final class DetachWatcher {
 
   private record Source(int index, EventFd event, Runnable action) {}
 
-  private DetachWatcher(DeviceName device, IrqControl irqs) {
+  private DetachWatcher(DeviceName device, Irqs irqs) {
     this.device = device;
     this.irqs = irqs;
     this.thread = Thread.ofPlatform().daemon().name("gatun detach " + device).unstarted(this::run);
   }
 
   /** Watches a device. A device without these interrupts is never heard of. */
-  static DetachWatcher start(DeviceName device, IrqControl irqs) {
+  static DetachWatcher start(DeviceName device, Irqs irqs) {
     DetachWatcher watcher = new DetachWatcher(device, irqs);
     boolean done = false;
     try {

@@ -18,9 +18,8 @@ import org.gatun.pci.BusRange;
  * @param pageSize the smallest one, in bytes
  * @param ranges the bus addresses that can be mapped, ascending, in whole pages, apart from each
  *     other
- * @param mappingsLeft how many mappings the kernel still allows; negative if it does not say
  */
-record IommuInfo(long pageSize, List<BusRange> ranges, long mappingsLeft) {
+record IommuInfo(long pageSize, List<BusRange> ranges) {
   /** Where the kernel does not say: what all IOMMUs that this can run on have. */
   private static final List<BusRange> DEFAULT_RANGES =
       List.of(new BusRange(0, 0xfedf_ffffL), new BusRange(0x1_0000_0000L, (1L << 39) - 1));
@@ -46,14 +45,7 @@ record IommuInfo(long pageSize, List<BusRange> ranges, long mappingsLeft) {
         info.capability(chain, Vfio.IOMMU_TYPE1_INFO_CAP_IOVA_RANGE, Vfio.IOVA_RANGE_CAP.byteSize())
             .map(IommuInfo::ranges)
             .orElse(DEFAULT_RANGES);
-    Optional<MemorySegment> available =
-        info.capability(chain, Vfio.IOMMU_TYPE1_INFO_DMA_AVAIL, Vfio.DMA_AVAIL_CAP.byteSize());
-    long left =
-        available
-            .map(c -> c.get(JAVA_INT, Vfio.offset(Vfio.DMA_AVAIL_CAP, "avail")))
-            .map(Integer::toUnsignedLong)
-            .orElse(-1L);
-    return new IommuInfo(pageSize, normalized(ranges, pageSize), left);
+    return new IommuInfo(pageSize, normalized(ranges, pageSize));
   }
 
   private static List<BusRange> ranges(MemorySegment capability) {

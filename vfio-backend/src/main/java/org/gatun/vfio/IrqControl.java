@@ -10,16 +10,10 @@ import org.gatun.nativeaccess.Fd;
 import org.gatun.nativeaccess.HeldFds;
 import org.gatun.nativeaccess.LinuxException;
 
-/** The interrupts of a VFIO device, as the kernel sees them: by index and number. */
-final class IrqControl {
-  private final Fd device;
-
-  IrqControl(Fd device) {
-    this.device = device;
-  }
-
-  /** How many there are that an eventfd can be given for. */
-  int count(int index) {
+/** The interrupts of a VFIO device, through its descriptor. */
+record IrqControl(Fd device) implements Irqs {
+  @Override
+  public int count(int index) {
     try (Arena arena = Arena.ofConfined()) {
       InfoStruct info =
           InfoStruct.query(device, Vfio.DEVICE_GET_IRQ_INFO, Vfio.IRQ_INFO, index, arena);
@@ -35,12 +29,8 @@ final class IrqControl {
     }
   }
 
-  /**
-   * Lets interrupts signal eventfds, one each; enables them if they were not.
-   *
-   * @return 0; or how many the kernel could enable, if not all
-   */
-  int connect(int index, int start, List<Fd> events) {
+  @Override
+  public int connect(int index, int start, List<Fd> events) {
     long data = Vfio.IRQ_SET.byteSize();
     try (Arena arena = Arena.ofConfined();
         HeldFds held = HeldFds.of(events)) {
@@ -59,13 +49,13 @@ final class IrqControl {
     }
   }
 
-  /** Disables all of an index that is enabled. */
-  void disable(int index) {
+  @Override
+  public void disable(int index) {
     send(Vfio.IRQ_SET_ACTION_TRIGGER, index, 0);
   }
 
-  /** Masks or unmasks the first one. */
-  void mask(int index, boolean on) {
+  @Override
+  public void mask(int index, boolean on) {
     send(on ? Vfio.IRQ_SET_ACTION_MASK : Vfio.IRQ_SET_ACTION_UNMASK, index, 1);
   }
 

@@ -24,6 +24,7 @@ final class OpenDevices {
   private static final Duration GRACE = Duration.ofSeconds(8);
 
   private static @Nullable Thread hook;
+  private static boolean shuttingDown;
 
   private OpenDevices() {}
 
@@ -32,6 +33,10 @@ final class OpenDevices {
    */
   static void add(VfioDevice device) {
     synchronized (DEVICES) {
+      if (shuttingDown) {
+        // The hook has seen all that it will close.
+        throw new IllegalStateException("the JVM is shutting down");
+      }
       if (hook == null) {
         Thread thread = new Thread(OpenDevices::closeAll, "gatun shutdown");
         Runtime.getRuntime().addShutdownHook(thread);
@@ -80,6 +85,7 @@ final class OpenDevices {
   private static void closeAll() {
     List<VfioDevice> open;
     synchronized (DEVICES) {
+      shuttingDown = true;
       open = new ArrayList<>(DEVICES);
     }
     awaitClosed(open.stream().filter(device -> device.requestBack(GRACE)).toList());

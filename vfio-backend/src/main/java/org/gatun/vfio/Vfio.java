@@ -68,7 +68,6 @@ final class Vfio {
   static final int IOMMU_INFO_PGSIZES = 1;
   static final int IOMMU_INFO_CAPS = 1 << 1;
   static final int IOMMU_TYPE1_INFO_CAP_IOVA_RANGE = 1;
-  static final int IOMMU_TYPE1_INFO_DMA_AVAIL = 3;
 
   static final int DMA_MAP_FLAG_READ = 1;
   static final int DMA_MAP_FLAG_WRITE = 1 << 1;
@@ -154,12 +153,6 @@ final class Vfio {
 
   static final StructLayout IOVA_RANGE =
       struct("vfio_iova_range", JAVA_LONG.withName("start"), JAVA_LONG.withName("end"));
-
-  static final StructLayout DMA_AVAIL_CAP =
-      struct(
-          "vfio_iommu_type1_info_dma_avail",
-          INFO_CAP_HEADER.withName("header"),
-          JAVA_INT.withName("avail"));
 
   static final StructLayout DMA_MAP =
       struct(

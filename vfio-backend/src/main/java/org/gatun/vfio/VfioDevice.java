@@ -260,7 +260,8 @@ final class VfioDevice implements PciDevice {
   private void attempt(String step, Runnable action) {
     try {
       action.run();
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | InternalError e) {
+      // InternalError: an access of this thread to registers that had gone, reported only now.
       LOG.log(Level.WARNING, name + ": close: " + step + " failed: " + e.getMessage());
       LOG.log(Level.DEBUG, name + ": close: " + step, e);
     }

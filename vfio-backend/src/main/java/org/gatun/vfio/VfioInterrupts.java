@@ -37,13 +37,13 @@ final class VfioInterrupts implements Interrupts {
   private static final int MSI_PER_VECTOR_MASKING = 1 << 8;
 
   private final DeviceName device;
-  private final IrqControl irqs;
+  private final Irqs irqs;
   private final boolean msiCanMask;
   private @Nullable Kind enabled;
   private List<VfioVector> vectors = List.of();
   private boolean closed;
 
-  VfioInterrupts(DeviceName device, IrqControl irqs, ConfigSpace config) {
+  VfioInterrupts(DeviceName device, Irqs irqs, ConfigSpace config) {
     this.device = device;
     this.irqs = irqs;
     Optional<Capability> msi = Capabilities.walk(config).find(Capability.MSI);
@@ -120,7 +120,7 @@ final class VfioInterrupts implements Interrupts {
   private void disableQuietly(Kind kind) {
     try {
       irqs.disable(index(kind));
-    } catch (LinuxException e) {
+    } catch (LinuxException | ClosedDescriptorException e) {
       // The device is gone, and its interrupts with it.
       LOG.log(Level.WARNING, device + ": disabling its interrupts failed: " + e.getMessage());
     }

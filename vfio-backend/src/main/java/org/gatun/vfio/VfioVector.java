@@ -6,6 +6,7 @@ import org.gatun.nativeaccess.EventFd;
 import org.gatun.nativeaccess.Fd;
 import org.gatun.pci.DeviceGoneException;
 import org.gatun.pci.Event;
+import org.gatun.pci.PciException;
 import org.gatun.pci.Vector;
 import org.jspecify.annotations.Nullable;
 
@@ -76,7 +77,11 @@ final class VfioVector implements Vector {
     try {
       interrupts.connect(this, event);
     } catch (ClosedDescriptorException e) {
-      throw gone("connect", e);
+      if (own.fd().isClosed()) {
+        throw gone("connect", e);
+      }
+      throw new IllegalArgumentException(
+          "%s: vector %d: the event to connect is closed".formatted(interrupts.device(), index), e);
     }
   }
 
@@ -85,7 +90,14 @@ final class VfioVector implements Vector {
     try {
       interrupts.mask(this, on);
     } catch (ClosedDescriptorException e) {
-      throw gone("mask", e);
+      if (own.fd().isClosed()) {
+        throw gone("mask", e);
+      }
+      throw new PciException(
+          interrupts.device(),
+          "mask vector " + index + ": the event that it is connected to is closed",
+          "connect another first",
+          e);
     }
   }
 

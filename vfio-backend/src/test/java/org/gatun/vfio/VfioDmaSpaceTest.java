@@ -5,12 +5,14 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.ref.WeakReference;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
+import java.util.function.Function;
 import org.gatun.nativeaccess.Access;
 import org.gatun.nativeaccess.Fd;
 import org.gatun.pci.BusRange;
@@ -228,6 +230,53 @@ class VfioDmaSpaceTest {
       assertThatThrownBy(() -> dma.allocate(PAGE, alignment))
           .isInstanceOf(IllegalArgumentException.class);
     }
+  }
+
+  @Test
+  void memoryStaysReachableAsLongAsItIsMapped() {
+    WeakReference<?> mapped = mapAndForget(m -> dma.map(m, DmaDirection.BIDIRECTIONAL));
+    WeakReference<?> mappedAt = mapAndForget(m -> dma.mapAt(0, m, DmaDirection.BIDIRECTIONAL));
+    collectGarbage();
+    assertThat(mapped.get()).isNotNull();
+    assertThat(mappedAt.get()).isNotNull();
+
+    tracker.closeAll();
+
+    assertThat(iommu.mapped).isEmpty();
+    collectGarbage();
+    assertThat(mapped.get()).isNull();
+    assertThat(mappedAt.get()).isNull();
+  }
+
+  @Test
+  void memoryThatTheKernelDoesNotUnmapStaysReachableForGood() {
+    WeakReference<?> mapped = mapAndForget(m -> dma.map(m, DmaDirection.BIDIRECTIONAL));
+    iommu.beforeUnmap = () -> failingCall();
+
+    tracker.closeAll();
+
+    collectGarbage();
+    assertThat(mapped.get()).isNotNull();
+  }
+
+  /**
+   * Maps memory that is freed when nobody holds it any more, and drops it and its buffer.
+   *
+   * @return what lives as long as the memory
+   */
+  private static WeakReference<?> mapAndForget(Function<MemorySegment, DmaBuffer> map) {
+    MemorySegment memory = Arena.ofAuto().allocate(PAGE, PAGE);
+    assertThat(map.apply(memory).size()).isEqualTo(PAGE);
+    return new WeakReference<>(memory.scope());
+  }
+
+  /** Until what nobody holds has gone. */
+  private static void collectGarbage() {
+    WeakReference<Object> garbage = new WeakReference<>(new Object());
+    for (int i = 0; i < 10 && garbage.get() != null; i++) {
+      System.gc();
+    }
+    assertThat(garbage.get()).isNull();
   }
 
   private MemorySegment memory(int pages) {

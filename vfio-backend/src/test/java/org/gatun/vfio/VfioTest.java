@@ -37,7 +37,6 @@ class VfioTest {
             Vfio.IOMMU_TYPE1_INFO,
             Vfio.IOVA_RANGE_CAP,
             Vfio.IOVA_RANGE,
-            Vfio.DMA_AVAIL_CAP,
             Vfio.DMA_MAP,
             Vfio.DMA_UNMAP)) {
       String type = "struct " + struct.name().orElseThrow();
@@ -116,7 +115,6 @@ class VfioTest {
     ours.put("VFIO_IOMMU_INFO_PGSIZES", (long) Vfio.IOMMU_INFO_PGSIZES);
     ours.put("VFIO_IOMMU_INFO_CAPS", (long) Vfio.IOMMU_INFO_CAPS);
     ours.put("VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE", (long) Vfio.IOMMU_TYPE1_INFO_CAP_IOVA_RANGE);
-    ours.put("VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL", (long) Vfio.IOMMU_TYPE1_INFO_DMA_AVAIL);
     ours.put("VFIO_DMA_MAP_FLAG_READ", (long) Vfio.DMA_MAP_FLAG_READ);
     ours.put("VFIO_DMA_MAP_FLAG_WRITE", (long) Vfio.DMA_MAP_FLAG_WRITE);
     assertSameInC(ours);

@@ -1,7 +1,10 @@
 package org.gatun.vfio.sysfs;
 
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -14,7 +17,12 @@ import java.util.Set;
  *
  * <p>Looks at what is below the device in the tree of devices, and at what is built upon that:
  * bonds, bridges and VLANs of a network interface; partitions, device-mapper, md and loop devices
- * of a disk.
+ * of a disk. With a physical function go its virtual functions.
+ *
+ * <p>Mounts are looked for in all mount namespaces that this user may look into. It sees neither
+ * what other network namespaces have built upon an interface of this one (a container's macvlan),
+ * nor file systems that the kernel does not tell the disks of (zfs), nor disks at the other end of
+ * a network.
  */
 final class DeviceUse {
   private static final String ALL_ZERO_V4 = "00000000";
@@ -25,14 +33,17 @@ final class DeviceUse {
 
   private static final int ROUTE_REJECT = 0x200;
 
+  private final Sysfs sysfs;
   private final Path root;
 
   /** The device itself, and other places in the tree that stand for it. */
   private final List<Path> trees = new ArrayList<>();
 
   DeviceUse(Sysfs sysfs, SysfsDevice device) {
+    this.sysfs = sysfs;
     this.root = sysfs.root();
     HostFiles.realPath(device.directory()).ifPresent(trees::add);
+    addVirtualFunctions(device);
     addNvmeSubsystems();
   }
 
@@ -45,14 +56,32 @@ final class DeviceUse {
         uses.add("it carries the default route (" + name + ")");
       }
     }
+    if (trees.stream().anyMatch(DeviceUse::hasInterfaceElsewhere)) {
+      uses.add("its network interface is in another network namespace, which may depend on it");
+    }
     Map<String, Optional<String>> disks = disks();
-    mounts(disks).forEach((name, target) -> uses.add(name + " is mounted on " + target));
+    Map<String, String> mounts = mounts(disks);
+    mounts.forEach((name, target) -> uses.add(name + " is mounted on " + target));
+    for (String name : btrfsMembers()) {
+      if (disks.containsKey(name) && !mounts.containsKey(name)) {
+        uses.add(name + " is part of a mounted btrfs");
+      }
+    }
     for (String name : swaps()) {
       if (disks.containsKey(name)) {
         uses.add(name + " is used for swap");
       }
     }
     return uses;
+  }
+
+  /** They go when their physical function loses its driver. */
+  private void addVirtualFunctions(SysfsDevice device) {
+    for (Path entry : HostFiles.list(device.directory())) {
+      if (entry.getFileName().toString().matches("virtfn[0-9]+")) {
+        HostFiles.realPath(entry).ifPresent(trees::add);
+      }
+    }
   }
 
   /**
@@ -98,6 +127,24 @@ final class DeviceUse {
       }
     }
     return names;
+  }
+
+  /**
+   * Whether there is an interface that this namespace does not see: the directory that it hangs in
+   * is there for all to see, and without an interface there would be none. So it is, too, in a
+   * container with a network of its own, which sees no interface of the machine's.
+   */
+  private static boolean hasInterfaceElsewhere(Path directory) {
+    for (Path entry : HostFiles.list(directory)) {
+      if (Files.isDirectory(entry, LinkOption.NOFOLLOW_LINKS)) {
+        boolean found =
+            entry.endsWith("net") ? HostFiles.list(entry).isEmpty() : hasInterfaceElsewhere(entry);
+        if (found) {
+          return true;
+        }
+      }
+    }
+    return false;
   }
 
   private Set<String> defaultRouteInterfaces() {
@@ -173,9 +220,8 @@ final class DeviceUse {
 
   private Map<String, String> mounts(Map<String, Optional<String>> disks) {
     Map<String, String> mounts = new LinkedHashMap<>();
-    // Of this process and of the first one, whose mounts may be others.
-    for (String process : List.of("self", "1")) {
-      for (String line : HostFiles.lines(root.resolve("proc/" + process + "/mountinfo"))) {
+    for (MountTable table : mountTables()) {
+      for (String line : table.lines) {
         // id parent major:minor root mount-point options ... - type source options
         String[] fields = line.split(" ", -1);
         int separator = List.of(fields).indexOf("-");
@@ -190,12 +236,62 @@ final class DeviceUse {
         disks.forEach(
             (name, number) -> {
               if (number.equals(Optional.of(fields[2])) || source.equals(Optional.of(name))) {
-                mounts.putIfAbsent(name, unescape(fields[4]));
+                mounts.putIfAbsent(name, unescape(fields[4]) + table.where);
               }
             });
       }
     }
     return mounts;
+  }
+
+  /**
+   * The mounts that a process sees.
+   *
+   * @param where that is, for people, to go behind a mount point
+   */
+  private record MountTable(String where, List<String> lines) {}
+
+  private List<MountTable> mountTables() {
+    List<MountTable> tables = new ArrayList<>();
+    Set<String> seen = new HashSet<>();
+    // The first process and this one: their tables can be read even if their namespaces can't.
+    for (String name : List.of("1", "self")) {
+      Path process = root.resolve("proc").resolve(name);
+      mountNamespace(process).ifPresent(seen::add);
+      tables.add(new MountTable("", HostFiles.lines(process.resolve("mountinfo"))));
+    }
+    for (int pid : sysfs.processes()) {
+      Path directory = root.resolve("proc/" + pid);
+      Optional<String> namespace = mountNamespace(directory);
+      if (namespace.isEmpty() || seen.contains(namespace.get())) {
+        continue;
+      }
+      List<String> lines = HostFiles.lines(directory.resolve("mountinfo"));
+      // Empty if the process has just ended: another one may tell.
+      if (!lines.isEmpty()) {
+        seen.add(namespace.get());
+        tables.add(new MountTable(", as " + sysfs.process(pid) + " sees it", lines));
+      }
+    }
+    return tables;
+  }
+
+  private static Optional<String> mountNamespace(Path process) {
+    return HostFiles.linkName(process.resolve("ns/mnt"));
+  }
+
+  /**
+   * The block devices of each btrfs that is mounted, wherever that is: its mounts name only one of
+   * them.
+   */
+  private Set<String> btrfsMembers() {
+    Set<String> names = new LinkedHashSet<>();
+    for (Path fileSystem : HostFiles.list(root.resolve("sys/fs/btrfs"))) {
+      for (Path device : HostFiles.list(fileSystem.resolve("devices"))) {
+        names.add(device.getFileName().toString());
+      }
+    }
+    return names;
   }
 
   private List<String> swaps() {
@@ -214,11 +310,11 @@ final class DeviceUse {
     return Optional.of(HostFiles.realPath(path).orElse(path).getFileName().toString());
   }
 
-  /** The kernel writes blanks and backslashes as three octal digits. */
+  /**
+   * The kernel writes blanks and backslashes as three octal digits. Tabs and line feeds stay so:
+   * whoever chose the name of a mount point must not choose what a message looks like.
+   */
   private static String unescape(String text) {
-    return text.replace("\\040", " ")
-        .replace("\\011", "\t")
-        .replace("\\012", "\n")
-        .replace("\\134", "\\");
+    return text.replace("\\040", " ").replace("\\134", "\\");
   }
 }

@@ -48,7 +48,7 @@ public final class DriverBinding {
     this(
         Sysfs.ofThisMachine(),
         new DriverJournal(DEFAULT_JOURNAL),
-        RunningKernel.INSTANCE,
+        new RunningKernel(),
         TimeSource.system());
   }
 
@@ -61,6 +61,10 @@ public final class DriverBinding {
 
   /**
    * Binds a device to vfio-pci. Does nothing if it is bound already.
+   *
+   * <p>The system depends on a device that carries the default route, a mounted file system or the
+   * swap; and on one whose network interface is in another network namespace, since nothing here
+   * tells what it carries there. To take that one, move the interface back, or end what has it.
    *
    * @return the driver that it had, which {@link #restore} brings back; empty if it had none
    * @throws DeviceUnavailableException if there is no such device, if it is a bridge, if no IOMMU

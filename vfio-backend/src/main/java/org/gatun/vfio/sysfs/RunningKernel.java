@@ -7,15 +7,28 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.time.Duration;
 import java.util.List;
-import java.util.concurrent.TimeUnit;
 
-/** The kernel that runs. */
-enum RunningKernel implements KernelControl {
-  INSTANCE;
-
-  private static final long MODPROBE_SECONDS = 30;
+/** The kernel that runs. Any thread. */
+final class RunningKernel implements KernelControl {
   private static final int MESSAGE_LIMIT = 1000;
+
+  private final Path modprobe;
+  private final Duration limit;
+
+  RunningKernel() {
+    this(Path.of("/sbin/modprobe"), Duration.ofSeconds(30));
+  }
+
+  /**
+   * @param modprobe the program
+   * @param limit how long it may take
+   */
+  RunningKernel(Path modprobe, Duration limit) {
+    this.modprobe = modprobe;
+    this.limit = limit;
+  }
 
   @Override
   public void write(Path file, String text) throws IOException {
@@ -27,7 +40,6 @@ enum RunningKernel implements KernelControl {
 
   @Override
   public void loadModule(String module) throws IOException {
-    Path modprobe = Path.of("/sbin/modprobe");
     if (!Files.isExecutable(modprobe)) {
       throw new IOException("there is no " + modprobe);
     }
@@ -49,11 +61,12 @@ enum RunningKernel implements KernelControl {
     }
   }
 
-  private static void await(Process process) throws IOException {
+  private void await(Process process) throws IOException {
     try {
-      if (!process.waitFor(MODPROBE_SECONDS, TimeUnit.SECONDS)) {
+      if (!process.waitFor(limit)) {
         process.destroyForcibly();
-        throw new IOException("modprobe did not end in " + MODPROBE_SECONDS + " s");
+        throw new IOException(
+            "it did not end in %d s, so it was killed".formatted(limit.toSeconds()));
       }
     } catch (InterruptedException e) {
       process.destroyForcibly();

@@ -67,17 +67,30 @@ public final class Sysfs {
   /** The processes that hold that file open, as far as this user may see them. */
   public List<Holder> holders(Path file) {
     String wanted = file.toString();
-    return HostFiles.list(root.resolve("proc")).stream()
-        .filter(process -> process.getFileName().toString().matches("[0-9]{1,9}"))
+    return processes().stream()
         .filter(
-            process ->
-                HostFiles.list(process.resolve("fd")).stream().anyMatch(fd -> isLinkTo(fd, wanted)))
-        .map(
-            process ->
-                new Holder(
-                    Integer.parseInt(process.getFileName().toString()),
-                    HostFiles.text(process.resolve("comm")).orElse("?")))
+            pid ->
+                HostFiles.list(root.resolve("proc/" + pid + "/fd")).stream()
+                    .anyMatch(fd -> isLinkTo(fd, wanted)))
+        .map(this::process)
         .toList();
+  }
+
+  /** The ids of all processes, ascending. */
+  List<Integer> processes() {
+    return HostFiles.list(root.resolve("proc")).stream()
+        .map(process -> process.getFileName().toString())
+        .filter(name -> name.matches("[0-9]{1,9}"))
+        .map(Integer::parseInt)
+        .sorted()
+        .toList();
+  }
+
+  /** A process by its id. */
+  Holder process(int pid) {
+    String name = HostFiles.text(root.resolve("proc/" + pid + "/comm")).orElse("?");
+    // A process chooses its own name, which is not to choose what a message looks like.
+    return new Holder(pid, name.replaceAll("\\p{Cntrl}", "?"));
   }
 
   /**

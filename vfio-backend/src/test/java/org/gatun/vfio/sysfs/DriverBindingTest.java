@@ -344,6 +344,98 @@ class DriverBindingTest {
   }
 
   @Test
+  void refusesEachDiskOfABtrfsWhoseMountNamesAnotherOne() {
+    nvme()
+        .partition("nvme0n1", "nvme0n1p1", "259:1")
+        .disk("sys/devices/virtual", "vda", "254:0")
+        .directory("sys/fs/btrfs/features")
+        .directory("sys/fs/btrfs/9b4f-11aa/devices/vda")
+        .directory("sys/fs/btrfs/9b4f-11aa/devices/nvme0n1p1")
+        .mounted("0:42", "/dev/vda", "/data");
+
+    refusesToBind().hasMessageContaining("nvme0n1p1 is part of a mounted btrfs");
+  }
+
+  @Test
+  void aBtrfsOfOtherDisksIsNoReason() {
+    nvme()
+        .disk("sys/devices/virtual", "vda", "254:0")
+        .directory("sys/fs/btrfs/9b4f-11aa/devices/vda")
+        .mounted("0:42", "/dev/vda", "/data");
+
+    assertThat(binding.bind(ADDRESS)).contains("nvme");
+  }
+
+  @Test
+  void refusesAMemberOfARaidThatIsMounted() {
+    nvme()
+        .partition("nvme0n1", "nvme0n1p1", "259:1")
+        .directory("sys/class/block/nvme0n1p1/holders/md0")
+        .disk("sys/devices/virtual", "md0", "9:0")
+        .partition("md0", "md0p1", "259:9")
+        .mounted("259:9", "/dev/md0p1", "/raid");
+
+    refusesToBind().hasMessageContaining("md0p1 is mounted on /raid");
+  }
+
+  @Test
+  void refusesAMountOfAnotherMountNamespace() {
+    nvme()
+        .mounted("self", "254:0", "/dev/vda", "/")
+        .mountNamespace("self", 1)
+        .process(30, "shell", "dev/null")
+        .mountNamespace("30", 1)
+        .process(200, "data\nbase", "dev/null")
+        .mountNamespace("200", 2)
+        .mounted("200", "259:0", "/dev/nvme0n1", "/data");
+
+    refusesToBind()
+        .hasMessageContaining("nvme0n1 is mounted on /data, as process 200 (data?base) sees it; ");
+  }
+
+  @Test
+  void aProcessThatHasJustEndedDoesNotHideItsNamespace() {
+    nvme()
+        .mountNamespace("200", 2)
+        .mountNamespace("1000", 2)
+        .mounted("1000", "259:0", "/dev/nvme0n1", "/data");
+
+    refusesToBind().hasMessageContaining("nvme0n1 is mounted on /data, as process 1000");
+  }
+
+  @Test
+  void theNameOfAMountPointDoesNotBreakTheMessage() {
+    nvme().mounted("259:0", "/dev/nvme0n1", "/a\\040b\\012c");
+
+    refusesToBind().hasMessageContaining("nvme0n1 is mounted on /a b\\012c");
+  }
+
+  @Test
+  void refusesAnInterfaceThatIsInAnotherNetworkNamespace() {
+    machine.device(TEXT, "virtio-pci", 7).directory(machine.real(TEXT) + "/virtio0/net");
+
+    refusesToBind().hasMessageContaining("its network interface is in another network namespace");
+  }
+
+  @Test
+  void refusesAPhysicalFunctionWhoseVirtualFunctionIsUsed() {
+    String virtual = "0000:01:10.0";
+    machine
+        .device(TEXT, "igb", 7)
+        .device(virtual, "igbvf", 8)
+        .link(machine.real(TEXT) + "/virtfn0", machine.real(virtual))
+        .networkInterface(virtual, "eth1")
+        .file(
+            "proc/net/route",
+            """
+            Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
+            eth1\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\t0\t0
+            """);
+
+    refusesToBind().hasMessageContaining("it carries the default route (eth1)");
+  }
+
+  @Test
   void refusesTheSwap() {
     nvme()
         .partition("nvme0n1", "nvme0n1p3", "259:3")

@@ -153,8 +153,13 @@ public final class FakeMachine implements KernelControl {
   }
 
   FakeMachine mounted(String number, String source, String target) {
+    return mounted("self", number, source, target);
+  }
+
+  /** As a process sees it. */
+  FakeMachine mounted(String process, String number, String source, String target) {
     return file(
-        "proc/self/mountinfo",
+        "proc/" + process + "/mountinfo",
         "22 27 0:21 / /proc rw,relatime - proc proc rw\n"
             + "25 1 "
             + number
@@ -168,6 +173,10 @@ public final class FakeMachine implements KernelControl {
   public FakeMachine process(int pid, String name, String openFile) {
     file("proc/" + pid + "/comm", name + "\n");
     return link("proc/" + pid + "/fd/5", Path.of(openFile));
+  }
+
+  FakeMachine mountNamespace(String process, int number) {
+    return link("proc/" + process + "/ns/mnt", Path.of("mnt:[" + number + "]"));
   }
 
   void endProcess(int pid) {
