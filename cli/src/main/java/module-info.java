@@ -6,6 +6,7 @@ module org.gatun.cli {
   requires static org.jspecify;
   requires com.fasterxml.jackson.databind;
   requires info.picocli;
+  requires java.logging;
   requires java.management;
   requires jdk.management;
   requires me.tongfei.progressbar;

@@ -61,8 +61,9 @@ final class DemoCommand implements Callable<Integer> {
   }
 
   private int driveDisk(SimulatedBus bus, DeviceName name, PrintWriter out) {
-    try (PciDevice device = bus.open(name);
-        NvmeController controller = NvmeController.open(device, NvmeOptions.defaults())) {
+    Interruption interruption = Gatun.of(spec).interruption;
+    try (HeldDevice device = HeldDevice.of(bus.open(name), interruption);
+        NvmeController controller = device.openNvme(NvmeOptions.defaults())) {
       out.printf("%s identifies as:%n%n", name);
       NvmeIdentifyCommand.print(controller, out);
       out.println();
@@ -104,16 +105,17 @@ final class DemoCommand implements Callable<Integer> {
     }
   }
 
-  private Copy copy(PciDevice device, NvmeController controller, String task) {
+  private Copy copy(HeldDevice held, NvmeController controller, String task) {
     boolean writes = task.equals("write");
     Random random = new Random();
     byte[] bytes = new byte[DiskRange.CHUNK];
     long nanos = 0;
     MessageDigest sha256 = sha256();
     try (NvmeDisk disk = controller.openDisk(1);
-        DmaBuffer buffer = device.dma().allocate(DiskRange.CHUNK, 4096);
+        DmaBuffer buffer = held.device().dma().allocate(DiskRange.CHUNK, 4096);
         Progress progress = new Progress(spec.commandLine().getErr(), task, RANGE.length())) {
       for (DiskRange chunk : RANGE.chunks()) {
+        held.check();
         if (writes) {
           random.nextBytes(bytes);
           buffer.copyIn(0, bytes);

@@ -1,8 +1,8 @@
 package org.gatun.cli;
 
 import org.gatun.pci.DeviceName;
-import org.gatun.pci.PciDevice;
 import org.gatun.pci.spi.Backends;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 
 /** The device that a command uses. A mixin. */
@@ -14,7 +14,8 @@ final class DeviceOption {
       description = "The device, like vfio:0000:00:04.0 or simulated:nvme,size=1G.")
   private DeviceName name;
 
-  PciDevice open() {
-    return Backends.open(name);
+  /** Opens it for a command. */
+  HeldDevice open(CommandSpec command) {
+    return HeldDevice.of(Backends.open(name), Gatun.of(command).interruption);
   }
 }

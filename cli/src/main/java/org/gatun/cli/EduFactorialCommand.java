@@ -4,11 +4,12 @@ import java.util.Map;
 import org.gatun.driver.edu.Completion;
 import org.gatun.driver.edu.EduDevice;
 import org.gatun.driver.edu.EduOptions;
-import org.gatun.pci.PciDevice;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
 
 /** {@code gatun edu factorial}. */
 @Command(
@@ -29,12 +30,13 @@ final class EduFactorialCommand implements Runnable {
   private Completion completion;
 
   @Mixin private final Output output = new Output();
+  @Spec private CommandSpec spec;
 
   @Override
   public void run() {
     EduOptions options = EduOptions.defaults().withCompletion(completion);
-    try (PciDevice opened = device.open();
-        EduDevice edu = EduDevice.open(opened, options)) {
+    try (HeldDevice held = device.open(spec);
+        EduDevice edu = EduDevice.open(held.device(), options)) {
       long factorial = Integer.toUnsignedLong(edu.factorial(n));
       output.print(
           Map.of("n", n, "factorial", factorial), out -> out.printf("%d! = %d%n", n, factorial));

@@ -20,11 +20,10 @@ import picocli.CommandLine.ParseResult;
 final class Errors implements IExecutionExceptionHandler, IParameterExceptionHandler {
   @Override
   public int handleExecutionException(Exception e, CommandLine command, ParseResult parsed) {
-    Gatun gatun = (Gatun) command.getCommandSpec().root().userObject();
     PrintWriter err = command.getErr();
     int status = status(e);
     err.println("gatun: " + line(e, status));
-    if (gatun.verbose) {
+    if (Gatun.of(command.getCommandSpec()).verbose) {
       e.printStackTrace(err);
     }
     err.flush();

@@ -3,6 +3,8 @@ package org.gatun.cli;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.util.function.Function;
+import java.util.logging.Level;
+import java.util.logging.Logger;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.PciAddress;
 import picocli.AutoComplete.GenerateCompletion;
@@ -12,6 +14,8 @@ import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ParseResult;
+import picocli.CommandLine.RunLast;
 import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
 import picocli.CommandLine.TypeConversionException;
@@ -35,7 +39,8 @@ import picocli.CommandLine.TypeConversionException;
       "1:the device, a file or the system failed, or data did not compare equal",
       "2:the command line makes no sense, or --yes is missing; nothing was touched",
       "3:the device can't be opened: missing, not bound, busy, no permission",
-      "70:a bug in gatun"
+      "70:a bug in gatun",
+      "130, 143:interrupted by SIGINT, SIGTERM; a disk was shut down first"
     },
     subcommands = {
       ListCommand.class,
@@ -51,12 +56,24 @@ public final class Gatun implements Runnable {
   @Option(
       names = "--verbose",
       scope = ScopeType.INHERIT,
-      description = "Print the stack trace of an error too.")
+      description = "Print the stack trace of an error too, and what drivers log.")
   boolean verbose;
+
+  /**
+   * The drivers' log. Held here: java.util.logging forgets a level when nobody holds its logger.
+   */
+  private static final Logger DRIVERS = Logger.getLogger("org.gatun.driver");
+
+  final Interruption interruption = new Interruption();
 
   @Spec private CommandSpec spec;
 
   private Gatun() {}
+
+  /** The command of which that is a subcommand. */
+  static Gatun of(CommandSpec subcommand) {
+    return (Gatun) subcommand.root().userObject();
+  }
 
   /** Runs the command and exits with its status. */
   public static void main(String[] args) {
@@ -67,21 +84,31 @@ public final class Gatun implements Runnable {
 
   /** Runs the command with its output going there, and gives its exit status. */
   static int run(PrintWriter out, PrintWriter err, String... args) {
+    Gatun gatun = new Gatun();
     Errors errors = new Errors();
     CommandLine command =
-        new CommandLine(new Gatun())
+        new CommandLine(gatun)
             .setOut(out)
             .setErr(err)
+            .setExecutionStrategy(gatun::execute)
             .setExecutionExceptionHandler(errors)
             .setParameterExceptionHandler(errors)
             .setCaseInsensitiveEnumValuesAllowed(true)
             .registerConverter(DeviceName.class, checked(DeviceName::parse))
             .registerConverter(PciAddress.class, checked(PciAddress::parse))
             .registerConverter(ByteSize.class, checked(ByteSize::parse));
-    int status = command.execute(args);
-    out.flush();
-    err.flush();
-    return status;
+    try (Interruption _ = gatun.interruption) {
+      int status = command.execute(args);
+      out.flush();
+      err.flush();
+      return status;
+    }
+  }
+
+  /** What goes wrong in a driver is the one line of the error; its log says how it came to that. */
+  private int execute(ParseResult parsed) {
+    DRIVERS.setLevel(verbose ? null : Level.OFF);
+    return new RunLast().execute(parsed);
   }
 
   /** A converter whose error is what the parser says, without the exception around it. */

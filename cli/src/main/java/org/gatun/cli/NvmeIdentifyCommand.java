@@ -7,9 +7,10 @@ import java.util.Map;
 import org.gatun.driver.nvme.NvmeController;
 import org.gatun.driver.nvme.NvmeNamespace;
 import org.gatun.driver.nvme.NvmeOptions;
-import org.gatun.pci.PciDevice;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Spec;
 
 /** {@code gatun nvme identify}. */
 @Command(
@@ -19,11 +20,12 @@ import picocli.CommandLine.Mixin;
 final class NvmeIdentifyCommand implements Runnable {
   @Mixin private final DeviceOption device = new DeviceOption();
   @Mixin private final Output output = new Output();
+  @Spec private CommandSpec spec;
 
   @Override
   public void run() {
-    try (PciDevice opened = device.open();
-        NvmeController controller = NvmeController.open(opened, NvmeOptions.defaults())) {
+    try (HeldDevice held = device.open(spec);
+        NvmeController controller = held.openNvme(NvmeOptions.defaults())) {
       output.print(json(controller), out -> print(controller, out));
     }
   }

@@ -17,7 +17,6 @@ import org.gatun.driver.nvme.NvmeController;
 import org.gatun.driver.nvme.NvmeNamespace;
 import org.gatun.driver.nvme.NvmeQueuePair;
 import org.gatun.pci.DmaBuffer;
-import org.gatun.pci.PciDevice;
 import org.gatun.pci.PciException;
 import org.gatun.specs.nvme.NvmeStatus;
 
@@ -28,7 +27,7 @@ import org.gatun.specs.nvme.NvmeStatus;
  * @param queueDepth accesses in flight on each queue pair
  */
 record NvmeLoad(
-    PciDevice device,
+    HeldDevice held,
     NvmeController controller,
     NvmeNamespace namespace,
     NvmeWorkload workload,
@@ -110,7 +109,7 @@ record NvmeLoad(
 
   private Callable<Result> runQueue(int index, Duration duration) {
     return () -> {
-      try (DmaBuffer data = device.dma().allocate((long) blockSize * queueDepth, 4096);
+      try (DmaBuffer data = held.device().dma().allocate((long) blockSize * queueDepth, 4096);
           NvmeQueuePair queue = controller.createQueuePair(queueDepth, completion)) {
         return new Worker(index, queue, data).run(duration);
       }
@@ -145,7 +144,7 @@ record NvmeLoad(
       }
       queue.ring();
       long warm = System.nanoTime() + (long) (duration.toNanos() * WARM_UP);
-      while (System.nanoTime() - warm < 0) {
+      while (System.nanoTime() - warm < 0 && !held.isWanted()) {
         turn();
       }
       latency = newHistogram();
@@ -154,7 +153,7 @@ record NvmeLoad(
       long end = start + duration.toNanos();
       long cpu = threads.getThreadCpuTime(self);
       long allocated = threads.getThreadAllocatedBytes(self);
-      while (System.nanoTime() - end < 0) {
+      while (System.nanoTime() - end < 0 && !held.isWanted()) {
         turn();
       }
       allocated = threads.getThreadAllocatedBytes(self) - allocated;
@@ -167,6 +166,7 @@ record NvmeLoad(
       while (inFlight > 0) {
         turn();
       }
+      held.check();
       return new Result(counted, seconds, measured, cpu, allocated, blockSize);
     }
 
@@ -197,9 +197,9 @@ record NvmeLoad(
       inFlight--;
       if (status != 0) {
         throw new PciException(
-            device.name(),
+            controller.name(),
             "%s at LBA %d: %s".formatted(workload, lba[slot], NvmeStatus.describe(status)),
-            null,
+            controller.lastReset().map(why -> "the controller was reset: " + why).orElse(null),
             null);
       }
       latency.recordValue(Math.min(System.nanoTime() - submitted[slot], HIGHEST));

@@ -8,10 +8,11 @@ import java.util.Map;
 import org.gatun.driver.nvme.NvmeController;
 import org.gatun.driver.nvme.NvmeNamespace;
 import org.gatun.driver.nvme.NvmeOptions;
-import org.gatun.pci.PciDevice;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
 
 /** {@code gatun nvme perf}. */
 @Command(
@@ -62,19 +63,20 @@ final class NvmePerfCommand implements Runnable {
   private boolean yes;
 
   @Mixin private final Output output = new Output();
+  @Spec private CommandSpec spec;
 
   @Override
   public void run() {
     check();
     NvmeOptions options =
         NvmeOptions.defaults().withCompletion(completion.how).withMaxQueues(queues);
-    try (PciDevice opened = device.open();
-        NvmeController controller = NvmeController.open(opened, options)) {
+    try (HeldDevice held = device.open(spec);
+        NvmeController controller = held.openNvme(options)) {
       NvmeNamespace disk = controller.namespace(namespace.id);
       check(controller, disk);
       NvmeLoad load =
           new NvmeLoad(
-              opened,
+              held,
               controller,
               disk,
               workload,

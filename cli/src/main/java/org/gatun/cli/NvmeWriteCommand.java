@@ -12,11 +12,8 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Optional;
 import java.util.concurrent.Callable;
-import org.gatun.driver.nvme.NvmeController;
 import org.gatun.driver.nvme.NvmeDisk;
-import org.gatun.driver.nvme.NvmeOptions;
 import org.gatun.pci.DmaBuffer;
-import org.gatun.pci.PciDevice;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -29,16 +26,7 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     description = "Writes a file, or standard input, to an NVMe disk. What was there is lost.")
 final class NvmeWriteCommand implements Callable<Integer> {
-  @Mixin private final DeviceOption device = new DeviceOption();
-  @Mixin private final NamespaceOption namespace = new NamespaceOption();
-  @Mixin private final CompletionOption completion = new CompletionOption();
-
-  @Option(
-      names = "--offset",
-      paramLabel = "SIZE",
-      defaultValue = "0",
-      description = "Where to start, in bytes; default: ${DEFAULT-VALUE}.")
-  private ByteSize offset;
+  @Mixin private final NvmeDiskOption diskOption = new NvmeDiskOption();
 
   @Option(
       names = "--length",
@@ -65,32 +53,34 @@ final class NvmeWriteCommand implements Callable<Integer> {
           "this overwrites what is on the disk: say --yes if it may; nothing was written");
     }
     ByteSize wanted = new ByteSize(inputLength());
-    NvmeOptions options = NvmeOptions.defaults().withCompletion(completion.how);
-    try (ReadableByteChannel channel = openSource();
-        PciDevice opened = device.open();
-        NvmeController controller = NvmeController.open(opened, options);
-        NvmeDisk disk = controller.openDisk(namespace.id)) {
-      DiskRange range = DiskRange.of(disk.namespace(), offset, wanted);
-      try (Progress progress = new Progress(spec.commandLine().getErr(), "write", range.length())) {
-        copy(channel, opened, disk, range, progress);
-        disk.flush();
-      }
-      PrintWriter err = spec.commandLine().getErr();
-      err.printf("%d bytes written at offset %d%n", range.length(), range.offset());
+    try (ReadableByteChannel channel = openSource()) {
+      diskOption.open(spec, (held, disk) -> write(channel, held, disk, wanted));
     }
     return ExitCode.OK;
   }
 
+  private void write(ReadableByteChannel channel, HeldDevice held, NvmeDisk disk, ByteSize wanted)
+      throws IOException {
+    DiskRange range = DiskRange.of(disk.namespace(), diskOption.offset, wanted);
+    PrintWriter err = spec.commandLine().getErr();
+    try (Progress progress = new Progress(err, "write", range.length())) {
+      copy(channel, held, disk, range, progress);
+      disk.flush();
+    }
+    err.printf("%d bytes written at offset %d%n", range.length(), range.offset());
+  }
+
   private void copy(
       ReadableByteChannel channel,
-      PciDevice device,
+      HeldDevice held,
       NvmeDisk disk,
       DiskRange range,
       Progress progress)
       throws IOException {
-    try (DmaBuffer buffer = device.dma().allocate(DiskRange.CHUNK, 4096)) {
+    try (DmaBuffer buffer = held.device().dma().allocate(DiskRange.CHUNK, 4096)) {
       ByteBuffer bytes = buffer.segment().asByteBuffer();
       for (DiskRange chunk : range.chunks()) {
+        held.check();
         bytes.clear().limit((int) chunk.length());
         while (bytes.hasRemaining()) {
           if (channel.read(bytes) < 0) {

@@ -34,6 +34,21 @@ class ModulePathIT {
     assertThat(run.status).isZero();
   }
 
+  @Test
+  void printsOneLineWhenAControllerFails() throws Exception {
+    Run run =
+        gatun(
+            List.of(),
+            "nvme",
+            "read",
+            "--device",
+            "simulated:nvme,fault=fatal",
+            "--output",
+            "/dev/null");
+    assertThat(run.err.lines()).singleElement().asString().startsWith("gatun: simulated:nvme,");
+    assertThat(run.status).isEqualTo(ExitCode.FAILED);
+  }
+
   private record Run(int status, String out, String err) {}
 
   private static Run gatun(List<String> options, String... args)

@@ -155,7 +155,7 @@ class WrongInputTest {
     "all-ones, all ones",
     "never-ready, ready",
     "unknown-command-id, not in flight",
-    "fatal, fatal"
+    "fatal, it reported a fatal error"
   })
   void controllerThatMisbehaves(String fault, String mentioned) throws IOException {
     CommandLineRun.of(

@@ -140,18 +140,29 @@ final class DetachWatcher {
     }
   }
 
-  private void requested() {
+  /**
+   * Asks the listeners that were not asked before, on the calling thread.
+   *
+   * @return whether there are any at all
+   */
+  boolean requestBack(Duration deadline) {
     List<DetachListener> toAsk;
     synchronized (listeners) {
       if (listeners.isEmpty()) {
-        LOG.log(
-            Level.WARNING,
-            device
-                + ": the kernel wants it back, and nobody listens: close it, or end this process");
+        return false;
       }
       toAsk = listeners.stream().filter(asked::add).toList();
     }
-    tell(toAsk, listener -> listener.requested(DEADLINE));
+    tell(toAsk, listener -> listener.requested(deadline));
+    return true;
+  }
+
+  private void requested() {
+    if (!requestBack(DEADLINE)) {
+      LOG.log(
+          Level.WARNING,
+          device + ": the kernel wants it back, and nobody listens: close it, or end this process");
+    }
   }
 
   private void failed() {

@@ -1,19 +1,28 @@
 package org.gatun.vfio;
 
 import java.lang.System.Logger.Level;
+import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
  * The devices that are open in this process, to be closed in the right order when the JVM shuts
- * down. There is a shutdown hook as long as there is a device.
+ * down: those whose owner listens are asked for first, so that it can shut them down in its own way
+ * (a disk writes its cache), and taken after a while. There is a shutdown hook as long as there is
+ * a device.
  */
 final class OpenDevices {
   private static final System.Logger LOG = System.getLogger(OpenDevices.class.getName());
   private static final Set<VfioDevice> DEVICES = new HashSet<>();
+
+  /** As long as most disks ask for to shut down, and a little less than containers are given. */
+  private static final Duration GRACE = Duration.ofSeconds(8);
+
   private static @Nullable Thread hook;
   private static boolean shuttingDown;
 
@@ -40,6 +49,7 @@ final class OpenDevices {
   static void remove(VfioDevice device) {
     synchronized (DEVICES) {
       DEVICES.remove(device);
+      DEVICES.notifyAll();
       Thread thread = hook;
       if (DEVICES.isEmpty() && thread != null) {
         try {
@@ -52,12 +62,33 @@ final class OpenDevices {
     }
   }
 
+  /** Waits for owners to close what they were asked for: for as long as they were told. */
+  private static void awaitClosed(List<VfioDevice> asked) {
+    long deadline = System.nanoTime() + GRACE.toNanos();
+    synchronized (DEVICES) {
+      while (!Collections.disjoint(DEVICES, asked)) {
+        long left = deadline - System.nanoTime();
+        if (left <= 0) {
+          LOG.log(Level.WARNING, "owners were asked for their devices, and did not close them");
+          return;
+        }
+        try {
+          TimeUnit.NANOSECONDS.timedWait(DEVICES, left);
+        } catch (InterruptedException e) {
+          Thread.currentThread().interrupt();
+          return;
+        }
+      }
+    }
+  }
+
   private static void closeAll() {
     List<VfioDevice> open;
     synchronized (DEVICES) {
       shuttingDown = true;
       open = new ArrayList<>(DEVICES);
     }
+    awaitClosed(open.stream().filter(device -> device.requestBack(GRACE)).toList());
     for (VfioDevice device : open) {
       try {
         device.close();

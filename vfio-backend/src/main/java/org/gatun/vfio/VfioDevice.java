@@ -208,6 +208,15 @@ final class VfioDevice implements PciDevice {
     watcher.add(listener);
   }
 
+  /**
+   * Asks the owner to close it.
+   *
+   * @return whether anybody listens
+   */
+  boolean requestBack(Duration deadline) {
+    return watcher.requestBack(deadline);
+  }
+
   @Override
   public Usage usage() {
     return tracker.usage(interrupts.enabledCount());

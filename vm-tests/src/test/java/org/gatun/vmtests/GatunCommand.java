@@ -22,6 +22,11 @@ import org.gatun.cli.Gatun;
 record GatunCommand(int exitStatus, String output, String errors) {
   private static final long LIMIT_SECONDS = 300;
 
+  /** Starts it, and leaves it to itself. */
+  static Running start(String... arguments) throws Exception {
+    return Running.start(words(List.of(), arguments));
+  }
+
   /** Runs it. */
   static GatunCommand run(String... arguments) throws Exception {
     return run(words(List.of(), arguments));
@@ -65,23 +70,40 @@ record GatunCommand(int exitStatus, String output, String errors) {
   }
 
   private static GatunCommand run(List<String> words) throws Exception {
-    Path output = Files.createTempFile("gatun", ".out");
-    Path errors = Files.createTempFile("gatun", ".err");
-    try {
+    return Running.start(words).end();
+  }
+
+  /**
+   * One that runs.
+   *
+   * @param output the file that its standard output goes to
+   * @param errors the file that its standard error goes to
+   */
+  record Running(Process process, Path output, Path errors) {
+    private static Running start(List<String> words) throws Exception {
+      Path output = Files.createTempFile("gatun", ".out");
+      Path errors = Files.createTempFile("gatun", ".err");
       Process process =
           new ProcessBuilder(words)
               .redirectInput(new File("/dev/null"))
               .redirectOutput(output.toFile())
               .redirectError(errors.toFile())
               .start();
-      boolean ended = process.waitFor(LIMIT_SECONDS, TimeUnit.SECONDS);
-      process.destroyForcibly();
-      assertThat(ended).as("%s ends", words).isTrue();
-      return new GatunCommand(
-          process.exitValue(), Files.readString(output), Files.readString(errors));
-    } finally {
-      Files.delete(output);
-      Files.delete(errors);
+      return new Running(process, output, errors);
+    }
+
+    /** Waits for its end. */
+    GatunCommand end() throws Exception {
+      try {
+        boolean ended = process.waitFor(LIMIT_SECONDS, TimeUnit.SECONDS);
+        process.destroyForcibly();
+        assertThat(ended).as("%s ends", process.info()).isTrue();
+        return new GatunCommand(
+            process.exitValue(), Files.readString(output), Files.readString(errors));
+      } finally {
+        Files.delete(output);
+        Files.delete(errors);
+      }
     }
   }
 

@@ -49,6 +49,7 @@ class KillDuringIoInVm {
                   () -> {
                     kill(taken, seedOfVictim, life);
                     assertThat(taken.holders()).isEmpty();
+                    taken.checkAtRest();
                     keep(taken, pattern, false);
                   });
             });
@@ -74,6 +75,7 @@ class KillDuringIoInVm {
             .start();
     try (BufferedReader output = victim.inputReader()) {
       assertThat(output.readLine()).isEqualTo(EndlessIo.GOING);
+      taken.markInUse();
       Thread.sleep(life);
       assertThat(victim.isAlive()).as("the victim was at it to the end").isTrue();
     } finally {

@@ -94,8 +94,10 @@ class NvmeInVm {
         .contains("bound to vfio-pci, formerly nvme");
     Path copy = Files.createTempFile("disk", ".img");
     try {
-      GatunCommand.run("nvme", "read", "--device", name, "--output", copy.toString())
-          .expectSuccess();
+      GatunCommand.Running read =
+          GatunCommand.start("nvme", "read", "--device", name, "--output", copy.toString());
+      taken.markInUse();
+      read.end().expectSuccess();
       size = Files.size(copy);
       assertThat(Command.run("sha256sum", copy.toString()).expectSuccess())
           .startsWith(Inside.property(SHA_256 + COMMAND));
@@ -120,6 +122,7 @@ class NvmeInVm {
     } finally {
       Files.delete(copy);
     }
+    taken.checkAtRest();
     assertThat(GatunCommand.run("unbind", address).expectSuccess().output())
         .contains("bound to nvme");
 

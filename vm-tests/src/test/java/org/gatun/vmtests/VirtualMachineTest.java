@@ -18,11 +18,13 @@ class VirtualMachineTest {
   Stream<DynamicNode> machine() throws Exception {
     VmRun run = VmRun.named("machine");
     Path image = DiskImage.blank(run.directory().resolve("disk.img"), 1 << 20);
+    Path other = DiskImage.blank(run.directory().resolve("other.img"), 1 << 20);
     return run.device(new Edu("edu", Place.ROOT_PORT))
         .device(new Edu("root-bus-edu", Place.ROOT_BUS))
         .device(new E1000e("network", Place.ROOT_PORT))
         .device(new Nvme("disk", Place.ROOT_PORT, List.of(new Namespace(image, 512))))
-        .tests(MachineInVm.class)
+        .device(new Nvme("root-bus-disk", Place.ROOT_BUS, List.of(new Namespace(other, 512))))
+        .tests(MachineInVm.class, VfioDevicesInVm.class)
         .run();
   }
 }

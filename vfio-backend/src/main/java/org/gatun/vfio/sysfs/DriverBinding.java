@@ -75,7 +75,12 @@ public final class DriverBinding {
     SysfsDevice device = device(address);
     Optional<String> driver = device.driver();
     if (driver.filter(IommuGroup::isVfioDriver).isPresent()) {
-      return journal.read(address).flatMap(DriverJournal.Entry::driver);
+      Optional<DriverJournal.Entry> former = journal.read(address);
+      if (former.isPresent() && !isOverridden(device)) {
+        // A restore was killed half way: without the override, a probe could take the device.
+        write(address, device.directory().resolve("driver_override"), VFIO_PCI);
+      }
+      return former.flatMap(DriverJournal.Entry::driver);
     }
     if (!device.isEndpoint()) {
       throw unavailable(address, "it is a bridge, or its config space can't be read", null, null);

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -25,6 +26,9 @@ final class DriverJournal {
 
   private static final String DRIVER = "driver=";
   private static final String OVERRIDE = "driver_override=";
+
+  /** How the name of an entry ends that is still being written. */
+  private static final String DRAFT = ".new";
 
   private final Path directory;
 
@@ -63,7 +67,7 @@ final class DriverJournal {
       Files.createDirectories(directory);
       // Who may look at a device may know its former driver; a temporary file is for its owner.
       Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwxr-xr-x"));
-      Path draft = Files.createTempFile(directory, address + ".", ".new");
+      Path draft = Files.createTempFile(directory, address + ".", DRAFT);
       try {
         Files.setPosixFilePermissions(draft, PosixFilePermissions.fromString("rw-r--r--"));
         try (FileChannel channel = FileChannel.open(draft, StandardOpenOption.WRITE)) {
@@ -86,11 +90,19 @@ final class DriverJournal {
     }
   }
 
-  /** Removes the entry of a device, if there is one. */
+  /** Removes the entry of a device, if there is one, and what a writer that was killed has left. */
   void remove(PciAddress address) {
     Path file = file(address);
     try {
       Files.deleteIfExists(file);
+      if (Files.isDirectory(directory)) {
+        try (DirectoryStream<Path> drafts =
+            Files.newDirectoryStream(directory, address + ".*" + DRAFT)) {
+          for (Path draft : drafts) {
+            Files.deleteIfExists(draft);
+          }
+        }
+      }
     } catch (IOException e) {
       throw failed(address, "remove", file, e);
     }

@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.assertj.core.api.AbstractThrowableAssert;
@@ -80,6 +81,8 @@ class DriverBindingTest {
         killed += killed(restore, steps);
         next.accept(newProcess());
         assertThat(machine.driverOf(TEXT)).contains(binds ? "vfio-pci" : "nvme");
+        assertThat(machine.sysfs().device(ADDRESS).orElseThrow().driverOverride())
+            .isEqualTo(binds ? Optional.of("vfio-pci") : Optional.empty());
 
         assertThat(newProcess().restore(ADDRESS)).contains("nvme");
         assertThat(journal).isEmptyDirectory();
@@ -100,6 +103,17 @@ class DriverBindingTest {
     assertThat(newProcess().restore(ADDRESS)).contains("nvme");
 
     assertThat(machine.sysfs().device(ADDRESS).orElseThrow().driverOverride()).isEmpty();
+    assertThat(journal).isEmptyDirectory();
+  }
+
+  @Test
+  void whatAKilledWriterLeavesInTheJournalIsRemoved() throws IOException {
+    machine.device(TEXT, "nvme", 7);
+    binding.bind(ADDRESS);
+    Files.createFile(journal.resolve(TEXT + ".123.new"));
+
+    newProcess().restore(ADDRESS);
+
     assertThat(journal).isEmptyDirectory();
   }
 

@@ -54,7 +54,7 @@ final class PciLayout {
       case Edu _ -> argument("-device", "edu,id=%s,%s".formatted(id, where));
       case E1000e _ -> argument("-device", "e1000e,id=%s,romfile=,%s".formatted(id, where));
       case Nvme nvme -> {
-        argument("-device", "nvme,id=%s,serial=%1$s,%s".formatted(id, where));
+        argument("-device", "nvme,id=%s,serial=%1$s,mdts=%d,%s".formatted(id, nvme.mdts(), where));
         for (int i = 0; i < nvme.namespaces().size(); i++) {
           addNamespace(id, i + 1, nvme.namespaces().get(i));
         }
@@ -90,10 +90,11 @@ final class PciLayout {
   private void addNamespace(String controller, int nsid, Namespace namespace) {
     String drive = controller + "-drive" + nsid;
     // cache=unsafe: a flush need not reach the host's disk; the image is read after QEMU ended,
-    // through the page cache.
+    // through the page cache. discard=unmap: what is deallocated is a hole in the image, and no
+    // more what it was.
     argument(
         "-drive",
-        "if=none,format=raw,cache=unsafe,id=%s,file=%s"
+        "if=none,format=raw,cache=unsafe,discard=unmap,id=%s,file=%s"
             .formatted(drive, quoted(namespace.image())));
     argument(
         "-device",

@@ -26,10 +26,22 @@ public sealed interface TestDevice {
   /** Intel's 82574L network card, 8086:10d3. */
   record E1000e(String id, Place place) implements TestDevice {}
 
-  /** An NVMe controller; its serial number is its id. Namespaces are numbered from 1. */
-  record Nvme(String id, Place place, List<Namespace> namespaces) implements TestDevice {
+  /**
+   * An NVMe controller; its serial number is its id. Namespaces are numbered from 1.
+   *
+   * @param mdts the longest transfer of a command is 4 KiB &lt;&lt; mdts. QEMU takes 1024 pages at
+   *     most: 10
+   */
+  record Nvme(String id, Place place, List<Namespace> namespaces, int mdts) implements TestDevice {
+    private static final int QEMUS_MDTS = 7;
+
     public Nvme {
       namespaces = List.copyOf(namespaces);
+    }
+
+    /** One with transfers of 512 KiB at most, QEMU's default. */
+    public Nvme(String id, Place place, List<Namespace> namespaces) {
+      this(id, place, namespaces, QEMUS_MDTS);
     }
   }
 

@@ -27,7 +27,9 @@ public final class VirtualMachine {
       // panic=-1 with -no-reboot: QEMU ends at a panic. An oops is never a pass, so it is a panic.
       // The mitigations guard nobody here, and cost a tenth of the time.
       "console=ttyS0 quiet panic=-1 oops=panic mitigations=off no_timer_check log_buf_len=1M"
-          + " intel_iommu=on";
+          + " intel_iommu=on"
+          // Tests look past VFIO into a BAR that is in use.
+          + " iomem=relaxed";
 
   private final Host host;
   private final Path directory;

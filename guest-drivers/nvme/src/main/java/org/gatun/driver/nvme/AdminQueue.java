@@ -138,6 +138,7 @@ final class AdminQueue implements AutoCloseable {
    *
    * @return dword 0 of the completion
    * @throws NvmeStatusException if the command fails
+   * @throws NvmeFatalStatusException if the controller reports a fatal error instead
    * @throws DeviceTimeoutException if it is not complete in time: then the queue is of no use
    *     before the next {@link #enable}
    */
@@ -157,7 +158,7 @@ final class AdminQueue implements AutoCloseable {
         NvmeRegisters.submissionTailDoorbell(0, stride) - NvmeRegisters.DOORBELLS, tail);
 
     long completion = COMPLETIONS + (long) head * CompletionEntry.SIZE;
-    if (!Patience.await(time, timeout, () -> isComplete(completion))) {
+    if (!Patience.await(time, timeout, () -> isComplete(completion, opcode))) {
       throw new DeviceTimeoutException(
           name,
           "%s was not completed within %d ms (CSTS %#x)"
@@ -198,12 +199,12 @@ final class AdminQueue implements AutoCloseable {
     return result;
   }
 
-  private boolean isComplete(long completion) {
+  private boolean isComplete(long completion, int opcode) {
     if (CompletionEntry.phase(memory.getIntAcquire(completion + CompletionEntry.DWORD3)) == phase) {
       return true;
     }
-    // Throws for a controller that is gone: that need not wait for the time-out.
-    registers.status();
+    // Throws for a controller that is gone or has given up: that need not wait for the time-out.
+    registers.soundStatus(AdminOpcode.name(opcode));
     return false;
   }
 

@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 import org.gatun.pci.DeviceGoneException;
@@ -14,12 +15,15 @@ import org.gatun.pci.DeviceTimeoutException;
 import org.gatun.pci.Mmio;
 import org.gatun.pci.PciDevice;
 import org.gatun.pci.PciException;
+import org.gatun.specs.nvme.AdminOpcode;
 import org.gatun.specs.nvme.Cns;
 import org.gatun.specs.nvme.Csts;
 import org.gatun.specs.nvme.IdentifyController;
 import org.gatun.specs.nvme.IdentifyNamespace;
 import org.gatun.specs.nvme.NamespaceList;
+import org.gatun.specs.nvme.NvmeStatus;
 import org.gatun.specs.nvme.SubmissionEntry;
+import org.gatun.specs.nvme.Version;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -66,6 +70,7 @@ public final class NvmeController implements AutoCloseable {
   private volatile int epoch;
 
   private volatile int resets;
+  private volatile @Nullable String lastReset;
   private volatile @Nullable PciException failure;
 
   /** Takes over what {@link #open} has brought up, and looks at what is there. */
@@ -100,6 +105,7 @@ public final class NvmeController implements AutoCloseable {
    * @throws DeviceProtocolException if the device is no NVMe controller, answers all ones, or
    *     breaks the protocol
    * @throws DeviceTimeoutException if it does not become ready in the time that it asks for itself
+   * @throws NvmeFatalStatusException if it reports a fatal error
    * @throws PciException if it is of a kind that this driver can't drive
    */
   public static NvmeController open(PciDevice device, NvmeOptions options) {
@@ -193,9 +199,17 @@ public final class NvmeController implements AutoCloseable {
     return Math.min(registers.maxQueueEntries() - 1, SubmissionEntry.MAX_COMMAND_ID);
   }
 
-  /** How often the controller was reset because a command was not completed in time. */
+  /**
+   * How often the controller was reset, because a command was not completed in time or because it
+   * reported a fatal error.
+   */
   public int resets() {
     return resets;
+  }
+
+  /** Why the controller was reset the last time, for people; empty if it never was. */
+  public Optional<String> lastReset() {
+    return Optional.ofNullable(lastReset);
   }
 
   /** Creates a queue pair for the calling thread, with the depth and completion of the options. */
@@ -265,6 +279,7 @@ public final class NvmeController implements AutoCloseable {
    *
    * @throws DeviceTimeoutException if the shutdown is not complete in time; all is given back even
    *     so
+   * @throws NvmeFatalStatusException if the controller reports a fatal error meanwhile; likewise
    */
   @Override
   public synchronized void close() {
@@ -388,6 +403,36 @@ public final class NvmeController implements AutoCloseable {
     }
   }
 
+  /**
+   * Looks whether the controller is still at work, for a queue pair that has waited a while: one
+   * that has given up (CSTS.CFS) or is gone never completes a command. Takes no lock if it is.
+   */
+  void checkAtWork(int pairEpoch) {
+    int csts;
+    try {
+      csts = registers.status();
+    } catch (DeviceGoneException e) {
+      lost(pairEpoch, e);
+      return;
+    }
+    if (isAtWork(csts)) {
+      return;
+    }
+    synchronized (this) {
+      // Not if somebody was resetting or closing it just then.
+      if (epoch == pairEpoch && failure == null) {
+        reset(whyNotAtWork(csts));
+      }
+    }
+  }
+
+  /** A register could not be accessed: unless that is because of a close or a reset, it is gone. */
+  synchronized void lost(int pairEpoch, DeviceGoneException cause) {
+    if (epoch == pairEpoch && failure == null) {
+      fail(cause);
+    }
+  }
+
   /** Asks for a command to be aborted, which was not completed in time. */
   synchronized void abort(NvmeQueuePair pair, int pairEpoch, int commandId) {
     if (epoch != pairEpoch || failure != null) {
@@ -401,8 +446,8 @@ public final class NvmeController implements AutoCloseable {
       fail(e);
       return;
     }
-    if (Csts.cfs(csts) || !Csts.rdy(csts)) {
-      reset(command + " was not completed in time, and CSTS is 0x" + Integer.toHexString(csts));
+    if (!isAtWork(csts)) {
+      reset(whyNotAtWork(csts));
       return;
     }
     LOGGER.log(Level.WARNING, "{0}: {1} was not completed in time: aborting it", name(), command);
@@ -411,7 +456,7 @@ public final class NvmeController implements AutoCloseable {
     } catch (NvmeStatusException e) {
       // It may be complete by now; if it is not, the next time-out resets the controller.
       LOGGER.log(Level.WARNING, e.getMessage());
-    } catch (DeviceTimeoutException e) {
+    } catch (DeviceTimeoutException | NvmeFatalStatusException e) {
       reset(command + " was not completed in time, nor was Abort");
     } catch (PciException e) {
       fail(e);
@@ -449,6 +494,7 @@ public final class NvmeController implements AutoCloseable {
   /** Controller Reset (Base 3.7.2). Owners find their queues gone when they poll next. */
   private synchronized void reset(String why) {
     LOGGER.log(Level.WARNING, "{0}: resetting the controller: {1}", name(), why);
+    lastReset = why;
     try {
       registers.disable();
       // From here on the controller uses no memory: commands in flight may be completed as aborted.
@@ -465,7 +511,7 @@ public final class NvmeController implements AutoCloseable {
   private void runAdmin(Runnable commands) {
     try {
       commands.run();
-    } catch (DeviceTimeoutException e) {
+    } catch (DeviceTimeoutException | NvmeFatalStatusException e) {
       reset(String.valueOf(e.getMessage()));
       throw e;
     } catch (DeviceProtocolException | DeviceGoneException e) {
@@ -484,6 +530,15 @@ public final class NvmeController implements AutoCloseable {
       reset(String.valueOf(e.getMessage()));
       throw e;
     }
+  }
+
+  private static boolean isAtWork(int csts) {
+    return Csts.rdy(csts) && !Csts.cfs(csts);
+  }
+
+  private static String whyNotAtWork(int csts) {
+    return "it %s (CSTS %#x)"
+        .formatted(Csts.cfs(csts) ? "reported a fatal error" : "was no longer ready", csts);
   }
 
   private void checkUsable(String operation) {
@@ -540,8 +595,57 @@ public final class NvmeController implements AutoCloseable {
     }
   }
 
-  /** The active namespaces, a list of up to 1024 after the other (Base 5.17.2.3). */
+  /**
+   * The active namespaces: from their list, or, with a controller of before NVMe 1.1, which has
+   * none, by asking for each.
+   */
   private void identifyNamespaces() {
+    if (Version.isAtLeast(registers.version(), Version.V1_1)) {
+      try {
+        identifyListedNamespaces();
+        return;
+      } catch (NvmeStatusException e) {
+        if (e.opcode() != AdminOpcode.IDENTIFY
+            || !e.status().equals(Optional.of(NvmeStatus.INVALID_FIELD_IN_COMMAND))
+            || !namespaces.isEmpty()
+            || !refused.isEmpty()) {
+          throw e;
+        }
+        LOGGER.log(Level.DEBUG, "{0}: has no list of its active namespaces", name());
+      }
+    }
+    identifyEachNamespace();
+  }
+
+  /**
+   * Asks for namespaces 1 to NN, of which those that are not active read as zero (NVMe 1.0, 5.11).
+   */
+  private void identifyEachNamespace() {
+    long highest = identity.numberOfNamespaces();
+    if (highest > MAX_NAMESPACES) {
+      LOGGER.log(
+          Level.WARNING,
+          "{0}: NN is {1}, and only namespaces 1 to {2} are looked at",
+          name(),
+          Long.toString(highest),
+          MAX_NAMESPACES);
+    }
+    for (int id = 1; id <= Math.min(highest, MAX_NAMESPACES); id++) {
+      IdentifyNamespace answer;
+      try {
+        answer = new IdentifyNamespace(admin.identify(Cns.NAMESPACE, id));
+      } catch (NvmeStatusException e) {
+        LOGGER.log(Level.DEBUG, e.getMessage());
+        continue;
+      }
+      if (answer.size() != 0) {
+        addNamespace(id, answer);
+      }
+    }
+  }
+
+  /** A list of up to 1024 after the other (Base 5.17.2.3). */
+  private void identifyListedNamespaces() {
     int last = 0;
     int found = 0;
     NamespaceList list;
@@ -563,13 +667,12 @@ public final class NvmeController implements AutoCloseable {
               Level.WARNING, "{0}: only {1} namespaces are looked at", name(), MAX_NAMESPACES);
           return;
         }
-        addNamespace(id);
+        addNamespace(id, new IdentifyNamespace(admin.identify(Cns.NAMESPACE, id)));
       }
     } while (list.count() == NamespaceList.MAX_ENTRIES);
   }
 
-  private void addNamespace(int id) {
-    IdentifyNamespace answer = new IdentifyNamespace(admin.identify(Cns.NAMESPACE, id));
+  private void addNamespace(int id, IdentifyNamespace answer) {
     NvmeNamespace.refusal(answer, maxTransferBytes)
         .ifPresentOrElse(
             reason -> {

@@ -2,6 +2,7 @@ package org.gatun.driver.nvme;
 
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
+import java.util.Optional;
 import org.gatun.pci.DeviceGoneException;
 import org.gatun.pci.DeviceProtocolException;
 import org.gatun.pci.DmaBuffer;
@@ -292,8 +293,15 @@ public final class NvmeDisk implements AutoCloseable {
         }
       }
       if (failure != 0) {
+        boolean byUs =
+            NvmeStatus.of(failure).equals(Optional.of(NvmeStatus.COMMAND_ABORTED_BY_HOST));
         throw NvmeStatusException.ofIo(
-            controller.name(), opcode, failure, namespace.id(), failedLba);
+            controller.name(),
+            opcode,
+            failure,
+            namespace.id(),
+            failedLba,
+            byUs ? controller.lastReset() : Optional.empty());
       }
     }
 

@@ -30,7 +30,9 @@ import org.jspecify.annotations.Nullable;
  * time runs all the same.
  *
  * <p>Time-outs are looked at every 1024 polls, and while {@link #await} has nothing to do: who
- * stops polling hears of none. What follows one is told in the package's description.
+ * stops polling hears of none. So is, when commands are in flight and none is completed for 10 ms,
+ * whether the controller is still there and at work. What follows is told in the package's
+ * description.
  *
  * <p>A controller that completes a command that is not in flight, or moves the head out of the
  * queue, has failed: poll throws {@link DeviceProtocolException}, and whatever was in flight is
@@ -42,7 +44,14 @@ public final class NvmeQueuePair implements AutoCloseable {
   private static final int POLLS_PER_CHECK = 1024;
 
   private static final int POLLS_PER_CLOCK = 64;
-  private static final Duration WAIT_SLICE = Duration.ofMillis(500);
+
+  /** A wait for an interrupt looks up that often: at first, and, twice as long each time, later. */
+  private static final Duration FIRST_LOOK = Duration.ofMillis(10);
+
+  private static final Duration LOOK = Duration.ofMillis(100);
+
+  /** With nothing completed for that long, CSTS is looked at. */
+  private static final long QUIET_NANOS = FIRST_LOOK.toNanos();
 
   private static final byte NEW = 0;
   private static final byte TIMED = 1;
@@ -55,7 +64,8 @@ public final class NvmeQueuePair implements AutoCloseable {
   private final @Nullable InterruptLine line;
   private final TimeSource time;
   private final long timeoutNanos;
-  private final Duration waitSlice;
+  private final Duration firstLook;
+  private final Duration look;
 
   private final Mmio doorbells;
   private final long tailDoorbell;
@@ -100,6 +110,14 @@ public final class NvmeQueuePair implements AutoCloseable {
   private int epoch;
 
   private int polls;
+
+  /**
+   * Where the completion queue was at the last look, and when CSTS is to be read if it still is: or
+   * is again, whole rounds later, which costs a read in vain.
+   */
+  private long seenHead;
+
+  private long quietDeadline;
   private boolean closed;
 
   NvmeQueuePair(
@@ -116,8 +134,8 @@ public final class NvmeQueuePair implements AutoCloseable {
     this.line = line;
     this.time = options.time();
     this.timeoutNanos = TimeSource.saturatedNanos(options.commandTimeout());
-    this.waitSlice =
-        options.commandTimeout().compareTo(WAIT_SLICE) < 0 ? options.commandTimeout() : WAIT_SLICE;
+    this.firstLook = shorter(FIRST_LOOK, options.commandTimeout());
+    this.look = shorter(LOOK, options.commandTimeout());
     this.doorbells = controller.doorbells();
     int stride = controller.registers().doorbellStride();
     this.tailDoorbell = NvmeRegisters.submissionTailDoorbell(id, stride) - NvmeRegisters.DOORBELLS;
@@ -493,24 +511,63 @@ public final class NvmeQueuePair implements AutoCloseable {
       return done;
     }
     long deadline = time.nanoTime() + TimeSource.saturatedNanos(limit);
+    Duration slice = firstLook;
     while (true) {
-      interrupts.rearm();
+      rearm(interrupts);
       done = poll();
       long left = deadline - time.nanoTime();
       if (done > 0 || left <= 0 || Thread.currentThread().isInterrupted()) {
         return done;
       }
-      interrupts.await(left < waitSlice.toNanos() ? Duration.ofNanos(left) : waitSlice);
+      sleep(interrupts, shorter(slice, Duration.ofNanos(left)));
       done = poll();
       if (done > 0) {
         return done;
       }
       checkDeadlines();
+      slice = shorter(slice.multipliedBy(2), look);
     }
   }
 
+  // A device that was unplugged, or closed by another thread, throws here: then the poll that comes
+  // next completes what is in flight, and throws.
+
+  private void rearm(InterruptLine interrupts) {
+    try {
+      interrupts.rearm();
+    } catch (DeviceGoneException e) {
+      controller.lost(epoch, e);
+    }
+  }
+
+  private void sleep(InterruptLine interrupts, Duration limit) {
+    try {
+      interrupts.await(limit);
+    } catch (DeviceGoneException e) {
+      controller.lost(epoch, e);
+    }
+  }
+
+  private static Duration shorter(Duration a, Duration b) {
+    return a.compareTo(b) < 0 ? a : b;
+  }
+
   private void checkDeadlines() {
+    if (inFlight() == 0) {
+      return;
+    }
     long now = time.nanoTime();
+    if (head != seenHead) {
+      seenHead = head;
+      quietDeadline = now + QUIET_NANOS;
+    } else if (now - quietDeadline >= 0) {
+      quietDeadline = now + QUIET_NANOS;
+      controller.checkAtWork(epoch);
+      if (epoch != controller.epoch()) {
+        // The next poll recovers: callbacks are called from there only.
+        return;
+      }
+    }
     for (int slot = 0; slot < depth; slot++) {
       if (callbacks[slot] == null) {
         continue;

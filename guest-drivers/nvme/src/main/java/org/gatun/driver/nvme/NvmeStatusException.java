@@ -6,6 +6,7 @@ import org.gatun.pci.PciException;
 import org.gatun.specs.nvme.AdminOpcode;
 import org.gatun.specs.nvme.NvmOpcode;
 import org.gatun.specs.nvme.NvmeStatus;
+import org.jspecify.annotations.Nullable;
 
 /** A controller completed a command with an error. */
 public final class NvmeStatusException extends PciException {
@@ -17,8 +18,14 @@ public final class NvmeStatusException extends PciException {
   private final long lba;
 
   private NvmeStatusException(
-      DeviceName device, String command, int opcode, int status, int namespaceId, long lba) {
-    super(device, command + ": " + NvmeStatus.describe(status), null, null);
+      DeviceName device,
+      String problem,
+      @Nullable String remedy,
+      int opcode,
+      int status,
+      int namespaceId,
+      long lba) {
+    super(device, problem, remedy, null);
     this.opcode = opcode;
     this.status = status;
     this.namespaceId = namespaceId;
@@ -28,15 +35,40 @@ public final class NvmeStatusException extends PciException {
   static NvmeStatusException ofAdmin(DeviceName device, int opcode, int status, int namespaceId) {
     String of = namespaceId == 0 ? "" : " of namespace " + Integer.toUnsignedString(namespaceId);
     return new NvmeStatusException(
-        device, AdminOpcode.name(opcode) + of, opcode, status, namespaceId, -1);
+        device,
+        AdminOpcode.name(opcode) + of + ": " + NvmeStatus.describe(status),
+        null,
+        opcode,
+        status,
+        namespaceId,
+        -1);
   }
 
+  /**
+   * @param reset why the driver has reset the controller; empty if that is not why the command
+   *     failed
+   */
   static NvmeStatusException ofIo(
-      DeviceName device, int opcode, int status, int namespaceId, long lba) {
-    String command =
-        NvmOpcode.name(opcode) + " on namespace " + Integer.toUnsignedString(namespaceId);
+      DeviceName device,
+      int opcode,
+      int status,
+      int namespaceId,
+      long lba,
+      Optional<String> reset) {
     return new NvmeStatusException(
-        device, lba < 0 ? command : command + " at LBA " + lba, opcode, status, namespaceId, lba);
+        device,
+        "%s on namespace %s%s: %s%s"
+            .formatted(
+                NvmOpcode.name(opcode),
+                Integer.toUnsignedString(namespaceId),
+                lba < 0 ? "" : " at LBA " + lba,
+                NvmeStatus.describe(status),
+                reset.map(why -> ": the controller was reset: " + why).orElse("")),
+        reset.isPresent() ? "try again: the command may have taken effect, or not" : null,
+        opcode,
+        status,
+        namespaceId,
+        lba);
   }
 
   /** The opcode of the command. */

@@ -113,6 +113,11 @@ final class Registers implements AutoCloseable {
     return Cap.maxQueueEntries(cap);
   }
 
+  /** VS, for {@link org.gatun.specs.nvme.Version}. */
+  int version() {
+    return mmio.read32(NvmeRegisters.VS);
+  }
+
   /** CAP.DSTRD. */
   int doorbellStride() {
     return Cap.dstrd(cap);
@@ -201,20 +206,7 @@ final class Registers implements AutoCloseable {
     cc = Cc.withIocqes(cc, CompletionEntry.SIZE_LOG2);
     mmio.write32(NvmeRegisters.CC, Cc.withEn(cc, true));
     Duration limit = readyTimeout();
-    if (!Patience.await(
-        time,
-        limit,
-        () -> {
-          int csts = status();
-          if (Csts.cfs(csts)) {
-            throw new DeviceProtocolException(
-                name,
-                "the controller reports a fatal error when enabled (CSTS %#x)".formatted(csts),
-                "reset the device",
-                null);
-          }
-          return Csts.rdy(csts);
-        })) {
+    if (!Patience.await(time, limit, () -> Csts.rdy(soundStatus("enabling the controller")))) {
       throw readyTimeout("the controller never became ready", limit);
     }
   }
@@ -223,7 +215,10 @@ final class Registers implements AutoCloseable {
   void shutDown(Duration limit) {
     int cc = mmio.read32(NvmeRegisters.CC);
     mmio.write32(NvmeRegisters.CC, Cc.withShn(cc, Cc.SHN_NORMAL));
-    if (!Patience.await(time, limit, () -> Csts.shst(status()) == Csts.SHST_COMPLETE)) {
+    if (!Patience.await(
+        time,
+        limit,
+        () -> Csts.shst(soundStatus("shutting the controller down")) == Csts.SHST_COMPLETE)) {
       throw new DeviceTimeoutException(
           name,
           "shutdown was not complete after %d ms (CSTS %#x)".formatted(limit.toMillis(), status()),
@@ -241,6 +236,20 @@ final class Registers implements AutoCloseable {
     int csts = mmio.read32(NvmeRegisters.CSTS);
     if (Csts.isGone(csts)) {
       throw new DeviceGoneException(name, "reading CSTS, which answers all ones", null);
+    }
+    return csts;
+  }
+
+  /**
+   * CSTS of a controller that has to do something.
+   *
+   * @throws NvmeFatalStatusException if it will not, because of a fatal error (CSTS.CFS)
+   * @throws DeviceGoneException if it reads all ones
+   */
+  int soundStatus(String during) {
+    int csts = status();
+    if (Csts.cfs(csts)) {
+      throw new NvmeFatalStatusException(name, during, csts);
     }
     return csts;
   }

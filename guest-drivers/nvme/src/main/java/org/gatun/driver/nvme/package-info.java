@@ -8,7 +8,8 @@
  *
  * <p><b>Time-outs.</b> A command that is not completed within {@link
  * org.gatun.driver.nvme.NvmeOptions#commandTimeout} is aborted; if the controller has not completed
- * it after the same time again, or does not answer the Abort, the controller is reset. A reset
+ * it after the same time again, or does not answer the Abort, the controller is reset. So it is, at
+ * once, when it reports a fatal error (CSTS.CFS, Base 9.5): who waits looks at that. A reset
  * completes all commands in flight, on all queue pairs, with {@code Command Aborted By Host}: each
  * on the thread that owns the queue pair, when that polls next, and never before the controller has
  * stopped using their memory. Whether they took effect is unknown. The queue pairs then go on

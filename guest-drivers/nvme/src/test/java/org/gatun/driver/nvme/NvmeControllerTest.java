@@ -20,11 +20,16 @@ import org.gatun.pci.DmaSpace;
 import org.gatun.pci.PciDevice;
 import org.gatun.pci.PciException;
 import org.gatun.pci.config.PciClass;
+import org.gatun.specs.nvme.AdminCommand;
 import org.gatun.specs.nvme.AdminOpcode;
 import org.gatun.specs.nvme.Cap;
+import org.gatun.specs.nvme.Cns;
 import org.gatun.specs.nvme.IdentifyController;
 import org.gatun.specs.nvme.NvmeStatus;
+import org.gatun.specs.nvme.Version;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Bring-up and shutdown, of sound controllers and of others. */
 class NvmeControllerTest {
@@ -144,10 +149,10 @@ class NvmeControllerTest {
   @Test
   void reportsAFatalErrorAtOnce() {
     refuses(
-        DeviceProtocolException.class,
+        NvmeFatalStatusException.class,
         model -> model.fatalWhenEnabled = true,
-        "simulated:nvme: the controller reports a fatal error when enabled (CSTS 0x3);"
-            + " reset the device");
+        "simulated:nvme: enabling the controller: the controller reports a fatal error (CSTS 0x3);"
+            + " reset the device, or turn it off and on");
   }
 
   @Test
@@ -311,6 +316,98 @@ class NvmeControllerTest {
   }
 
   @Test
+  void anAdminCommandDoesNotWaitForAControllerThatReportsAFatalError() {
+    try (Rig rig = new Rig()) {
+      rig.options = rig.options.withCommandTimeout(Duration.ofSeconds(30));
+      rig.model.script = _ -> rig.model.failFatally();
+      long before = rig.bus.time().nanoTime();
+      assertThatExceptionOfType(NvmeFatalStatusException.class)
+          .isThrownBy(rig::open)
+          .withMessage(
+              "simulated:nvme: Identify: the controller reports a fatal error (CSTS 0x3);"
+                  + " reset the device, or turn it off and on");
+      assertThat(Duration.ofNanos(rig.bus.time().nanoTime() - before))
+          .isLessThan(Duration.ofMillis(50));
+      assertThat(rig.device.usage()).isEqualTo(PciDevice.Usage.NONE);
+    }
+  }
+
+  @Test
+  void aFatalErrorDuringAnAdminCommandResetsTheController() {
+    try (Rig rig = new Rig();
+        NvmeController controller = rig.open()) {
+      rig.model.script =
+          _ -> {
+            rig.model.script = ScriptedNvme.SOUND;
+            rig.model.failFatally();
+          };
+      assertThatExceptionOfType(NvmeFatalStatusException.class)
+          .isThrownBy(controller::createQueuePair);
+      assertThat(controller.resets()).isEqualTo(1);
+      controller.createQueuePair().close();
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"0x10000, true", "0x10000, false", "0x10400, true"})
+  void asksForEachNamespaceWhereThereIsNoListOfThem(String version, boolean lacksList) {
+    try (Rig rig =
+            new Rig(
+                model -> {
+                  model.version = Integer.decode(version);
+                  model.lacksNamespaceList = lacksList;
+                  model.identity.setNumberOfNamespaces(5);
+                  model.addNamespace(2, 64, 9, 0);
+                  model.addNamespace(4, 64, 9, 8);
+                  model.addNamespace(5, 64, 12, 0);
+                });
+        NvmeController controller = rig.open()) {
+      assertThat(controller.namespaces()).extracting(NvmeNamespace::id).containsExactly(2, 5);
+      assertThatExceptionOfType(PciException.class)
+          .isThrownBy(() -> controller.namespace(4))
+          .withMessageContaining("8 bytes of metadata");
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> controller.namespace(1))
+          .withMessage("simulated:nvme: no namespace 1; active are: 2, 5");
+    }
+  }
+
+  @Test
+  void doesNotAskForFourBillionNamespaces() {
+    try (Rig rig =
+            new Rig(
+                model -> {
+                  model.version = Version.V1_0;
+                  model.identity.setNumberOfNamespaces(0xffff_ffffL);
+                  model.addNamespace(1, 64, 9, 0);
+                  model.addNamespace(4096, 64, 9, 0);
+                  model.addNamespace(4097, 64, 9, 0);
+                });
+        NvmeController controller = rig.open()) {
+      assertThat(controller.namespaces()).extracting(NvmeNamespace::id).containsExactly(1, 4096);
+      assertThat(rig.model.log).filteredOn("Identify"::equals).hasSize(1 + 4096);
+    }
+  }
+
+  @Test
+  void aListThatFailsInAnotherWayIsAnError() {
+    try (Rig rig = new Rig()) {
+      rig.model.script =
+          command -> {
+            if (command.opcode == AdminOpcode.IDENTIFY
+                && AdminCommand.cns(command.dword10) == Cns.ACTIVE_NAMESPACE_LIST) {
+              command.complete(NvmeStatus.INTERNAL_ERROR);
+            } else {
+              command.execute();
+            }
+          };
+      assertThatExceptionOfType(NvmeStatusException.class)
+          .isThrownBy(rig::open)
+          .withMessageContaining("Internal Error");
+    }
+  }
+
+  @Test
   void refusesAnAdminCompletionForAnotherCommand() {
     try (Rig rig = new Rig()) {
       rig.model.script = command -> rig.model.post(0, 0, 1, command.id + 1, 0);
@@ -351,6 +448,21 @@ class NvmeControllerTest {
               "simulated:nvme: shutdown was not complete after 5000 ms (CSTS 0x1);"
                   + " data in the controller's cache may be lost");
       assertThat(rig.model.isEnabled()).isFalse();
+    }
+  }
+
+  @Test
+  void closingDoesNotWaitForAControllerThatReportsAFatalError() {
+    try (Rig rig = new Rig()) {
+      rig.model.neverShutDown = true;
+      NvmeController controller = rig.open();
+      rig.model.failFatally();
+      long before = rig.bus.time().nanoTime();
+      assertThatExceptionOfType(NvmeFatalStatusException.class)
+          .isThrownBy(controller::close)
+          .withMessageContaining("shutting the controller down: the controller reports a fatal");
+      assertThat(Duration.ofNanos(rig.bus.time().nanoTime() - before))
+          .isLessThan(Duration.ofMillis(20));
     }
   }
 

@@ -12,7 +12,6 @@ import java.util.Arrays;
 import java.util.Random;
 import org.gatun.pci.DmaBuffer;
 import org.gatun.pci.PciDevice;
-import org.gatun.pci.PciException;
 import org.gatun.simulated.NvmeFault;
 import org.gatun.simulated.NvmeModel;
 import org.gatun.simulated.SimulatedBus;
@@ -294,8 +293,12 @@ class NvmeDiskTest {
   @Test
   void resetsAControllerThatReportsAFatalError() {
     try (Setup setup = new Setup(model().fault(NvmeFault.FATAL).faultAfter(3), options())) {
-      assertThatExceptionOfType(PciException.class)
-          .isThrownBy(() -> setup.disk.write(0, new byte[4 * MIB]));
+      assertThatExceptionOfType(NvmeStatusException.class)
+          .isThrownBy(() -> setup.disk.write(0, new byte[4 * MIB]))
+          .withMessage(
+              "simulated:nvme: Write on namespace 1 at LBA 768: Command Aborted By Host (SCT 3h, SC"
+                  + " 71h): the controller was reset: it reported a fatal error (CSTS 0x3);"
+                  + " try again: the command may have taken effect, or not");
       assertThat(setup.controller.resets()).isEqualTo(1);
     }
   }

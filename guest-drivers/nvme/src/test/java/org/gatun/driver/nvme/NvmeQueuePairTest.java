@@ -22,6 +22,7 @@ import org.gatun.specs.nvme.NvmeStatus;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Commands and completions, right and wrong, against a scripted controller. */
@@ -462,6 +463,83 @@ class NvmeQueuePairTest {
     rig.model.allOnes = true;
     assertThatExceptionOfType(DeviceGoneException.class).isThrownBy(() -> rig.drain(queue));
     assertFailed("0: 371");
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void looksAtTheStatusWhenNothingIsCompleted(Completion completion) {
+    try (Rig patient = new Rig(model -> model.msixVectors = 4)) {
+      patient.options =
+          patient.options.withCommandTimeout(Duration.ofSeconds(30)).withCompletion(completion);
+      try (NvmeController sound = patient.open();
+          NvmeQueuePair pair = sound.createQueuePair()) {
+        patient.model.script =
+            command -> {
+              if (command.isAdmin()) {
+                command.execute();
+              }
+            };
+        pair.submitFlush(namespace, this::note, 0);
+        pair.ring();
+        assertThat(pair.await(Duration.ofSeconds(5))).isZero();
+        assertThat(done).isEmpty();
+
+        patient.model.failFatally();
+        long before = patient.bus.time().nanoTime();
+        assertThat(pair.await(Duration.ofSeconds(5))).isEqualTo(1);
+        assertThat(Duration.ofNanos(patient.bus.time().nanoTime() - before))
+            .isLessThan(Duration.ofMillis(50));
+        assertThat(done).containsExactly("0: 371");
+        assertThat(sound.lastReset()).contains("it reported a fatal error (CSTS 0x3)");
+
+        pair.submitFlush(namespace, this::note, 1);
+        pair.ring();
+        patient.model.allOnes = true;
+        before = patient.bus.time().nanoTime();
+        assertThatExceptionOfType(DeviceGoneException.class)
+            .isThrownBy(() -> pair.await(Duration.ofSeconds(5)));
+        assertThat(Duration.ofNanos(patient.bus.time().nanoTime() - before))
+            .isLessThan(Duration.ofMillis(50));
+        assertThat(done).containsExactly("0: 371", "1: 371");
+        assertThat(sound.resets()).isEqualTo(1);
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void noticesADeviceThatIsUnplugged(Completion completion) {
+    try (Rig unplugged = new Rig(model -> model.msixVectors = 4)) {
+      unplugged.options =
+          unplugged.options.withCommandTimeout(Duration.ofSeconds(30)).withCompletion(completion);
+      try (NvmeController sound = unplugged.open();
+          NvmeQueuePair pair = sound.createQueuePair()) {
+        unplugged.model.script = _ -> {};
+        pair.submitFlush(namespace, this::note, 0);
+        pair.ring();
+        unplugged.bus.unplug(unplugged.device.name());
+        long before = unplugged.bus.time().nanoTime();
+        assertThatExceptionOfType(DeviceGoneException.class)
+            .isThrownBy(() -> pair.await(Duration.ofSeconds(5)));
+        assertThat(Duration.ofNanos(unplugged.bus.time().nanoTime() - before))
+            .isLessThan(Duration.ofMillis(50));
+        assertThat(done).containsExactly("0: 371");
+      }
+    }
+  }
+
+  @Test
+  void doesNotReadTheStatusWhileCommandsAreCompleted() {
+    rig.model.statusReads = 0;
+    for (int i = 0; i < 100_000; i++) {
+      queue.submitFlush(namespace, (_, _) -> {}, i);
+      queue.ring();
+      assertThat(queue.poll()).isEqualTo(1);
+      rig.bus.time().spin();
+    }
+    assertThat(Duration.ofNanos(rig.bus.time().nanoTime()))
+        .isGreaterThanOrEqualTo(Duration.ofMillis(100));
+    assertThat(rig.model.statusReads).isZero();
   }
 
   @Test

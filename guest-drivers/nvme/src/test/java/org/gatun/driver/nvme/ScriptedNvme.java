@@ -36,6 +36,7 @@ import org.gatun.specs.nvme.NvmOpcode;
 import org.gatun.specs.nvme.NvmeRegisters;
 import org.gatun.specs.nvme.NvmeStatus;
 import org.gatun.specs.nvme.SubmissionEntry;
+import org.gatun.specs.nvme.Version;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -68,6 +69,8 @@ final class ScriptedNvme implements DeviceModel, RunningModel {
   int msiVectors;
   int pin = 1;
   int queues = 64;
+  int version = Version.V1_4;
+  boolean lacksNamespaceList;
   Script script = SOUND;
   boolean neverReady;
   boolean fatalWhenEnabled;
@@ -75,6 +78,7 @@ final class ScriptedNvme implements DeviceModel, RunningModel {
   boolean neverShutDown;
   boolean allOnes;
   boolean repeatFirstNamespaces;
+  int statusReads;
 
   /** What happened, in order: opcodes by name, register writes that matter. */
   final List<String> log = new ArrayList<>();
@@ -168,9 +172,12 @@ final class ScriptedNvme implements DeviceModel, RunningModel {
     return switch ((int) offset) {
       case (int) NvmeRegisters.CAP -> cap;
       case (int) NvmeRegisters.CAP + 4 -> cap >>> 32;
-      case (int) NvmeRegisters.VS -> 0x1_0400;
+      case (int) NvmeRegisters.VS -> version;
       case (int) NvmeRegisters.CC -> cc;
-      case (int) NvmeRegisters.CSTS -> csts;
+      case (int) NvmeRegisters.CSTS -> {
+        statusReads++;
+        yield csts;
+      }
       default -> 0;
     };
   }
@@ -219,6 +226,11 @@ final class ScriptedNvme implements DeviceModel, RunningModel {
   /** Whether the host has memory of the controller's own queues mapped: nothing may be in use. */
   synchronized boolean isEnabled() {
     return Cc.en(cc);
+  }
+
+  /** From now on CSTS says that the controller can't go on. */
+  synchronized void failFatally() {
+    csts = Csts.withCfs(csts, true);
   }
 
   /** Does something later, in the time of the bus. */
@@ -432,6 +444,9 @@ final class ScriptedNvme implements DeviceModel, RunningModel {
       switch (AdminCommand.cns(dword10)) {
         case Cns.CONTROLLER -> answer = identity.segment();
         case Cns.ACTIVE_NAMESPACE_LIST -> {
+          if (lacksNamespaceList) {
+            return NvmeStatus.INVALID_FIELD_IN_COMMAND.status();
+          }
           NamespaceList list = NamespaceList.create();
           int index = 0;
           for (int active : namespaces.keySet()) {

@@ -1,0 +1,110 @@
+package org.gatun.cli;
+
+import java.time.Duration;
+import java.util.function.Supplier;
+import org.gatun.driver.nvme.NvmeController;
+import org.gatun.driver.nvme.NvmeOptions;
+import org.gatun.pci.DetachListener;
+import org.gatun.pci.PciDevice;
+import org.gatun.pci.PciException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A device that a command has open, and lets go of before it is done if it has to: when the device
+ * is wanted back, when it is gone, and when the process is told to end. The command looks between
+ * its steps, and then closes all in the usual order, so that a disk is shut down and loses nothing.
+ * Any thread.
+ */
+final class HeldDevice implements AutoCloseable {
+  private final PciDevice device;
+  private final Interruption interruption;
+  private volatile @Nullable NvmeController controller;
+  private volatile @Nullable Supplier<PciException> taken;
+
+  private HeldDevice(PciDevice device, Interruption interruption) {
+    this.device = device;
+    this.interruption = interruption;
+  }
+
+  /** Takes a device over, and closes it if that fails. */
+  static HeldDevice of(PciDevice device, Interruption interruption) {
+    HeldDevice held = new HeldDevice(device, interruption);
+    try {
+      device.onDetach(held.new Listener());
+      interruption.guard(held);
+      return held;
+    } catch (RuntimeException e) {
+      device.close();
+      throw e;
+    }
+  }
+
+  PciDevice device() {
+    return device;
+  }
+
+  /**
+   * Brings it up as an NVMe controller, which is shut down when the process has to end even if the
+   * command is stuck then, reading from a pipe for instance. The caller closes it.
+   */
+  NvmeController openNvme(NvmeOptions options) {
+    NvmeController opened = NvmeController.open(device, options);
+    controller = opened;
+    return opened;
+  }
+
+  /** Whether the command has to let go of it. */
+  boolean isWanted() {
+    return interruption.isRequested() || taken != null;
+  }
+
+  /**
+   * To be called between the steps of a command.
+   *
+   * @throws PciException if the command has to let go of it, saying why
+   */
+  void check() {
+    if (interruption.isRequested()) {
+      throw new PciException(device.name(), "interrupted before all was done", null, null);
+    }
+    Supplier<PciException> reason = taken;
+    if (reason != null) {
+      throw reason.get();
+    }
+  }
+
+  /** Closes it for a command that is stuck: from another thread. */
+  void abandon() {
+    NvmeController opened = controller;
+    try {
+      if (opened != null) {
+        opened.close();
+      }
+    } finally {
+      device.close();
+    }
+  }
+
+  @Override
+  public void close() {
+    device.close();
+  }
+
+  private final class Listener implements DetachListener {
+    @Override
+    public void requested(Duration deadline) {
+      taken =
+          () ->
+              new PciException(
+                  device.name(),
+                  "the device was wanted back before all was done",
+                  "see who unbinds or removes it, and start again",
+                  null);
+    }
+
+    @Override
+    public void gone(String cause) {
+      taken = () -> new PciException(device.name(), "the device is gone: " + cause, null, null);
+    }
+  }
+}

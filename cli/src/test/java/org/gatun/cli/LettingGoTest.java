@@ -1,0 +1,142 @@
+package org.gatun.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import org.gatun.cli.RecordedBackend.Accident;
+import org.gatun.cli.RecordedBackend.Disk;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** A command ends early, and in good order, when its device is taken away or it is interrupted. */
+@Timeout(120)
+class LettingGoTest {
+  private static final int DOORBELLS = 50;
+  private static final int MIB = 1 << 20;
+
+  @TempDir private Path folder;
+
+  @ParameterizedTest
+  @ValueSource(strings = {"read", "write", "perf"})
+  void aDeviceThatIsWantedBackIsShutDownFirst(String command) throws IOException {
+    RecordedBackend.next(new Accident(DOORBELLS, Disk::requestBack));
+    run(command)
+        .expectFailure(ExitCode.FAILED, "simulated:disk", "wanted back before all was done");
+    assertThat(record()).hasContent("shutdown");
+    assertThat(folder).isDirectoryNotContaining("glob:**output*");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"read", "write", "perf"})
+  void aDeviceThatIsUnpluggedIsLeft(String command) {
+    RecordedBackend.next(new Accident(DOORBELLS, Disk::unplug));
+    run(command).expectFailure(ExitCode.FAILED, "simulated:disk", "the device is gone");
+    assertThat(record()).doesNotExist();
+    assertThat(folder).isDirectoryNotContaining("glob:**output*");
+  }
+
+  @ParameterizedTest
+  @CsvSource({"INT, 130", "TERM, 143"})
+  void anInterruptedWriteShutsTheDiskDown(String signal, int status) throws Exception {
+    Process gatun = write();
+    try (OutputStream data = gatun.getOutputStream()) {
+      byte[] zeros = new byte[MIB];
+      for (int i = 0; i < 64; i++) {
+        data.write(zeros);
+      }
+      signal(gatun, signal);
+      while (gatun.isAlive()) {
+        data.write(zeros);
+      }
+    } catch (IOException e) {
+      assertThat(e).hasMessageContaining("Broken pipe"); // it has stopped reading
+    }
+    assertThat(gatun.waitFor()).isEqualTo(status);
+    assertThat(errors(gatun))
+        .containsExactly("gatun: simulated:disk: interrupted before all was done");
+    assertThat(record()).hasContent("shutdown");
+  }
+
+  @Test
+  void aWriteThatWaitsForItsInputShutsTheDiskDownToo() throws Exception {
+    Process gatun = write();
+    OutputStream data = gatun.getOutputStream();
+    data.write(new byte[6 * MIB]);
+    data.flush();
+    // More than a pipe holds: it has written 4 MiB, or is about to, and waits for the rest of 8.
+    signal(gatun, "TERM");
+    assertThat(gatun.waitFor()).isEqualTo(143);
+    assertThat(errors(gatun)).isEmpty();
+    assertThat(record()).hasContent("shutdown");
+  }
+
+  private CommandLineRun run(String command) {
+    String line =
+        switch (command) {
+          case "read" -> "nvme read --output " + folder.resolve("output");
+          case "write" -> "nvme write --yes --length 16G --input /dev/zero";
+          default -> "nvme perf --seconds 60 --queues 2";
+        };
+    return CommandLineRun.of(
+        Stream.concat(Stream.of(line.split(" ")), Stream.of("--device", device()))
+            .toArray(String[]::new));
+  }
+
+  /** Writes its standard input to a disk that is larger than what will come. */
+  private Process write() throws IOException {
+    // A shell without job control has its background jobs ignore SIGINT, and that is inherited.
+    return new ProcessBuilder(
+            "env",
+            "--default-signal=INT",
+            Path.of(System.getProperty("java.home"), "bin/java").toString(),
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
+            "--enable-native-access=ALL-UNNAMED",
+            "-cp",
+            System.getProperty("java.class.path"),
+            Gatun.class.getName(),
+            "nvme",
+            "write",
+            "--yes",
+            "--device",
+            device(),
+            "--length",
+            "16G",
+            "--input",
+            "-")
+        .start();
+  }
+
+  private static void signal(Process process, String signal) throws Exception {
+    assertThat(
+            new ProcessBuilder("kill", "-" + signal, Long.toString(process.pid()))
+                .start()
+                .waitFor())
+        .isZero();
+  }
+
+  private static List<String> errors(Process ended) throws IOException {
+    byte[] all = ended.getErrorStream().readAllBytes();
+    return new String(all, StandardCharsets.UTF_8)
+        .lines()
+        .filter(line -> !line.startsWith("write:"))
+        .toList();
+  }
+
+  private Path record() {
+    return folder.resolve("record");
+  }
+
+  private String device() {
+    return RecordedBackend.name(record()).toString();
+  }
+}
