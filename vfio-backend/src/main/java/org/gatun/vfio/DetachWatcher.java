@@ -13,6 +13,7 @@ import org.gatun.nativeaccess.EventFd;
 import org.gatun.nativeaccess.LinuxException;
 import org.gatun.pci.DetachListener;
 import org.gatun.pci.DeviceName;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Hears that the kernel wants a device back (its request interrupt), or that the device reported an
@@ -41,6 +42,8 @@ final class DetachWatcher {
 
   private final Thread thread;
 
+  private volatile @Nullable Runnable recovery;
+
   private record Source(int index, EventFd event, Runnable action) {}
 
   private DetachWatcher(DeviceName device, Irqs irqs) {
@@ -66,6 +69,11 @@ final class DetachWatcher {
       watcher.thread.start();
     }
     return watcher;
+  }
+
+  /** From now on errors are for the owner to deal with, on the thread of this. */
+  void recoverBy(Runnable owners) {
+    recovery = owners;
   }
 
   void add(DetachListener listener) {
@@ -171,6 +179,11 @@ final class DetachWatcher {
       all = List.copyOf(listeners);
     }
     LOG.log(Level.ERROR, device + ": reported an uncorrectable error");
+    Runnable owners = recovery;
+    if (owners != null) {
+      owners.run();
+      return;
+    }
     tell(all, listener -> listener.gone("it reported an uncorrectable PCI Express error"));
   }
 

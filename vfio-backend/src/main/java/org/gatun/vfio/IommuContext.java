@@ -6,7 +6,9 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
+import java.util.Optional;
 import org.gatun.nativeaccess.Access;
+import org.gatun.nativeaccess.Errno;
 import org.gatun.nativeaccess.Fd;
 import org.gatun.nativeaccess.HeldFds;
 import org.gatun.nativeaccess.LinuxException;
@@ -174,6 +176,25 @@ final class IommuContext implements DmaDomain.Mapper, AutoCloseable {
       unmap.set(JAVA_LONG, Vfio.offset(Vfio.DMA_UNMAP, "size"), size);
       container.ioctl(Vfio.IOMMU_UNMAP_DMA, unmap);
       return unmap.get(JAVA_LONG, Vfio.offset(Vfio.DMA_UNMAP, "size"));
+    }
+  }
+
+  /**
+   * Takes the group out of the address space, which the kernel allows only if nobody has one of its
+   * devices: any process with a descriptor, or with a mapping of a BAR, keeps it from that.
+   *
+   * @return empty if nobody has; else why that is not proven
+   */
+  Optional<String> detach() {
+    try {
+      group.ioctl(Vfio.GROUP_UNSET_CONTAINER);
+      return Optional.empty();
+    } catch (LinuxException e) {
+      return Optional.of(
+          e.errno() == Errno.EBUSY
+              ? "a process still has a descriptor or a mapping of it: the kernel does not let go of"
+                  + " its IOMMU group"
+              : "the kernel does not say whether somebody has it: " + e.getMessage());
     }
   }
 

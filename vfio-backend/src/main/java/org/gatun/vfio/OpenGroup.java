@@ -2,6 +2,7 @@ package org.gatun.vfio;
 
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Optional;
 import org.gatun.nativeaccess.Fd;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.PciAddress;
@@ -49,12 +50,21 @@ final class OpenGroup {
     return dma;
   }
 
-  /** Once by each who acquired it, after closing the device. */
-  void release() {
+  /**
+   * Once by each who acquired it, after closing the device.
+   *
+   * @return of the last one: why it is not proven that nobody else has a device of the group
+   */
+  Optional<String> release() {
     synchronized (OPEN) {
       users--;
-      if (users == 0) {
-        OPEN.remove(number);
+      if (users > 0) {
+        return Optional.empty();
+      }
+      OPEN.remove(number);
+      try {
+        return context.detach();
+      } finally {
         context.close();
       }
     }

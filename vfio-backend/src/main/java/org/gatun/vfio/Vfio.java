@@ -29,6 +29,7 @@ final class Vfio {
   static final Ioctl SET_IOMMU = io("VFIO_SET_IOMMU", 2);
   static final Ioctl GROUP_GET_STATUS = io("VFIO_GROUP_GET_STATUS", 3);
   static final Ioctl GROUP_SET_CONTAINER = io("VFIO_GROUP_SET_CONTAINER", 4);
+  static final Ioctl GROUP_UNSET_CONTAINER = io("VFIO_GROUP_UNSET_CONTAINER", 5);
   static final Ioctl GROUP_GET_DEVICE_FD = io("VFIO_GROUP_GET_DEVICE_FD", 6);
   static final Ioctl DEVICE_GET_INFO = io("VFIO_DEVICE_GET_INFO", 7);
   static final Ioctl DEVICE_GET_REGION_INFO = io("VFIO_DEVICE_GET_REGION_INFO", 8);

@@ -9,6 +9,7 @@ import org.gatun.pci.PciAddress;
 import org.gatun.pci.PciDevice;
 import org.gatun.pci.spi.FoundDevice;
 import org.gatun.pci.spi.PciBackend;
+import org.gatun.pci.spi.SeizedDevice;
 import org.gatun.vfio.sysfs.IommuDiagnosis;
 import org.gatun.vfio.sysfs.IommuGroup;
 import org.gatun.vfio.sysfs.Sysfs;
@@ -60,6 +61,25 @@ public final class VfioBackend implements PciBackend {
 
   @Override
   public PciDevice open(DeviceName name) {
+    return openDevice(name);
+  }
+
+  @Override
+  public SeizedDevice seize(DeviceName name) {
+    VfioDevice device = openDevice(name);
+    boolean fenced = false;
+    try {
+      device.decode(false);
+      fenced = true;
+      return device;
+    } finally {
+      if (!fenced) {
+        device.close();
+      }
+    }
+  }
+
+  private VfioDevice openDevice(DeviceName name) {
     PciAddress address = PciAddress.parse(name.text());
     DeviceName canonical = name(address);
     SysfsDevice device =

@@ -17,7 +17,6 @@ import org.gatun.pci.DeviceName;
 import org.gatun.pci.DeviceUnavailableException;
 import org.gatun.pci.DmaSpace;
 import org.gatun.pci.Interrupts;
-import org.gatun.pci.PciDevice;
 import org.gatun.pci.PciException;
 import org.gatun.pci.ResetUnavailableException;
 import org.gatun.pci.TimeSource;
@@ -27,13 +26,14 @@ import org.gatun.pci.config.Capability;
 import org.gatun.pci.config.ConfigRegisters;
 import org.gatun.pci.config.ConfigSpace;
 import org.gatun.pci.spi.ResourceTracker;
+import org.gatun.pci.spi.SeizedDevice;
 import org.gatun.vfio.sysfs.IommuGroup;
 import org.gatun.vfio.sysfs.Sysfs;
 import org.gatun.vfio.sysfs.SysfsDevice;
 import org.jspecify.annotations.Nullable;
 
 /** A device that vfio-pci has, open. */
-final class VfioDevice implements PciDevice {
+final class VfioDevice implements SeizedDevice {
   private static final System.Logger LOG = System.getLogger(VfioDevice.class.getName());
 
   /** Message Control and Table Offset of the MSI-X capability (PCI 3.0, 6.8.2). */
@@ -67,6 +67,12 @@ final class VfioDevice implements PciDevice {
   private final ReentrantLock lock = new ReentrantLock();
 
   private volatile boolean closed;
+
+  /** Whether it answers at its BARs; guarded by lock. */
+  private boolean decode = true;
+
+  /** Why it is not proven, after closing, that nobody else has it; guarded by lock. */
+  private Optional<String> unproven = Optional.empty();
 
   /** Takes over the group and the descriptor, but only if it succeeds. */
   private VfioDevice(DeviceName name, OpenGroup group, Fd fd, List<String> resetMethods) {
@@ -218,6 +224,35 @@ final class VfioDevice implements PciDevice {
   }
 
   @Override
+  public void decode(boolean on) {
+    lock.lock();
+    try {
+      checkOpen("decode");
+      decode = on;
+      settleDecode();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  @Override
+  public void onError(Runnable recovery) {
+    checkOpen("onError");
+    watcher.recoverBy(recovery);
+  }
+
+  @Override
+  public Optional<String> release() {
+    close();
+    lock.lock();
+    try {
+      return unproven;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  @Override
   public Usage usage() {
     return tracker.usage(interrupts.enabledCount());
   }
@@ -252,7 +287,7 @@ final class VfioDevice implements PciDevice {
     attempt("unmapping", tracker::closeAll);
     attempt("disarming", watcher::disarm);
     attempt("closing the device", fd::close);
-    attempt("closing the group", group::release);
+    attempt("closing the group", () -> unproven = group.release());
     OpenDevices.remove(this);
   }
 
@@ -315,15 +350,22 @@ final class VfioDevice implements PciDevice {
     }
   }
 
-  /** Bus master off, and decode on for the kinds of BARs that it has. */
+  /** Bus master off, and decode as its owner wants it. */
   private void settleCommand() {
-    int command = config.read16(ConfigRegisters.COMMAND) & ~ConfigRegisters.COMMAND_BUS_MASTER;
+    setBusMaster(false);
+    settleDecode();
+  }
+
+  /** Decode on or off, for the kinds of BARs that it has. */
+  private void settleDecode() {
+    int command = config.read16(ConfigRegisters.COMMAND);
     for (VfioBar bar : bars) {
-      command |=
+      int bit =
           switch (bar.kind()) {
             case MEMORY -> ConfigRegisters.COMMAND_MEMORY;
             case IO -> ConfigRegisters.COMMAND_IO;
           };
+      command = decode ? command | bit : command & ~bit;
     }
     config.write16(ConfigRegisters.COMMAND, command);
   }

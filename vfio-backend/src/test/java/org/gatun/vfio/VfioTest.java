@@ -72,6 +72,7 @@ class VfioTest {
             Vfio.SET_IOMMU,
             Vfio.GROUP_GET_STATUS,
             Vfio.GROUP_SET_CONTAINER,
+            Vfio.GROUP_UNSET_CONTAINER,
             Vfio.GROUP_GET_DEVICE_FD,
             Vfio.DEVICE_GET_INFO,
             Vfio.DEVICE_GET_REGION_INFO,
