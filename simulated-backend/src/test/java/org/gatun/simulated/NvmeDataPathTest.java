@@ -24,8 +24,8 @@ import org.junit.jupiter.api.Test;
 /** The path from doorbell to completion, where the model runs on the driver's thread. */
 @NullMarked
 class NvmeDataPathTest {
-  private static final int WARM_UP = 200_000;
-  private static final int MEASURED = 200_000;
+  private static final int COMMANDS = 200_000;
+  private static final int ROUNDS = 10;
 
   private record Host(Mmio doorbells, Queue queue, DmaBuffer data) {}
 
@@ -40,15 +40,18 @@ class NvmeDataPathTest {
       data.putLong(512 << 10, data.busAddress() + 4096);
       data.putLong((512 << 10) + 8, data.busAddress() + 8192);
       Host host = new Host(nvme.doorbells, queue, data);
-      run(host, WARM_UP, 0);
       ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
       // The measurement allocates, once: what it costs is seen in a run of no commands.
       long none = -threads.getCurrentThreadAllocatedBytes();
       none += threads.getCurrentThreadAllocatedBytes();
-      long before = threads.getCurrentThreadAllocatedBytes();
-      run(host, MEASURED, WARM_UP);
-      long allocated = threads.getCurrentThreadAllocatedBytes() - before;
-      assertThat(allocated - none).isZero();
+      // What is compiled meanwhile may still allocate; an allocation for each command never ends.
+      long allocated = -1;
+      for (int round = 0; round < ROUNDS && allocated != 0; round++) {
+        long before = threads.getCurrentThreadAllocatedBytes();
+        run(host, COMMANDS, round * COMMANDS);
+        allocated = threads.getCurrentThreadAllocatedBytes() - before - none;
+      }
+      assertThat(allocated).isZero();
       assertThat(bus.iommu().faults()).isEmpty();
     }
   }
