@@ -345,6 +345,26 @@ class HardwareTest {
     assertThatIllegalArgumentException().isThrownBy(() -> hardware.writable(4096, 1));
   }
 
+  @Test
+  void whatIsBehindABarIsSeenWithoutDecode() {
+    Mmio mmio = bar(0).map(0, 0x1000);
+    mmio.write32(0x40, 0x8765_4321);
+    bar(0).map(SpecimenModel.DIRECT, 0x100).write32(8, 0x1234_5678);
+    bar(0).map(SpecimenModel.MSIX_TABLE, 0x1000).write32(0x14, 0x55);
+    bar(SpecimenModel.PORTS).ports().write8(3, 9);
+    config.write16(ConfigRegisters.COMMAND, 0);
+    assertThat(bus.peek(name, 0, 0x40, 4)).isEqualTo(0x8765_4321L);
+    assertThat(bus.peek(name, 0, SpecimenModel.DIRECT + 8, 8)).isEqualTo(0x1234_5678L);
+    assertThat(bus.peek(name, 0, SpecimenModel.DIRECT + 10, 2)).isEqualTo(0x1234L);
+    assertThat(bus.peek(name, 0, SpecimenModel.MSIX_TABLE + 0x14, 4)).isEqualTo(0x55);
+    assertThat(bus.peek(name, SpecimenModel.PORTS, 3, 1)).isEqualTo(9);
+    for (long[] access :
+        new long[][] {{0, 2, 4}, {0, 0, 3}, {1, 0x100, 1}, {1, -4, 4}, {5, 0, 1}}) {
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> bus.peek(name, (int) access[0], access[1], (int) access[2]));
+    }
+  }
+
   private static boolean reaches(int offset, int width, int start, int length) {
     return offset < start + length && start < offset + width;
   }
