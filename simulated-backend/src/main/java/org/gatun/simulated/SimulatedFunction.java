@@ -32,6 +32,9 @@ final class SimulatedFunction implements ModelContext {
   private volatile boolean memoryDecode;
   private volatile boolean portDecode;
 
+  /** Whether its owner lets nobody access it, whatever the command register says in between. */
+  private volatile boolean fenced;
+
   /**
    * Where a function is.
    *
@@ -108,6 +111,8 @@ final class SimulatedFunction implements ModelContext {
       throw new DeviceUnavailableException(
           name(), "the device is busy: it is open already", "close it there first", null);
     }
+    fenced = false;
+    configChanged();
   }
 
   void release(SimulatedDevice device) {
@@ -238,8 +243,9 @@ final class SimulatedFunction implements ModelContext {
     config.resetCommand();
   }
 
-  /** Whether the function answers at its BARs. */
+  /** Lets the function answer at its BARs, or stops it: then also while it is reset. */
   void decode(boolean on) {
+    fenced = !on;
     config.command(ConfigRegisters.COMMAND_MEMORY | ConfigRegisters.COMMAND_IO, on);
   }
 
@@ -267,8 +273,8 @@ final class SimulatedFunction implements ModelContext {
 
   private void configChanged() {
     synchronized (decodeLock) {
-      memoryDecode = config.active(ConfigRegisters.COMMAND_MEMORY);
-      portDecode = config.active(ConfigRegisters.COMMAND_IO);
+      memoryDecode = !fenced && config.active(ConfigRegisters.COMMAND_MEMORY);
+      portDecode = !fenced && config.active(ConfigRegisters.COMMAND_IO);
       busMaster.enable(config.active(ConfigRegisters.COMMAND_BUS_MASTER));
     }
     // Not under that lock: whoever enables interrupts holds theirs, and comes here.

@@ -175,8 +175,15 @@ class HardwareTest {
   void aResetByAWriteDoesNotEndTheFence() {
     device.close();
     try (SeizedDevice seized = bus.seize(name)) {
+      PortIo ports = seized.bar(SpecimenModel.PORTS).orElseThrow().ports();
       seized.config().write16(offset(Capability.PCI_EXPRESS) + 8, EXPRESS_INITIATE_RESET);
       assertThat(hardware.read16(ConfigRegisters.COMMAND)).isZero();
+      seized.config().write16(ConfigRegisters.COMMAND, 3);
+      assertThat(hardware.read16(ConfigRegisters.COMMAND)).isZero();
+      hardware.write16(ConfigRegisters.COMMAND, 3);
+      assertThat(ports.read8(0)).isEqualTo(0xff);
+      seized.decode(true);
+      assertThat(ports.read8(0)).isZero();
     }
   }
 
@@ -306,6 +313,20 @@ class HardwareTest {
     long faults = bus.iommu().faultCount();
     bus.time().sleep(Duration.ofMillis(1));
     assertThat(bus.iommu().faultCount()).isEqualTo(faults);
+  }
+
+  @Test
+  void aResetLeavesNothingBehind() {
+    for (long[] place :
+        new long[][] {
+          {0, SpecimenModel.DIRECT}, {0, SpecimenModel.MSIX_TABLE + 0x1000}, {1, 0}, {2, 0x8000}
+        }) {
+      Mmio direct = bar((int) place[0]).map(place[1], 0x100);
+      assertThat(direct.isDirect()).isTrue();
+      direct.write32(0, 1);
+      device.reset();
+      assertThat(direct.read32(0)).isZero();
+    }
   }
 
   @Test
