@@ -15,6 +15,9 @@ final class BusMaster {
   private final List<DmaPort> ports = new CopyOnWriteArrayList<>();
   private volatile boolean enabled;
 
+  /** Guarded by this. */
+  private boolean detached;
+
   BusMaster(DeviceName device, IommuDomain domain, SimulatedIommu iommu) {
     this.device = device;
     this.domain = domain;
@@ -42,8 +45,8 @@ final class BusMaster {
 
   /** When it returns after turning off, no DMA is in progress. */
   synchronized void enable(boolean on) {
-    enabled = on;
-    if (!on) {
+    enabled = on && !detached;
+    if (!enabled) {
       // Either a port sees the new state, or we see that it is at work: see IommuDomain.
       VarHandle.fullFence();
       awaitQuiet();
@@ -58,7 +61,8 @@ final class BusMaster {
   }
 
   /** For good: the function is no longer there. */
-  void detach() {
+  synchronized void detach() {
+    detached = true;
     enable(false);
     domain.detach(this);
   }

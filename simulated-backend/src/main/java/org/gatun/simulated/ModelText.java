@@ -38,11 +38,13 @@ final class ModelText {
       String[] parts = name.text().split(",", -1);
       Map<String, String> options = options(parts);
       return switch (parts[0]) {
-        case "edu" -> edu(options);
+        case "edu" -> without("edu", options, new EduModel());
         case "nvme" -> nvme(options);
+        case "specimen" -> without("specimen", options, new SpecimenModel());
         default ->
             throw new IllegalArgumentException(
-                "there is no simulated model '%s'; there are: edu, nvme".formatted(parts[0]));
+                "there is no simulated model '%s'; there are: edu, nvme, specimen"
+                    .formatted(parts[0]));
       };
     } catch (IllegalArgumentException e) {
       throw new IllegalArgumentException(name + ": " + e.getMessage(), e);
@@ -65,11 +67,11 @@ final class ModelText {
     return options;
   }
 
-  private static DeviceModel edu(Map<String, String> options) {
+  private static DeviceModel without(String name, Map<String, String> options, DeviceModel model) {
     if (!options.isEmpty()) {
-      throw new IllegalArgumentException("edu has no options: " + options.keySet());
+      throw new IllegalArgumentException(name + " has no options: " + options.keySet());
     }
-    return new EduModel();
+    return model;
   }
 
   private static DeviceModel nvme(Map<String, String> options) {

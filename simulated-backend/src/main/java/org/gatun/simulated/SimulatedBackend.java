@@ -10,8 +10,8 @@ import org.gatun.pci.spi.SeizedDevice;
 
 /**
  * Devices that exist because their name says so: {@code simulated:edu}, {@code
- * simulated:nvme,size=1G}. Each open makes a bus in real time with that one device, which ends when
- * the device is closed.
+ * simulated:nvme,size=1G}, {@code simulated:specimen}. Each open makes a bus in real time with that
+ * one device, which ends when the device is closed.
  */
 public final class SimulatedBackend implements PciBackend {
   /** For {@link java.util.ServiceLoader}. */

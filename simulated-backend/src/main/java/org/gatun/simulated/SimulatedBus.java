@@ -238,6 +238,24 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
     return find(name).config();
   }
 
+  /**
+   * Reads what is behind a BAR, past whoever has opened the device, and whether or not it decodes:
+   * registers, as the device gives them, the MSI-X table, memory.
+   *
+   * @param bar 0 to 5
+   * @param offset in bytes, a multiple of the width
+   * @param width 1, 2, 4 or 8 bytes
+   * @return the value in the low bits; what is above them has no meaning
+   * @throws IllegalArgumentException if there is no such device or BAR, or not that much of it
+   */
+  public long peek(DeviceName name, int bar, long offset, int width) {
+    SimulatedFunction function;
+    synchronized (this) {
+      function = find(name);
+    }
+    return function.peek(bar, offset, width);
+  }
+
   /** The devices that are plugged in, bridges too, by address. */
   @Override
   public synchronized List<FoundDevice> scan() {

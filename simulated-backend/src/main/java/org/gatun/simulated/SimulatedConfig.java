@@ -193,17 +193,17 @@ final class SimulatedConfig implements HardwareConfig {
     data.put(ConfigRegisters.STATUS, 2, on ? status | ConfigRegisters.STATUS_INTERRUPT : status);
   }
 
-  /** Shows that there are other functions in the slot. */
-  void multiFunction(boolean on) {
-    int type = read8(ConfigRegisters.HEADER_TYPE);
+  /** Shows whether there are other functions in the slot. */
+  synchronized void multiFunction(boolean on) {
+    int type = initial.get(ConfigRegisters.HEADER_TYPE, 1);
     int bit = ConfigRegisters.HEADER_TYPE_MULTI_FUNCTION;
-    poke(ConfigRegisters.HEADER_TYPE, 1, on ? type | bit : type & ~bit);
+    show(ConfigRegisters.HEADER_TYPE, 1, on ? type | bit : type & ~bit);
   }
 
   /** As firmware numbers the buses of a bridge. */
-  void busNumbers(int primary, int secondary, int subordinate) {
-    poke(ConfigLayout.BUS_NUMBERS, 2, primary | secondary << 8);
-    poke(ConfigLayout.BUS_NUMBERS + 2, 1, subordinate);
+  synchronized void busNumbers(int primary, int secondary, int subordinate) {
+    show(ConfigLayout.BUS_NUMBERS, 2, primary | secondary << 8);
+    show(ConfigLayout.BUS_NUMBERS + 2, 1, subordinate);
   }
 
   /** MSI Message Control; 0 if there is no MSI. */
@@ -248,6 +248,14 @@ final class SimulatedConfig implements HardwareConfig {
   /** Writes MSI-X Message Control, the writable part of it. */
   void msixControl(int value) {
     write16(msix + 2, value);
+  }
+
+  /** What nobody but the host looks at; if it is new, over what the host has written there. */
+  private void show(int offset, int width, int value) {
+    if (initial.get(offset, width) != value) {
+      initial.put(offset, width, value);
+      data.put(offset, width, value);
+    }
   }
 
   /** The bits that ask for a reset read as zero. */

@@ -1,6 +1,7 @@
 package org.gatun.simulated;
 
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicReference;
@@ -30,6 +31,9 @@ final class SimulatedFunction implements ModelContext {
   private final Object decodeLock = new Object();
   private volatile boolean memoryDecode;
   private volatile boolean portDecode;
+
+  /** Whether its owner lets nobody access it, whatever the command register says in between. */
+  private volatile boolean fenced;
 
   /**
    * Where a function is.
@@ -107,6 +111,8 @@ final class SimulatedFunction implements ModelContext {
       throw new DeviceUnavailableException(
           name(), "the device is busy: it is open already", "close it there first", null);
     }
+    fenced = false;
+    configChanged();
   }
 
   void release(SimulatedDevice device) {
@@ -157,6 +163,35 @@ final class SimulatedFunction implements ModelContext {
     return memory;
   }
 
+  /** Reads what is behind a BAR, whatever it decodes. */
+  long peek(int bar, long offset, int width) {
+    BarDescription described =
+        description.bars().stream()
+            .filter(b -> b.index() == bar)
+            .findFirst()
+            .orElseThrow(() -> new IllegalArgumentException(name() + " has no BAR " + bar));
+    if (Integer.bitCount(width) != 1
+        || width > Long.BYTES
+        || offset < 0
+        || offset > described.size() - width
+        || offset % width != 0) {
+      throw new IllegalArgumentException(
+          "%s: no access of %d bytes at 0x%x of BAR %d".formatted(name(), width, offset, bar));
+    }
+    for (Bar.Range range : described.ranges()) {
+      if (range.access() == Bar.Access.DIRECT && range.contains(offset, width)) {
+        MemorySegment memory = shared(bar, range.offset()).segment();
+        long value = 0;
+        for (int i = 0; i < width; i++) {
+          long at = offset - range.offset() + i;
+          value |= (memory.get(ValueLayout.JAVA_BYTE, at) & 0xffL) << (8 * i);
+        }
+        return value;
+      }
+    }
+    return readBar(bar, offset, width);
+  }
+
   /** Serves a trapped part of a memory BAR. Without decode, nobody answers on the bus. */
   RegisterHandler handler(int bar, long start) {
     return new RegisterHandler() {
@@ -196,7 +231,7 @@ final class SimulatedFunction implements ModelContext {
    * half reset.
    */
   void reset() {
-    busMaster.enable(false);
+    config.command(ConfigRegisters.COMMAND_BUS_MASTER, false);
     model.reset();
     interrupts.reset();
     config.reset();
@@ -208,8 +243,9 @@ final class SimulatedFunction implements ModelContext {
     config.resetCommand();
   }
 
-  /** Whether the function answers at its BARs. */
+  /** Lets the function answer at its BARs, or stops it: then also while it is reset. */
   void decode(boolean on) {
+    fenced = !on;
     config.command(ConfigRegisters.COMMAND_MEMORY | ConfigRegisters.COMMAND_IO, on);
   }
 
@@ -237,8 +273,8 @@ final class SimulatedFunction implements ModelContext {
 
   private void configChanged() {
     synchronized (decodeLock) {
-      memoryDecode = config.active(ConfigRegisters.COMMAND_MEMORY);
-      portDecode = config.active(ConfigRegisters.COMMAND_IO);
+      memoryDecode = !fenced && config.active(ConfigRegisters.COMMAND_MEMORY);
+      portDecode = !fenced && config.active(ConfigRegisters.COMMAND_IO);
       busMaster.enable(config.active(ConfigRegisters.COMMAND_BUS_MASTER));
     }
     // Not under that lock: whoever enables interrupts holds theirs, and comes here.

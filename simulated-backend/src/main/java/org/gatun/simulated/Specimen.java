@@ -1,6 +1,7 @@
 package org.gatun.simulated;
 
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 
 /** The function of {@link SpecimenModel} at work. Its monitor guards its registers. */
 final class Specimen implements RunningModel {
@@ -9,6 +10,7 @@ final class Specimen implements RunningModel {
   private final ModelContext context;
   private final DmaPort dma;
   private final MemorySegment memory;
+  private final List<MemorySegment> allMemory;
   private final RegisterBytes registers = new RegisterBytes(SpecimenModel.REGISTERS_END);
   private final RegisterBytes ports = new RegisterBytes(SpecimenModel.PORTS_SIZE);
 
@@ -19,6 +21,12 @@ final class Specimen implements RunningModel {
     this.context = context;
     this.dma = context.newDmaPort();
     this.memory = context.sharedMemory(SpecimenModel.MEMORY, 0);
+    this.allMemory =
+        List.of(
+            memory,
+            context.sharedMemory(SpecimenModel.SMALL, 0),
+            context.sharedMemory(SpecimenModel.REGISTERS, SpecimenModel.DIRECT),
+            context.sharedMemory(SpecimenModel.REGISTERS, SpecimenModel.DIRECT_AFTER_TABLE));
   }
 
   @Override
@@ -51,6 +59,8 @@ final class Specimen implements RunningModel {
     generation++;
     clear(registers);
     clear(ports);
+    // A reset leaves nothing of who had the function before (PCI Express 5.0, 6.6.2).
+    allMemory.forEach(m -> m.fill((byte) 0));
     context.setInterruptLine(false);
   }
 

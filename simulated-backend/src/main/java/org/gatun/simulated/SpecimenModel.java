@@ -33,7 +33,8 @@ import org.gatun.simulated.FunctionDescription.Trait;
  * </table>
  *
  * <p>Registers of BAR 0 are 32 bits wide, {@link #DMA_ADDRESS} 64 in one or two accesses. Those
- * below 0x100 that have no name here keep what is written; the rest reads as zero.
+ * below 0x100 that have no name here keep what is written; the rest reads as zero. A reset clears
+ * all of it, memory too.
  *
  * @param accessControl whether it has Access Control Services: without, it is in one IOMMU group
  *     with the other functions in its slot that have none
@@ -107,7 +108,8 @@ public record SpecimenModel(boolean accessControl) implements DeviceModel {
   static final int REGISTERS_END = 0x100;
   static final int PORTS_SIZE = 0x20;
 
-  private static final int PAGE = 0x1000;
+  static final long DIRECT_AFTER_TABLE = MSIX_TABLE + 0x1000;
+
   private static final int REGISTERS_SIZE = 0x10000;
   private static final int SMALL_SIZE = 0x100;
   private static final int ROM_SIZE = 0x10000;
@@ -156,9 +158,9 @@ public record SpecimenModel(boolean accessControl) implements DeviceModel {
             List.of(
                 new Bar.Range(0, DIRECT, Bar.Access.TRAPPED),
                 new Bar.Range(DIRECT, MSIX_TABLE - DIRECT, Bar.Access.DIRECT),
-                new Bar.Range(MSIX_TABLE, PAGE, Bar.Access.TRAPPED),
+                new Bar.Range(MSIX_TABLE, DIRECT_AFTER_TABLE - MSIX_TABLE, Bar.Access.TRAPPED),
                 new Bar.Range(
-                    MSIX_TABLE + PAGE, REGISTERS_SIZE - MSIX_TABLE - PAGE, Bar.Access.DIRECT))),
+                    DIRECT_AFTER_TABLE, REGISTERS_SIZE - DIRECT_AFTER_TABLE, Bar.Access.DIRECT))),
         new BarDescription(
             SMALL,
             SMALL_SIZE,

@@ -175,8 +175,15 @@ class HardwareTest {
   void aResetByAWriteDoesNotEndTheFence() {
     device.close();
     try (SeizedDevice seized = bus.seize(name)) {
+      PortIo ports = seized.bar(SpecimenModel.PORTS).orElseThrow().ports();
       seized.config().write16(offset(Capability.PCI_EXPRESS) + 8, EXPRESS_INITIATE_RESET);
       assertThat(hardware.read16(ConfigRegisters.COMMAND)).isZero();
+      seized.config().write16(ConfigRegisters.COMMAND, 3);
+      assertThat(hardware.read16(ConfigRegisters.COMMAND)).isZero();
+      hardware.write16(ConfigRegisters.COMMAND, 3);
+      assertThat(ports.read8(0)).isEqualTo(0xff);
+      seized.decode(true);
+      assertThat(ports.read8(0)).isZero();
     }
   }
 
@@ -309,6 +316,20 @@ class HardwareTest {
   }
 
   @Test
+  void aResetLeavesNothingBehind() {
+    for (long[] place :
+        new long[][] {
+          {0, SpecimenModel.DIRECT}, {0, SpecimenModel.MSIX_TABLE + 0x1000}, {1, 0}, {2, 0x8000}
+        }) {
+      Mmio direct = bar((int) place[0]).map(place[1], 0x100);
+      assertThat(direct.isDirect()).isTrue();
+      direct.write32(0, 1);
+      device.reset();
+      assertThat(direct.read32(0)).isZero();
+    }
+  }
+
+  @Test
   void itsPinIsALevel() {
     Mmio mmio = bar(0).map(0, 0x100);
     Vector vector = device.interrupts().enable(Interrupts.Kind.INTX, 1).getFirst();
@@ -343,6 +364,26 @@ class HardwareTest {
         .isThrownBy(() -> bus.hardware(DeviceName.parse("simulated:other")));
     assertThatIllegalArgumentException().isThrownBy(() -> hardware.poke(1, 2, 0));
     assertThatIllegalArgumentException().isThrownBy(() -> hardware.writable(4096, 1));
+  }
+
+  @Test
+  void whatIsBehindABarIsSeenWithoutDecode() {
+    Mmio mmio = bar(0).map(0, 0x1000);
+    mmio.write32(0x40, 0x8765_4321);
+    bar(0).map(SpecimenModel.DIRECT, 0x100).write32(8, 0x1234_5678);
+    bar(0).map(SpecimenModel.MSIX_TABLE, 0x1000).write32(0x14, 0x55);
+    bar(SpecimenModel.PORTS).ports().write8(3, 9);
+    config.write16(ConfigRegisters.COMMAND, 0);
+    assertThat(bus.peek(name, 0, 0x40, 4)).isEqualTo(0x8765_4321L);
+    assertThat(bus.peek(name, 0, SpecimenModel.DIRECT + 8, 8)).isEqualTo(0x1234_5678L);
+    assertThat(bus.peek(name, 0, SpecimenModel.DIRECT + 10, 2)).isEqualTo(0x1234L);
+    assertThat(bus.peek(name, 0, SpecimenModel.MSIX_TABLE + 0x14, 4)).isEqualTo(0x55);
+    assertThat(bus.peek(name, SpecimenModel.PORTS, 3, 1)).isEqualTo(9);
+    for (long[] access :
+        new long[][] {{0, 2, 4}, {0, 0, 3}, {1, 0x100, 1}, {1, -4, 4}, {5, 0, 1}}) {
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> bus.peek(name, (int) access[0], access[1], (int) access[2]));
+    }
   }
 
   private static boolean reaches(int offset, int width, int start, int length) {

@@ -46,9 +46,11 @@ class SimulatedBackendTest {
   void opensDevicesByName() {
     assertThat(backend.scan()).isEmpty();
     try (PciDevice edu = open("edu");
+        PciDevice specimen = open("specimen");
         PciDevice nvme = open("nvme,size=1G,block=4096,queues=3,vectors=2,mdts=64K")) {
       assertThat(edu.name().toString()).isEqualTo("simulated:edu");
       assertThat(edu.id().toString()).isEqualTo("1234:11e8");
+      assertThat(specimen.id()).isEqualTo(SpecimenModel.ID);
       assertThat(nvme.interrupts().count(Interrupts.Kind.MSIX)).isEqualTo(2);
     }
   }
@@ -65,8 +67,9 @@ class SimulatedBackendTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "floppy | there are: edu, nvme",
+        "floppy | there are: edu, nvme, specimen",
         "edu,size=1 | edu has no options",
+        "specimen,size=1 | specimen has no options",
         "nvme,colour=red | file=PATH, size=BYTES",
         "nvme,size | write NAME=VALUE",
         "nvme,size=1G,size=2G | twice",
