@@ -41,7 +41,11 @@ public final class Broker implements AutoCloseable {
   public record DeviceStatus(
       DeviceName name, Optional<String> guest, Optional<String> quarantine) {}
 
+  /** How long a guest may take to recover a device that reported an error, as in pciback. */
+  public static final Duration RECOVERY_LIMIT = Duration.ofSeconds(60);
+
   private final Map<String, PciBackend> backends;
+  private final Duration recoveryLimit;
   private final List<GrantListener> listeners = new CopyOnWriteArrayList<>();
 
   /** By name, in the order of seizing. Guarded by this. */
@@ -60,6 +64,14 @@ public final class Broker implements AutoCloseable {
    * @param backends one for each scheme of devices that are to be brokered
    */
   public Broker(List<? extends PciBackend> backends) {
+    this(backends, RECOVERY_LIMIT);
+  }
+
+  /**
+   * @param recoveryLimit how long a guest may take to recover a device that reported an error
+   */
+  public Broker(List<? extends PciBackend> backends, Duration recoveryLimit) {
+    this.recoveryLimit = recoveryLimit;
     this.backends =
         backends.stream().collect(Collectors.toUnmodifiableMap(PciBackend::scheme, b -> b));
   }
@@ -151,7 +163,7 @@ public final class Broker implements AutoCloseable {
    * @throws IllegalArgumentException if the policy does not fit the device
    */
   public Grant grant(String guest, Quota quota, List<DeviceRequest> requests) {
-    Grant grant = new Grant(guest, quota, this::changed);
+    Grant grant = new Grant(guest, quota, recoveryLimit, this::changed);
     synchronized (this) {
       if (requests.isEmpty()) {
         throw new IllegalArgumentException("a grant is of one device at least");

@@ -23,7 +23,9 @@ public final class Grant {
 
   private final String guest;
   private final QuotaAccount quota;
+  private final Duration recoveryLimit;
   private final GrantListener listener;
+  private final GuestOperations operations = new GuestOperations(this);
 
   /** Guarded by this. */
   private final List<Holding> holdings = new ArrayList<>();
@@ -31,8 +33,9 @@ public final class Grant {
   /** Guarded by this. */
   private GrantState state = GrantState.INITIALISING;
 
-  Grant(String guest, Quota quota, GrantListener listener) {
+  Grant(String guest, Quota quota, Duration recoveryLimit, GrantListener listener) {
     this.guest = guest;
+    this.recoveryLimit = recoveryLimit;
     this.quota = new QuotaAccount(quota);
     this.listener = listener;
   }
@@ -79,7 +82,7 @@ public final class Grant {
     boolean connected = false;
     try {
       for (Holding holding : current()) {
-        holding.connect();
+        holding.connect(new Recovery(this, holding.device(), recoveryLimit));
       }
       connected = true;
     } finally {
@@ -105,6 +108,11 @@ public final class Grant {
     }
     takeAll(all, deadline);
     change(GrantState.CLOSED);
+  }
+
+  /** Does what the guest asks for, and never throws: an error is an answer. */
+  public GuestOperation.Answer operate(GuestOperation operation) {
+    return operations.answer(operation);
   }
 
   @Override

@@ -44,7 +44,7 @@ public final class GrantedDevice implements PciDevice {
   private final GuestConfigSpace config;
   private final ConfigSpace guardedConfig = new GuardedConfig();
   private final DmaSpace dma;
-  private final Interrupts interrupts;
+  private final GrantedInterrupts interrupts;
   private final List<Bar> bars;
   private final ResourceTracker trapped;
   private final AtomicInteger surplus = new AtomicInteger();
@@ -143,6 +143,7 @@ public final class GrantedDevice implements PciDevice {
         () -> {
           inner.reset();
           config.reset();
+          interrupts.reset();
         });
   }
 
@@ -173,6 +174,11 @@ public final class GrantedDevice implements PciDevice {
   /** Whether the guest has switched memory decode off, for itself. */
   boolean memoryEnabled() {
     return config.memoryEnabled();
+  }
+
+  /** The kind of interrupts that the guest has enabled. */
+  Optional<Interrupts.Kind> enabledInterrupts() {
+    return interrupts.enabled();
   }
 
   List<DetachListener> listeners() {

@@ -1,9 +1,11 @@
 package org.gatun.broker;
 
 import java.util.List;
+import java.util.Optional;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.Interrupts;
 import org.gatun.pci.Vector;
+import org.jspecify.annotations.Nullable;
 
 /** Interrupts, within the number of vectors that was granted. The vectors are the backend's. */
 final class GrantedInterrupts implements Interrupts {
@@ -11,6 +13,9 @@ final class GrantedInterrupts implements Interrupts {
   private final Interrupts inner;
   private final Gate gate;
   private final int limit;
+
+  /** What the guest enabled. Guarded by this. */
+  private @Nullable Kind enabled;
 
   GrantedInterrupts(DeviceName device, Interrupts inner, Gate gate, int limit) {
     this.device = device;
@@ -34,7 +39,11 @@ final class GrantedInterrupts implements Interrupts {
             "%s: can't enable %d vectors of %s: the guest has %d"
                 .formatted(device, count, kind, count(kind)));
       }
-      return inner.enable(kind, count);
+      synchronized (this) {
+        List<Vector> vectors = inner.enable(kind, count);
+        enabled = kind;
+        return vectors;
+      }
     } finally {
       gate.leave(stamp);
     }
@@ -47,9 +56,22 @@ final class GrantedInterrupts implements Interrupts {
     }
     long stamp = gate.enter("disabling interrupts");
     try {
-      inner.disable();
+      synchronized (this) {
+        inner.disable();
+        enabled = null;
+      }
     } finally {
       gate.leave(stamp);
     }
+  }
+
+  /** The kind that is enabled. */
+  synchronized Optional<Kind> enabled() {
+    return Optional.ofNullable(enabled);
+  }
+
+  /** The device was reset, and with it its interrupts. */
+  synchronized void reset() {
+    enabled = null;
   }
 }

@@ -57,13 +57,18 @@ final class Holding {
     return taken;
   }
 
-  /** The guest's mappings work from now on. */
-  void connect() {
+  /**
+   * The guest's mappings work from now on.
+   *
+   * @param recovery what deals with errors that the device reports
+   */
+  void connect(Recovery recovery) {
     synchronized (group) {
       SeizedDevice seized =
           owned
               .seized()
               .orElseThrow(() -> new DeviceGoneException(owned.name(), "connecting a guest", null));
+      seized.onError(recovery::start);
       seized.decode(true);
     }
   }

@@ -1,0 +1,237 @@
+package org.gatun.broker;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CountDownLatch;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
+import org.gatun.pci.Bar;
+import org.gatun.pci.DetachListener;
+import org.gatun.pci.DeviceGoneException;
+import org.gatun.pci.DeviceName;
+import org.gatun.pci.DmaBuffer;
+import org.gatun.pci.Interrupts.Kind;
+import org.gatun.pci.Mmio;
+import org.gatun.pci.PciDevice;
+import org.gatun.pci.Vector;
+import org.gatun.pci.config.ConfigRegisters;
+import org.gatun.pci.config.ConfigSpace;
+import org.gatun.simulated.EduModel;
+import org.gatun.simulated.SpecimenModel;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+class RevocationTest {
+  private final Site site = Site.realTime();
+  private final DeviceName device = site.seize("device", new SpecimenModel());
+
+  @AfterEach
+  void close() {
+    site.close();
+  }
+
+  @Test
+  void afterItEachUseThrowsAndReachesNoDevice() {
+    Grant grant = site.grant("guest", device);
+    PciDevice granted = grant.connect().getFirst();
+    Bar registers = granted.bar(SpecimenModel.REGISTERS).orElseThrow();
+    Bar ports = granted.bar(SpecimenModel.PORTS).orElseThrow();
+    Mmio trapped = registers.map(0, 0x100);
+    Mmio direct = registers.map(SpecimenModel.DIRECT, 0x1000);
+    DmaBuffer buffer = granted.dma().allocate(4096, 4096);
+    Vector vector = granted.interrupts().enable(Kind.MSIX, 2).getFirst();
+    ConfigSpace config = granted.config();
+    var portsIo = ports.ports();
+    var dma = granted.dma();
+    var interrupts = granted.interrupts();
+
+    grant.revoke(Duration.ZERO);
+    // The next guest has the device now, and it answers: to nobody else.
+    PciDevice next = site.grant("next", device).connect().getFirst();
+    Mmio nextRegisters = next.bar(SpecimenModel.REGISTERS).orElseThrow().map(0, 0x100);
+    int shown = nextRegisters.read32(0x40);
+    long command = site.bus.hardware(device).read16(ConfigRegisters.COMMAND);
+
+    Map<String, ThrowingCallable> uses = new LinkedHashMap<>();
+    uses.put("trapped read", () -> trapped.read32(0x40));
+    uses.put("trapped write", () -> trapped.write32(0x40, ~shown));
+    uses.put("direct read", () -> direct.read32(0));
+    uses.put("direct write", () -> direct.write32(0, 1));
+    uses.put("DMA memory", () -> buffer.getIntAcquire(0));
+    uses.put("DMA memory, written", () -> buffer.putInt(0, 1));
+    uses.put("vector", () -> vector.poll());
+    uses.put("vector wait", () -> vector.await(Duration.ofSeconds(1)));
+    uses.put("vector mask", () -> vector.mask(true));
+    uses.put("config read", () -> config.read32(0));
+    uses.put("config write", () -> config.write16(ConfigRegisters.COMMAND, 7));
+    uses.put("config space", granted::config);
+    uses.put("port", () -> portsIo.read8(0));
+    uses.put("port write", () -> portsIo.write8(0, 1));
+    uses.put("map", () -> registers.map(0, 0x100));
+    uses.put("BAR", () -> granted.bar(0));
+    uses.put("ports", () -> ports.ports().read8(0));
+    uses.put("allocate", () -> dma.allocate(4096, 4096));
+    uses.put("limit", () -> dma.limitTo(32));
+    uses.put("DMA", granted::dma);
+    uses.put("enable", () -> interrupts.enable(Kind.MSIX, 1));
+    uses.put("interrupts", granted::interrupts);
+    uses.put("bus master", () -> granted.busMaster(true));
+    uses.put("reset", granted::reset);
+    uses.put("listener", () -> granted.onDetach(new Silent()));
+    uses.forEach(
+        (what, use) -> assertThatThrownBy(use).as(what).isInstanceOf(DeviceGoneException.class));
+
+    assertThat(nextRegisters.read32(0x40)).isEqualTo(shown);
+    assertThat(site.bus.hardware(device).read16(ConfigRegisters.COMMAND)).isEqualTo((int) command);
+    granted.close();
+    assertThat(next.usage().mappings()).isEqualTo(1);
+    assertThat(granted.usage()).isEqualTo(PciDevice.Usage.NONE);
+  }
+
+  @Test
+  void aGuestThatListensIsAskedFirst() {
+    Grant grant = site.grant("guest", device);
+    PciDevice granted = grant.connect().getFirst();
+    List<String> heard = new ArrayList<>();
+    granted.onDetach(
+        new DetachListener() {
+          @Override
+          public void requested(Duration deadline) {
+            heard.add("requested");
+            granted.close();
+          }
+
+          @Override
+          public void gone(String cause) {
+            heard.add("gone");
+          }
+        });
+
+    grant.revoke(Duration.ofSeconds(60));
+
+    assertThat(heard).containsExactly("requested");
+    assertThat(grant.state()).isEqualTo(GrantState.CLOSED);
+  }
+
+  @Test
+  void aGuestThatDoesNotLetGoIsForcedAtTheDeadline() throws InterruptedException {
+    Grant grant = site.grant("guest", device);
+    PciDevice granted = grant.connect().getFirst();
+    CountDownLatch gone = new CountDownLatch(1);
+    CountDownLatch never = new CountDownLatch(1);
+    granted.onDetach(
+        new DetachListener() {
+          @Override
+          public void requested(Duration deadline) {
+            try {
+              never.await();
+            } catch (InterruptedException _) {
+              Thread.currentThread().interrupt();
+            }
+          }
+
+          @Override
+          public void gone(String cause) {
+            gone.countDown();
+          }
+        });
+
+    grant.revoke(Duration.ofMillis(50));
+
+    assertThatThrownBy(granted::config).isInstanceOf(DeviceGoneException.class);
+    gone.await();
+    never.countDown();
+  }
+
+  @Test
+  void whatIsFencedDoesNoDmaAndAnswersNowhere() {
+    Grant grant = site.grant("guest", device);
+    PciDevice granted = grant.connect().getFirst();
+    granted.busMaster(true);
+
+    grant.revoke(Duration.ZERO);
+
+    assertThat(
+            site.bus.hardware(device).read16(ConfigRegisters.COMMAND)
+                & (ConfigRegisters.COMMAND_IO
+                    | ConfigRegisters.COMMAND_MEMORY
+                    | ConfigRegisters.COMMAND_BUS_MASTER))
+        .isZero();
+  }
+
+  @Test
+  void aDeviceWithoutResetEndsInQuarantine() {
+    DeviceName edu = site.seize("edu", EduModel.withoutReset());
+    DeviceRequest request = DeviceRequest.of(edu).accepting(org.gatun.pci.spi.Hazard.MISSING_RESET);
+    Grant grant = site.broker.grant("guest", Quota.DEFAULT, List.of(request));
+    grant.connect();
+
+    grant.revoke(Duration.ZERO);
+
+    assertThat(site.broker.devices())
+        .filteredOn(d -> d.name().equals(edu))
+        .singleElement()
+        .satisfies(d -> assertThat(d.quarantine()).get().asString().contains("no reset"));
+    assertThatThrownBy(() -> site.broker.grant("next", Quota.DEFAULT, List.of(request)))
+        .isInstanceOf(GrantRefusedException.class)
+        .hasMessageContaining("quarantine");
+  }
+
+  @Test
+  void aDeviceThatIsAnotherOneAfterItsResetEndsInQuarantine() {
+    Grant grant = site.grant("guest", device);
+    grant.connect();
+    site.bus.hardware(device).poke(ConfigRegisters.DEVICE_ID, 2, 0x4242);
+
+    grant.revoke(Duration.ZERO);
+
+    assertThat(site.broker.devices().getFirst().quarantine())
+        .get()
+        .asString()
+        .contains("not the device that was seized");
+  }
+
+  @Test
+  void aDeviceThatWasPulledOutIsTakenBackToo() {
+    Grant grant = site.grant("guest", device);
+    PciDevice granted = grant.connect().getFirst();
+    site.bus.unplug(device);
+
+    grant.revoke(Duration.ZERO);
+
+    assertThat(grant.state()).isEqualTo(GrantState.CLOSED);
+    assertThat(site.broker.devices().getFirst().quarantine()).isPresent();
+    assertThatThrownBy(granted::config).isInstanceOf(DeviceGoneException.class);
+  }
+
+  @Test
+  void itIsDoneOnceWhoeverDoesIt() throws InterruptedException {
+    for (int round = 0; round < 50; round++) {
+      Grant grant = site.grant("guest", device);
+      PciDevice granted = grant.connect().getFirst();
+      List<Thread> threads = new ArrayList<>();
+      for (int i = 0; i < 3; i++) {
+        threads.add(Thread.ofPlatform().start(() -> grant.revoke(Duration.ZERO)));
+        threads.add(Thread.ofPlatform().start(granted::close));
+      }
+      for (Thread thread : threads) {
+        thread.join();
+      }
+      assertThat(grant.state()).isEqualTo(GrantState.CLOSED);
+      assertThat(site.broker.devices().getFirst().guest()).isEmpty();
+    }
+  }
+
+  private static final class Silent implements DetachListener {
+    @Override
+    public void requested(Duration deadline) {}
+
+    @Override
+    public void gone(String cause) {}
+  }
+}
