@@ -4,6 +4,7 @@ import java.lang.System.Logger.Level;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.gatun.pci.DetachListener;
 import org.gatun.pci.DetachListener.RecoveryStep;
 import org.gatun.pci.PciException;
@@ -20,7 +21,9 @@ final class Recovery {
   private final Grant grant;
   private final GrantedDevice device;
   private final Duration limit;
-  private final AtomicBoolean running = new AtomicBoolean();
+
+  /** Errors that are not dealt with yet: those that arrive meanwhile count as one more. */
+  private final AtomicInteger errors = new AtomicInteger();
 
   Recovery(Grant grant, GrantedDevice device, Duration limit) {
     this.grant = grant;
@@ -28,30 +31,37 @@ final class Recovery {
     this.limit = limit;
   }
 
-  /** Starts it, on threads of its own, unless it is running already. */
+  /** Starts it, on threads of its own; once more if it is running already. */
   void start() {
-    if (running.compareAndSet(false, true)) {
-      thread("gatun recovery of " + device.name(), this::supervise).start();
+    if (errors.getAndIncrement() == 0) {
+      thread("gatun recovery of " + device.name(), this::recover).start();
     }
   }
 
-  private void supervise() {
+  private void recover() {
+    int dealtWith;
+    do {
+      dealtWith = errors.get();
+      if (!succeeds()) {
+        LOG.log(Level.ERROR, "{0}: its guest did not recover it in {1}", device, limit);
+        grant.revoke(Duration.ZERO);
+        return;
+      }
+    } while (errors.addAndGet(-dealtWith) > 0);
+  }
+
+  private boolean succeeds() {
     AtomicBoolean recovered = new AtomicBoolean();
     // The driver's code may never return; the grant ends in time nevertheless.
     Thread steps =
         thread("gatun recovery steps of " + device.name(), () -> recovered.set(takeSteps()));
+    steps.start();
     try {
-      steps.start();
       steps.join(limit);
     } catch (InterruptedException _) {
       Thread.currentThread().interrupt();
-    } finally {
-      if (!recovered.get()) {
-        LOG.log(Level.ERROR, "{0}: its guest did not recover it in {1}", device, limit);
-        grant.revoke(Duration.ZERO);
-      }
-      running.set(false);
     }
+    return recovered.get();
   }
 
   private boolean takeSteps() {
