@@ -243,7 +243,7 @@ public final class Broker implements AutoCloseable {
     synchronized (group) {
       checkGrantable(grant, device, group, request);
       ConfigLayout layout = ConfigLayout.of(device.snapshot(), request.config());
-      Denials denials = new Denials(grant.guest(), name);
+      Activity activity = new Activity(grant.guest(), name);
       AtomicReference<Holding> self = new AtomicReference<>();
       GrantedDevice granted =
           new GrantedDevice(
@@ -253,10 +253,9 @@ public final class Broker implements AutoCloseable {
               layout,
               grant.freeSlot(device),
               grant.quota(),
-              denials,
-              denials::deniedRegister,
+              activity,
               () -> Optional.ofNullable(self.get()).ifPresent(grant::closedByGuest));
-      Holding holding = new Holding(grant.guest(), group, device, layout, granted, denials);
+      Holding holding = new Holding(grant.guest(), group, device, layout, granted, activity);
       self.set(holding);
       group.granted(grant);
       grant.add(holding);

@@ -8,7 +8,6 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.gatun.broker.DeviceRequest.BarPart;
 import org.gatun.broker.policy.ConfigLayout;
-import org.gatun.broker.policy.DeniedWrites;
 import org.gatun.broker.policy.DeviceSnapshot;
 import org.gatun.broker.policy.GuestConfigSpace;
 import org.gatun.pci.Bar;
@@ -61,16 +60,16 @@ public final class GrantedDevice implements PciDevice {
       ConfigLayout layout,
       int slot,
       QuotaAccount quota,
-      DeniedWrites deniedWrites,
-      Runnable deniedAccess,
+      Activity activity,
       Runnable closedByGuest) {
     this.inner = inner;
     this.name = inner.name();
     this.slot = slot;
     this.gate = new Gate(name);
-    this.config = new GuestConfigSpace(name, layout, snapshot, inner.config(), deniedWrites);
-    this.dma = new GrantedDmaSpace(name, inner.dma(), gate, quota);
-    this.interrupts = new GrantedInterrupts(name, inner.interrupts(), gate, request.vectors());
+    this.config = new GuestConfigSpace(name, layout, snapshot, inner.config(), activity);
+    this.dma = new GrantedDmaSpace(name, inner.dma(), gate, quota, activity);
+    this.interrupts =
+        new GrantedInterrupts(name, inner.interrupts(), gate, request.vectors(), activity);
     this.trapped = new ResourceTracker(name);
     this.closedByGuest = closedByGuest;
     List<Bar> granted = new ArrayList<>();
@@ -85,7 +84,7 @@ public final class GrantedDevice implements PciDevice {
                 without(readable, msixTable(snapshot, bar.index())),
                 trapped,
                 surplus,
-                deniedAccess));
+                activity::deniedRegister));
       }
     }
     this.bars = List.copyOf(granted);

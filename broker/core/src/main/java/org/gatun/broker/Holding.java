@@ -21,7 +21,7 @@ final class Holding {
   private final OwnedDevice owned;
   private final ConfigLayout layout;
   private final GrantedDevice device;
-  private final Denials denials;
+  private final Activity activity;
   private final AtomicBoolean taking = new AtomicBoolean();
   private final CountDownLatch taken = new CountDownLatch(1);
 
@@ -31,13 +31,13 @@ final class Holding {
       OwnedDevice owned,
       ConfigLayout layout,
       GrantedDevice device,
-      Denials denials) {
+      Activity activity) {
     this.guest = guest;
     this.group = group;
     this.owned = owned;
     this.layout = layout;
     this.device = device;
-    this.denials = denials;
+    this.activity = activity;
   }
 
   OwnedDevice owned() {
@@ -48,8 +48,8 @@ final class Holding {
     return device;
   }
 
-  Denials denials() {
-    return denials;
+  Activity activity() {
+    return activity;
   }
 
   /** Counted down when the guest has it no more. */
@@ -69,6 +69,7 @@ final class Holding {
               .seized()
               .orElseThrow(() -> new DeviceGoneException(owned.name(), "connecting a guest", null));
       seized.onError(recovery::start);
+      seized.onDmaFault(activity::dmaFaulted);
       seized.decode(true);
     }
   }

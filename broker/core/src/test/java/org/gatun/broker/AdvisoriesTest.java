@@ -94,7 +94,7 @@ class AdvisoriesTest {
         table.write32(0, i);
       }
       assertThat(lines.get() - before).isLessThanOrEqualTo(2);
-      assertThat(grant.deniedAccesses()).isGreaterThan(150_000);
+      assertThat(grant.counters().deniedAccesses()).isGreaterThan(150_000);
     } finally {
       logger.removeHandler(counter);
     }
