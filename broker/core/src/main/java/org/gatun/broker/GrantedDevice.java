@@ -1,5 +1,6 @@
 package org.gatun.broker;
 
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -29,6 +30,9 @@ import org.gatun.pci.spi.SeizedDevice;
  * and reaches no device.
  */
 public final class GrantedDevice implements PciDevice {
+  /** A call takes as long as a system call: a guest that is longer in one may be stuck in it. */
+  private static final Duration FENCE_LIMIT = Duration.ofSeconds(5);
+
   private static final int MESSAGE_CONTROL = 2;
   private static final int TABLE = 4;
   private static final int PENDING = 8;
@@ -184,10 +188,15 @@ public final class GrantedDevice implements PciDevice {
     return List.copyOf(listeners);
   }
 
-  /** The guest reaches the device no more, whatever it holds; calls of it have come back. */
-  void fence() {
-    gate.shut();
+  /**
+   * The guest's calls reach the device no more.
+   *
+   * @return whether those that were made before have come back
+   */
+  boolean fence() {
+    boolean quiet = gate.shut(FENCE_LIMIT);
     trapped.closeAll();
+    return quiet;
   }
 
   private void through(String operation, Runnable action) {

@@ -8,7 +8,6 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.gatun.broker.policy.ConfigLayout;
 import org.gatun.pci.DeviceGoneException;
-import org.gatun.pci.PciException;
 import org.gatun.pci.spi.Hazard;
 import org.gatun.pci.spi.SeizedDevice;
 
@@ -64,6 +63,9 @@ final class Holding {
    */
   void connect(Recovery recovery) {
     synchronized (group) {
+      if (taking.get()) {
+        throw new DeviceGoneException(owned.name(), "connecting a guest", null);
+      }
       SeizedDevice seized =
           owned
               .seized()
@@ -91,7 +93,7 @@ final class Holding {
     try {
       // In this order. The guest's calls are out; then no DMA starts and no mapping works; only
       // then is the device reset, and at last the memory freed that its DMA could reach.
-      device.fence();
+      attempt("fence", this::fence);
       synchronized (group) {
         owned.seized().ifPresent(this::silence);
         giveBack();
@@ -105,6 +107,12 @@ final class Holding {
       taken.countDown();
     }
     return true;
+  }
+
+  private void fence() {
+    if (!device.fence()) {
+      LOG.log(Level.ERROR, "{0}: a call of guest {1} does not come back", owned.name(), guest);
+    }
   }
 
   private void silence(SeizedDevice seized) {
@@ -153,7 +161,8 @@ final class Holding {
   private void attempt(String step, Runnable action) {
     try {
       action.run();
-    } catch (PciException e) {
+    } catch (RuntimeException | InternalError e) {
+      // InternalError: an access of this thread to registers that had gone, reported only now.
       LOG.log(Level.WARNING, "{0}: revocation: {1}: {2}", owned.name(), step, e.getMessage());
     }
   }
