@@ -34,7 +34,7 @@ public final class DmaPort {
     }
   }
 
-  private final IommuDomain domain;
+  private final BusMaster master;
 
   /** Odd while an access is in progress. */
   private volatile long sequence;
@@ -42,8 +42,8 @@ public final class DmaPort {
   private Table cachedTable = Table.EMPTY;
   private @Nullable Mapping cached;
 
-  DmaPort(IommuDomain domain) {
-    this.domain = domain;
+  DmaPort(BusMaster master) {
+    this.master = master;
   }
 
   /**
@@ -60,7 +60,7 @@ public final class DmaPort {
       return true;
     }
     target.asSlice(targetOffset + done, length - done).fill((byte) 0);
-    domain.refuse(busAddress + done, length - done, DmaDirection.TO_DEVICE);
+    master.refuse(busAddress + done, length - done, DmaDirection.TO_DEVICE);
     return false;
   }
 
@@ -77,7 +77,7 @@ public final class DmaPort {
     if (done == length) {
       return true;
     }
-    domain.refuse(busAddress + done, length - done, DmaDirection.FROM_DEVICE);
+    master.refuse(busAddress + done, length - done, DmaDirection.FROM_DEVICE);
     return false;
   }
 
@@ -99,7 +99,7 @@ public final class DmaPort {
     } finally {
       exit();
     }
-    domain.refuse(busAddress, Long.BYTES, DmaDirection.TO_DEVICE);
+    master.refuse(busAddress, Long.BYTES, DmaDirection.TO_DEVICE);
     return 0;
   }
 
@@ -122,7 +122,7 @@ public final class DmaPort {
     } finally {
       exit();
     }
-    domain.refuse(busAddress, Long.BYTES, DmaDirection.FROM_DEVICE);
+    master.refuse(busAddress, Long.BYTES, DmaDirection.FROM_DEVICE);
     return false;
   }
 
@@ -163,7 +163,7 @@ public final class DmaPort {
   }
 
   private @Nullable Mapping find(long busAddress) {
-    Table table = domain.reachable();
+    Table table = master.reachable();
     Mapping last = cached;
     if (table == cachedTable
         && last != null

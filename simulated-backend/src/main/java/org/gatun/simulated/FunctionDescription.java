@@ -5,36 +5,70 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import org.gatun.pci.Bar;
+import org.gatun.pci.config.Capability;
 import org.gatun.pci.config.PciClass;
 import org.gatun.pci.config.PciId;
 
 /**
- * A PCI function, as data: the bus makes config space, BARs and interrupts from it.
+ * A PCI function, as data: the bus makes config space, BARs and interrupts from it. A bridge (class
+ * 0604) has a type 1 header, with at most two BARs; what is behind it is for {@link SimulatedBus}.
  *
  * @param revision 8 bits
- * @param express whether it is a PCI Express endpoint: 4096 bytes of config space and that
- *     capability; else 256 bytes
+ * @param romSize of the expansion ROM in bytes, a power of two of at least 2048, or 0 for none: a
+ *     register only, nothing is behind it
+ * @param capabilities besides MSI and MSI-X, which come first in config space; with PCI Express it
+ *     has 4096 bytes, else 256
  */
 public record FunctionDescription(
     PciId id,
     PciClass pciClass,
     int revision,
-    boolean express,
     List<BarDescription> bars,
-    InterruptDescription interrupts) {
+    long romSize,
+    InterruptDescription interrupts,
+    List<CapabilityDescription> capabilities,
+    Set<Trait> traits) {
+  private static final int CLASS_BRIDGE = 0x06;
+  private static final int SUBCLASS_PCI_BRIDGE = 0x04;
+
+  /** What a function is like besides. */
+  public enum Trait {
+    /**
+     * Its slot can be reset, as can that of a device alone behind a root port: so the function can,
+     * as long as it is alone in there.
+     */
+    SLOT_RESET,
+    /** It has a built-in self test, which once started goes on until a reset. */
+    SELF_TEST,
+    /**
+     * Behind the header, what belongs to no capability is registers of its own, which nobody has
+     * documented and anybody can write.
+     */
+    UNDOCUMENTED_REGISTERS
+  }
 
   /**
-   * Copies the list.
+   * Copies the collections.
    *
-   * @throws IllegalArgumentException if BARs overlap, or the MSI-X table is not inside its BAR
+   * @throws IllegalArgumentException if BARs overlap, or the MSI-X table is not inside its BAR, or
+   *     a part breaks its rule
    */
   public FunctionDescription {
     bars = List.copyOf(bars);
+    capabilities = List.copyOf(capabilities);
+    traits = Set.copyOf(traits);
+    int registers = isBridge(pciClass) ? 2 : 6;
     Set<Integer> taken = new HashSet<>();
     for (BarDescription bar : bars) {
       if (!taken.add(bar.index()) || (bar.wide() && !taken.add(bar.index() + 1))) {
         throw new IllegalArgumentException("BAR " + bar.index() + " is described twice");
       }
+    }
+    if (taken.stream().anyMatch(i -> i >= registers)) {
+      throw new IllegalArgumentException("a bridge has BARs 0 and 1 only");
+    }
+    if (romSize != 0 && (romSize < 2048 || romSize > 1 << 24 || Long.bitCount(romSize) != 1)) {
+      throw new IllegalArgumentException("no expansion ROM has " + romSize + " bytes");
     }
     Optional<Msix> msix = interrupts.msix();
     if (msix.isPresent()) {
@@ -43,16 +77,75 @@ public record FunctionDescription(
   }
 
   /**
-   * A memory BAR.
+   * An ordinary function, which can be reset.
+   *
+   * @param express whether it is a PCI Express endpoint, with a function level reset; else its slot
+   *     is reset
+   */
+  public FunctionDescription(
+      PciId id,
+      PciClass pciClass,
+      int revision,
+      boolean express,
+      List<BarDescription> bars,
+      InterruptDescription interrupts) {
+    this(
+        id,
+        pciClass,
+        revision,
+        bars,
+        0,
+        interrupts,
+        express ? List.of(StandardCapabilities.expressEndpoint(true)) : List.of(),
+        express ? Set.of() : Set.of(Trait.SLOT_RESET));
+  }
+
+  /** The same with other traits. */
+  public FunctionDescription withTraits(Set<Trait> others) {
+    return new FunctionDescription(
+        id, pciClass, revision, bars, romSize, interrupts, capabilities, others);
+  }
+
+  /** Whether it is a PCI Express function: 4096 bytes of config space; else 256. */
+  public boolean express() {
+    return capabilities.stream().anyMatch(c -> c.isConventional(Capability.PCI_EXPRESS));
+  }
+
+  /** Whether it is a bridge to another bus. */
+  public boolean bridge() {
+    return isBridge(pciClass);
+  }
+
+  /** Whether it can be reset by itself, without its slot. */
+  boolean resetsItself() {
+    return capabilities.stream().anyMatch(CapabilityDescription::resets);
+  }
+
+  /** Whether Access Control Services keep it from its neighbours. */
+  boolean isolated() {
+    return capabilities.stream().anyMatch(CapabilityDescription::isolates);
+  }
+
+  private static boolean isBridge(PciClass pciClass) {
+    return pciClass.base() == CLASS_BRIDGE && pciClass.subclass() == SUBCLASS_PCI_BRIDGE;
+  }
+
+  /**
+   * A BAR.
    *
    * @param index 0 to 5, of the low half if it is wide
-   * @param size in bytes, a power of two of at least 16
+   * @param size in bytes, a power of two: of memory at least 16, of I/O ports 4 to 256
    * @param wide whether it takes two registers (64 bits)
-   * @param ranges which cover it, in the order of their offsets. A direct range is memory that the
-   *     model shares with the driver: see {@link ModelContext#sharedMemory}
+   * @param ranges which cover it, in the order of their offsets; none for I/O ports. A direct range
+   *     is memory that the model shares with the driver: see {@link ModelContext#sharedMemory}
    */
   public record BarDescription(
-      int index, long size, boolean wide, boolean prefetchable, List<Bar.Range> ranges) {
+      int index,
+      Bar.Kind kind,
+      long size,
+      boolean wide,
+      boolean prefetchable,
+      List<Bar.Range> ranges) {
 
     /**
      * Copies the list.
@@ -61,7 +154,12 @@ public record FunctionDescription(
      */
     public BarDescription {
       ranges = List.copyOf(ranges);
-      if (index < 0 || index > (wide ? 4 : 5) || size < 16 || Long.bitCount(size) != 1) {
+      boolean io = kind == Bar.Kind.IO;
+      if (index < 0
+          || index > (wide ? 4 : 5)
+          || size < (io ? 4 : 16)
+          || Long.bitCount(size) != 1
+          || (io && (size > 256 || wide || prefetchable || !ranges.isEmpty()))) {
         throw new IllegalArgumentException("no such BAR: index " + index + ", size " + size);
       }
       if (!wide && size > 1L << 31) {
@@ -74,12 +172,23 @@ public record FunctionDescription(
         }
         end += range.length();
       }
-      if (end != size) {
+      if (!io && end != size) {
         throw new IllegalArgumentException("the ranges do not cover BAR " + index);
       }
     }
 
-    /** A BAR that is trapped as a whole. */
+    /** A memory BAR. */
+    public BarDescription(
+        int index, long size, boolean wide, boolean prefetchable, List<Bar.Range> ranges) {
+      this(index, Bar.Kind.MEMORY, size, wide, prefetchable, ranges);
+    }
+
+    /** A BAR of I/O ports. */
+    public static BarDescription ports(int index, long size) {
+      return new BarDescription(index, Bar.Kind.IO, size, false, false, List.of());
+    }
+
+    /** A memory BAR that is trapped as a whole. */
     public static BarDescription trapped(int index, long size, boolean wide) {
       return new BarDescription(
           index, size, wide, false, List.of(new Bar.Range(0, size, Bar.Access.TRAPPED)));
@@ -91,9 +200,12 @@ public record FunctionDescription(
    *
    * @param pin 0 none, 1 to 4 for INTA to INTD
    * @param msiVectors 0 none, else a power of two up to 32
+   * @param msiMasks whether MSI has a mask for each vector (PCI Local Bus Specification 3.0,
+   *     6.8.1.7)
    * @param msix empty if it lacks it
    */
-  public record InterruptDescription(int pin, int msiVectors, Optional<Msix> msix) {
+  public record InterruptDescription(
+      int pin, int msiVectors, boolean msiMasks, Optional<Msix> msix) {
     /**
      * @throws IllegalArgumentException if a part breaks its rule
      */
@@ -104,6 +216,11 @@ public record FunctionDescription(
       if (msiVectors < 0 || msiVectors > 32 || Integer.bitCount(msiVectors) > 1) {
         throw new IllegalArgumentException("MSI has 1, 2, 4 ... 32 vectors, not " + msiVectors);
       }
+    }
+
+    /** Without masks of MSI vectors. */
+    public InterruptDescription(int pin, int msiVectors, Optional<Msix> msix) {
+      this(pin, msiVectors, false, msix);
     }
   }
 

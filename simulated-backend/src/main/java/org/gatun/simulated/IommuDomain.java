@@ -4,6 +4,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.invoke.VarHandle;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
 import org.gatun.pci.BusRange;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.DmaDirection;
@@ -11,9 +12,9 @@ import org.gatun.pci.DmaException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The address space of a device: which bus addresses reach which memory. Changes copy the table, so
- * that DMA looks it up without a lock; who takes something out of it waits for the DMA that may
- * still use the table before.
+ * The address space of the devices of an IOMMU group: which bus addresses reach which memory.
+ * Changes copy the table, so that DMA looks it up without a lock; who takes something out of it
+ * waits for the DMA that may still use the table before.
  */
 final class IommuDomain {
   static final long PAGE = 4096;
@@ -39,6 +40,15 @@ final class IommuDomain {
       this.memory = memory;
       this.readable = direction != DmaDirection.FROM_DEVICE;
       this.writable = direction != DmaDirection.TO_DEVICE;
+    }
+
+    /** Whether it is the same memory at the same bus addresses, whoever mapped it. */
+    private boolean isTwinOf(Mapping other) {
+      return first == other.first
+          && last == other.last
+          && memory.address() == other.memory.address()
+          && readable == other.readable
+          && writable == other.writable;
     }
   }
 
@@ -97,58 +107,37 @@ final class IommuDomain {
     }
   }
 
-  private final DeviceName device;
-  private final SimulatedIommu iommu;
-  private final List<DmaPort> ports = new ArrayList<>();
+  private final List<BusMaster> masters = new CopyOnWriteArrayList<>();
+
+  /** Mappings that are in the table once already, by another use of the group. */
+  private final List<Mapping> twins = new ArrayList<>();
+
   private volatile Table table = Table.EMPTY;
-  private volatile boolean busMaster;
-  private long limit = Long.MAX_VALUE;
 
-  IommuDomain(DeviceName device, SimulatedIommu iommu) {
-    this.device = device;
-    this.iommu = iommu;
+  /** What is mapped now. */
+  Table table() {
+    return table;
   }
 
-  /** What DMA may reach now: nothing while bus master is off. */
-  Table reachable() {
-    return busMaster ? table : Table.EMPTY;
+  void attach(BusMaster master) {
+    masters.add(master);
   }
 
-  /** Records a fault, unless bus master is off: then no access came as far as the IOMMU. */
-  void refuse(long busAddress, long size, DmaDirection direction) {
-    if (busMaster) {
-      iommu.record(device, busAddress, size, direction);
-    }
+  void detach(BusMaster master) {
+    masters.remove(master);
   }
 
-  boolean isBusMaster() {
-    return busMaster;
-  }
-
-  synchronized DmaPort newPort() {
-    DmaPort port = new DmaPort(this);
-    ports.add(port);
-    return port;
-  }
-
-  /** When it returns after turning off, no DMA is in progress. */
-  synchronized void busMaster(boolean on) {
-    busMaster = on;
-    if (!on) {
-      awaitDma();
-    }
-  }
-
-  synchronized void limitTo(int bits) {
-    limit = bits >= Long.SIZE - 1 ? Long.MAX_VALUE : (1L << bits) - 1;
-  }
-
-  /** Maps memory where there is room. */
-  synchronized Mapping map(MemorySegment memory, long alignment, DmaDirection direction) {
+  /**
+   * Maps memory where there is room.
+   *
+   * @param limit the highest bus address that the device can drive
+   */
+  synchronized Mapping map(
+      DeviceName device, MemorySegment memory, long alignment, long limit, DmaDirection direction) {
     long size = memory.byteSize();
-    long first = findRoom(PREFERRED_START, size, alignment);
+    long first = findRoom(PREFERRED_START, size, alignment, limit);
     if (first < 0) {
-      first = findRoom(0, size, alignment);
+      first = findRoom(0, size, alignment, limit);
     }
     if (first < 0) {
       throw new DmaException(
@@ -161,8 +150,9 @@ final class IommuDomain {
     return add(new Mapping(first, memory, direction));
   }
 
-  /** Maps memory at an address of the caller's choice. */
-  synchronized Mapping mapAt(long first, MemorySegment memory, DmaDirection direction) {
+  /** Maps memory at an address of the caller's choice, or counts the same mapping once more. */
+  synchronized Mapping mapAt(
+      DeviceName device, long first, MemorySegment memory, long limit, DmaDirection direction) {
     long size = memory.byteSize();
     if (USABLE.stream().noneMatch(r -> r.contains(first, size)) || first + size - 1 > limit) {
       throw new DmaException(
@@ -170,6 +160,12 @@ final class IommuDomain {
           "bus addresses 0x%x to 0x%x can't be mapped".formatted(first, first + size - 1),
           "usable are " + USABLE + ", up to 0x%x".formatted(limit),
           null);
+    }
+    Mapping mapping = new Mapping(first, memory, direction);
+    Mapping present = table.find(first);
+    if (present != null && present.isTwinOf(mapping)) {
+      twins.add(mapping);
+      return mapping;
     }
     if (!table.isFree(first, first + size - 1)) {
       throw new DmaException(
@@ -179,12 +175,21 @@ final class IommuDomain {
           null,
           null);
     }
-    return add(new Mapping(first, memory, direction));
+    return add(mapping);
   }
 
-  /** When it returns, no DMA reaches the memory any more. */
+  /** When it returns, no DMA reaches the memory any more, unless a twin of the mapping is left. */
   synchronized void unmap(Mapping mapping) {
-    table = table.without(mapping);
+    if (twins.remove(mapping)) {
+      return;
+    }
+    Table fewer = table.without(mapping);
+    Mapping twin = twins.stream().filter(mapping::isTwinOf).findFirst().orElse(null);
+    if (twin != null) {
+      twins.remove(twin);
+      fewer = fewer.with(twin);
+    }
+    table = fewer;
     awaitDma();
   }
 
@@ -197,12 +202,12 @@ final class IommuDomain {
     // Either a port sees the new state, or we see that it is at work: one of the two volatile pairs
     // (state, then sequence here; sequence, then state there) comes second.
     VarHandle.fullFence();
-    for (DmaPort port : ports) {
-      port.awaitQuiet();
+    for (BusMaster master : masters) {
+      master.awaitQuiet();
     }
   }
 
-  private long findRoom(long start, long size, long alignment) {
+  private long findRoom(long start, long size, long alignment, long limit) {
     for (BusRange range : USABLE) {
       long last = Math.min(range.last(), limit);
       long first = alignUp(Math.max(range.first(), start), alignment);

@@ -1,101 +1,171 @@
 package org.gatun.simulated;
 
 import java.util.Map;
+import java.util.Optional;
 import org.gatun.pci.config.Capability;
 import org.gatun.pci.config.ConfigRegisters;
 import org.gatun.pci.config.ConfigSpace;
-import org.gatun.simulated.FunctionDescription.BarDescription;
-import org.gatun.simulated.FunctionDescription.InterruptDescription;
-import org.gatun.simulated.FunctionDescription.Msix;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Config space as the hardware has it: bytes, and for each the bits that a write changes. What
- * writes mean is for {@link SimulatedFunction}, which hears of each.
+ * Config space as the hardware has it. What writes mean outside of it is for its listener, which
+ * hears of each.
  */
-final class SimulatedConfig implements ConfigSpace {
-  /** MSI Message Control (PCI Local Bus Specification 3.0, 6.8.1.3). */
+final class SimulatedConfig implements HardwareConfig {
+  /** MSI (PCI Local Bus Specification 3.0, 6.8.1), with 64-bit addresses. */
   static final int MSI_ENABLE = 1;
 
   static final int MSI_MULTIPLE_ENABLE_SHIFT = 4;
-  private static final int MSI_MULTIPLE_ENABLE = 7 << MSI_MULTIPLE_ENABLE_SHIFT;
-  private static final int MSI_MULTIPLE_CAPABLE_SHIFT = 1;
-  private static final int MSI_64_BIT = 1 << 7;
-  private static final int MSI_LENGTH = 0x10;
+  static final int MSI_MULTIPLE_ENABLE = 7 << MSI_MULTIPLE_ENABLE_SHIFT;
+  static final int MSI_MASK = 0x10;
+  private static final int MSI_PENDING = 0x14;
 
   /** MSI-X Message Control (PCI Local Bus Specification 3.0, 6.8.2.3). */
   static final int MSIX_ENABLE = 1 << 15;
 
   static final int MSIX_FUNCTION_MASK = 1 << 14;
-  private static final int MSIX_LENGTH = 0x0c;
 
-  private static final int BAR_64_BIT = 4;
-  private static final int BAR_PREFETCHABLE = 8;
+  /**
+   * Device Control, Initiate Function Level Reset (PCI Express Base Specification 5.0, 7.5.3.4).
+   */
+  private static final int EXPRESS_CONTROL = 8;
 
-  private final byte[] data;
-  private final byte[] writable;
-  private final byte[] initial;
-  private final Runnable changed;
+  private static final int EXPRESS_INITIATE_RESET = 1 << 15;
+
+  /** Control of Advanced Features. */
+  private static final int AF_CONTROL = 4;
+
+  private static final int AF_INITIATE_RESET = 1;
+
+  /** PMCSR (PCI Power Management Specification 1.2, 3.2.4). */
+  private static final int PM_CONTROL = 4;
+
+  private static final int PM_STATE = 3;
+
+  /** Hears of changes, without a lock held. */
+  interface Listener {
+    /** Something was written. */
+    void changed();
+
+    /** A write asks the function to reset itself. */
+    void resetRequested();
+  }
+
+  private final RegisterBytes data;
+  private final RegisterBytes writable;
+  private final RegisterBytes clearable;
+  private final RegisterBytes initial;
+  private final Listener listener;
   private final int msi;
+  private final boolean msiMasks;
   private final int msix;
-  private int nextCapability = ConfigRegisters.HEADER_END;
-  private int lastLink = ConfigRegisters.CAPABILITIES_POINTER;
+  private final int power;
+  private final int express;
+  private final boolean functionLevelReset;
+  private final int advancedFeatures;
+  private final @Nullable VitalProductData vpd;
 
   /**
    * @param addresses of the BARs, by index, as firmware has assigned them
-   * @param changed run after each write from outside
+   * @throws IllegalArgumentException if the capabilities do not fit
    */
-  SimulatedConfig(FunctionDescription function, Map<Integer, Long> addresses, Runnable changed) {
-    this.changed = changed;
-    int size =
-        function.express() ? ConfigRegisters.EXPRESS_SIZE : ConfigRegisters.CONVENTIONAL_SIZE;
-    data = new byte[size];
-    writable = new byte[size];
-    header(function);
-    for (BarDescription bar : function.bars()) {
-      bar(bar, addresses.getOrDefault(bar.index(), 0L));
-    }
-    InterruptDescription interrupts = function.interrupts();
-    msi = interrupts.msiVectors() > 0 ? msi(interrupts.msiVectors()) : 0;
-    msix = interrupts.msix().map(this::msix).orElse(0);
-    if (function.express()) {
-      express();
-    }
-    initial = data.clone();
+  SimulatedConfig(FunctionDescription function, Map<Integer, Long> addresses, Listener listener) {
+    this.listener = listener;
+    ConfigLayout layout = new ConfigLayout(function, addresses);
+    initial = layout.values;
+    data = initial.copy();
+    writable = layout.writable;
+    clearable = layout.clearable;
+    msi = layout.find(Capability.MSI);
+    msiMasks = msi != 0 && function.interrupts().msiMasks();
+    msix = layout.find(Capability.MSIX);
+    power = layout.find(Capability.POWER_MANAGEMENT);
+    express = layout.find(Capability.PCI_EXPRESS);
+    functionLevelReset =
+        function.capabilities().stream()
+            .anyMatch(c -> c.isConventional(Capability.PCI_EXPRESS) && c.resets());
+    advancedFeatures = layout.find(Capability.ADVANCED_FEATURES);
+    Optional<CapabilityDescription> vitalData =
+        function.capabilities().stream().filter(c -> c.isConventional(Capability.VPD)).findFirst();
+    vpd =
+        vitalData
+            .map(c -> new VitalProductData(layout.find(Capability.VPD), c.storage()))
+            .orElse(null);
   }
 
   @Override
   public int size() {
-    return data.length;
+    return data.size();
   }
 
   @Override
   public synchronized int read(int offset, int width) {
-    ConfigSpace.check(offset, width, data.length);
-    int value = 0;
-    for (int i = 0; i < width; i++) {
-      value |= (data[offset + i] & 0xff) << (8 * i);
-    }
-    return value;
+    ConfigSpace.check(offset, width, data.size());
+    return data.get(offset, width);
   }
 
   @Override
   public void write(int offset, int width, int value) {
-    ConfigSpace.check(offset, width, data.length);
+    ConfigSpace.check(offset, width, data.size());
+    boolean resets;
     synchronized (this) {
-      for (int i = 0; i < width; i++) {
-        int mask = writable[offset + i];
-        data[offset + i] = (byte) ((data[offset + i] & ~mask) | ((value >>> (8 * i)) & mask));
+      int state = powerState();
+      int mask = writable.get(offset, width);
+      int cleared = clearable.get(offset, width) & value;
+      int old = data.get(offset, width);
+      data.put(offset, width, ((old & ~mask) | (value & mask)) & ~cleared);
+      if (vpd != null) {
+        vpd.written(data, offset, width);
+      }
+      resets = takeResetRequest() || wakesUpReset(state);
+    }
+    if (resets) {
+      listener.resetRequested();
+    } else {
+      listener.changed();
+    }
+  }
+
+  @Override
+  public synchronized int writable(int offset, int width) {
+    ConfigSpace.check(offset, width, data.size());
+    return writable.get(offset, width) | clearable.get(offset, width);
+  }
+
+  @Override
+  public void poke(int offset, int width, int value) {
+    ConfigSpace.check(offset, width, data.size());
+    synchronized (this) {
+      initial.put(offset, width, value);
+      data.put(offset, width, value);
+    }
+    listener.changed();
+  }
+
+  @Override
+  public void raiseAll() {
+    synchronized (this) {
+      for (int offset = 0; offset < data.size(); offset++) {
+        data.add(offset, 1, clearable.get(offset, 1));
       }
     }
-    changed.run();
+    listener.changed();
   }
 
   /** As after a reset, with the BAR addresses that firmware has assigned. */
   void reset() {
     synchronized (this) {
-      System.arraycopy(initial, 0, data, 0, data.length);
+      data.copyFrom(initial);
     }
-    changed.run();
+    listener.changed();
+  }
+
+  /** As its owner leaves it who can't reset it: bus master off, decode on. */
+  void resetCommand() {
+    synchronized (this) {
+      data.put(ConfigRegisters.COMMAND, 2, initial.get(ConfigRegisters.COMMAND, 2));
+    }
+    listener.changed();
   }
 
   /** Whether a bit of the command register is set. */
@@ -103,19 +173,37 @@ final class SimulatedConfig implements ConfigSpace {
     return (read16(ConfigRegisters.COMMAND) & bit) != 0;
   }
 
+  /** Whether a bit of the command register is set, and the function is not asleep. */
+  synchronized boolean active(int commandBit) {
+    return command(commandBit) && powerState() == 0;
+  }
+
   /** Sets or clears a bit of the command register. */
   void command(int bit, boolean on) {
     synchronized (this) {
       int command = read16(ConfigRegisters.COMMAND);
-      put(ConfigRegisters.COMMAND, 2, on ? command | bit : command & ~bit);
+      data.put(ConfigRegisters.COMMAND, 2, on ? command | bit : command & ~bit);
     }
-    changed.run();
+    listener.changed();
   }
 
   /** Shows the level of the interrupt pin: a read-only bit of the status register. */
   synchronized void interruptStatus(boolean on) {
     int status = read16(ConfigRegisters.STATUS) & ~ConfigRegisters.STATUS_INTERRUPT;
-    put(ConfigRegisters.STATUS, 2, on ? status | ConfigRegisters.STATUS_INTERRUPT : status);
+    data.put(ConfigRegisters.STATUS, 2, on ? status | ConfigRegisters.STATUS_INTERRUPT : status);
+  }
+
+  /** Shows that there are other functions in the slot. */
+  void multiFunction(boolean on) {
+    int type = read8(ConfigRegisters.HEADER_TYPE);
+    int bit = ConfigRegisters.HEADER_TYPE_MULTI_FUNCTION;
+    poke(ConfigRegisters.HEADER_TYPE, 1, on ? type | bit : type & ~bit);
+  }
+
+  /** As firmware numbers the buses of a bridge. */
+  void busNumbers(int primary, int secondary, int subordinate) {
+    poke(ConfigLayout.BUS_NUMBERS, 2, primary | secondary << 8);
+    poke(ConfigLayout.BUS_NUMBERS + 2, 1, subordinate);
   }
 
   /** MSI Message Control; 0 if there is no MSI. */
@@ -128,6 +216,30 @@ final class SimulatedConfig implements ConfigSpace {
     write16(msi + 2, value);
   }
 
+  /** Which MSI vectors are masked: a bit each. */
+  int msiMask() {
+    return msiMasks ? read32(msi + MSI_MASK) : 0;
+  }
+
+  /** Masks MSI vectors, if they can be. */
+  void msiMask(int mask) {
+    if (msiMasks) {
+      write32(msi + MSI_MASK, mask);
+    }
+  }
+
+  /** Which masked MSI vectors have an interrupt: a bit each. */
+  int msiPending() {
+    return msiMasks ? read32(msi + MSI_PENDING) : 0;
+  }
+
+  /** Shows them: read-only bits. */
+  synchronized void msiPending(int pending) {
+    if (msiMasks) {
+      data.put(msi + MSI_PENDING, 4, pending);
+    }
+  }
+
   /** MSI-X Message Control; 0 if there is no MSI-X. */
   int msixControl() {
     return msix == 0 ? 0 : read16(msix + 2);
@@ -138,94 +250,33 @@ final class SimulatedConfig implements ConfigSpace {
     write16(msix + 2, value);
   }
 
-  private void header(FunctionDescription function) {
-    put(ConfigRegisters.VENDOR_ID, 2, function.id().vendor());
-    put(ConfigRegisters.DEVICE_ID, 2, function.id().device());
-    // Memory decode is on, as VFIO has it for whoever opens a device.
-    put(ConfigRegisters.COMMAND, 2, ConfigRegisters.COMMAND_MEMORY);
-    allow(
-        ConfigRegisters.COMMAND,
-        2,
-        ConfigRegisters.COMMAND_MEMORY
-            | ConfigRegisters.COMMAND_BUS_MASTER
-            | ConfigRegisters.COMMAND_PARITY
-            | ConfigRegisters.COMMAND_SERR
-            | ConfigRegisters.COMMAND_INTX_DISABLE);
-    put(ConfigRegisters.REVISION_ID, 4, function.revision() | function.pciClass().code() << 8);
-    allow(ConfigRegisters.CACHE_LINE_SIZE, 1, 0xff);
-    put(ConfigRegisters.SUBSYSTEM_VENDOR_ID, 2, function.id().subsystemVendor());
-    put(ConfigRegisters.SUBSYSTEM_ID, 2, function.id().subsystem());
-    allow(ConfigRegisters.INTERRUPT_LINE, 1, 0xff);
-    put(ConfigRegisters.INTERRUPT_PIN, 1, function.interrupts().pin());
-  }
-
-  private void bar(BarDescription bar, long address) {
-    int offset = ConfigRegisters.BAR0 + 4 * bar.index();
-    int flags = (bar.wide() ? BAR_64_BIT : 0) | (bar.prefetchable() ? BAR_PREFETCHABLE : 0);
-    long mask = -bar.size();
-    put(offset, 4, (int) address | flags);
-    allow(offset, 4, (int) mask);
-    if (bar.wide()) {
-      put(offset + 4, 4, (int) (address >>> 32));
-      allow(offset + 4, 4, (int) (mask >>> 32));
+  /** The bits that ask for a reset read as zero. */
+  private boolean takeResetRequest() {
+    boolean requested = false;
+    if (functionLevelReset) {
+      requested = take(express + EXPRESS_CONTROL, EXPRESS_INITIATE_RESET);
     }
-  }
-
-  private int msi(int vectors) {
-    int offset = capability(Capability.MSI, MSI_LENGTH);
-    int log2 = Integer.numberOfTrailingZeros(vectors);
-    put(offset + 2, 2, MSI_64_BIT | log2 << MSI_MULTIPLE_CAPABLE_SHIFT);
-    allow(offset + 2, 2, MSI_ENABLE | MSI_MULTIPLE_ENABLE);
-    allow(offset + 4, 4, ~3);
-    allow(offset + 8, 4, -1);
-    allow(offset + 12, 2, 0xffff);
-    return offset;
-  }
-
-  private int msix(Msix table) {
-    int offset = capability(Capability.MSIX, MSIX_LENGTH);
-    put(offset + 2, 2, table.vectors() - 1);
-    allow(offset + 2, 2, MSIX_ENABLE | MSIX_FUNCTION_MASK);
-    put(offset + 4, 4, (int) table.table() | table.bar());
-    put(offset + 8, 4, (int) table.pending() | table.bar());
-    return offset;
-  }
-
-  /** An endpoint on a link of one lane (PCI Express Base Specification, 7.5.3). */
-  private void express() {
-    int offset = capability(Capability.PCI_EXPRESS, 0x3c);
-    put(offset + 2, 2, 2); // version 2, endpoint
-    put(offset + 4, 4, 1 << 15); // role-based error reporting
-    put(offset + 8, 2, 0x2810); // 512 byte reads, no snoop, relaxed ordering
-    allow(offset + 8, 2, 0x7fff);
-    put(offset + 0x0c, 4, 0x11); // link: 2.5 GT/s, one lane
-    put(offset + 0x12, 2, 0x11);
-  }
-
-  private int capability(int id, int length) {
-    int offset = nextCapability;
-    put(lastLink, 1, offset);
-    put(offset, 1, id);
-    put(
-        ConfigRegisters.STATUS,
-        2,
-        read16(ConfigRegisters.STATUS) | ConfigRegisters.STATUS_CAPABILITIES);
-    lastLink = offset + 1;
-    nextCapability = (offset + length + 3) & ~3;
-    return offset;
-  }
-
-  private void put(int offset, int width, int value) {
-    set(data, offset, width, value);
-  }
-
-  private void allow(int offset, int width, int mask) {
-    set(writable, offset, width, mask);
-  }
-
-  private static void set(byte[] bytes, int offset, int width, int value) {
-    for (int i = 0; i < width; i++) {
-      bytes[offset + i] = (byte) (value >>> (8 * i));
+    if (advancedFeatures != 0) {
+      requested |= take(advancedFeatures + AF_CONTROL, AF_INITIATE_RESET);
     }
+    return requested;
+  }
+
+  private boolean take(int offset, int bit) {
+    int width = bit > 0xff ? 2 : 1;
+    int value = data.get(offset, width);
+    data.put(offset, width, value & ~bit);
+    return (value & bit) != 0;
+  }
+
+  /** From D3 to D0 without No_Soft_Reset (PCI Power Management Specification 1.2, 3.2.4). */
+  private boolean wakesUpReset(int stateBefore) {
+    return stateBefore == PM_STATE
+        && powerState() == 0
+        && (data.get(power + PM_CONTROL, 2) & CapabilityDescription.PM_NO_SOFT_RESET) == 0;
+  }
+
+  private int powerState() {
+    return power == 0 ? 0 : data.get(power + PM_CONTROL, 2) & PM_STATE;
   }
 }

@@ -7,6 +7,7 @@ import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.BooleanSupplier;
 import org.gatun.pci.Bar;
 import org.gatun.pci.DetachListener;
 import org.gatun.pci.DeviceGoneException;
@@ -15,6 +16,7 @@ import org.gatun.pci.DmaSpace;
 import org.gatun.pci.Interrupts;
 import org.gatun.pci.Mmio;
 import org.gatun.pci.PortIo;
+import org.gatun.pci.ResetUnavailableException;
 import org.gatun.pci.Shareable;
 import org.gatun.pci.Vector;
 import org.gatun.pci.config.ConfigRegisters;
@@ -54,13 +56,17 @@ final class SimulatedDevice implements SeizedDevice {
   /** Held by what changes the function as a whole: reset, gone, close. */
   private final Object lifeCycle = new Object();
 
-  SimulatedDevice(SimulatedFunction function, Runnable afterClose) {
+  /** Whether the device can be reset: neighbours may have been plugged in meanwhile. */
+  private final BooleanSupplier resettable;
+
+  SimulatedDevice(SimulatedFunction function, BooleanSupplier resettable, Runnable afterClose) {
     this.function = function;
+    this.resettable = resettable;
     this.name = function.name();
     this.afterClose = afterClose;
     this.mappings = new ResourceTracker(name);
     this.buffers = new ResourceTracker(name);
-    this.dma = new SimulatedDmaSpace(name, function.domain(), buffers);
+    this.dma = new SimulatedDmaSpace(name, function.group().domain(), buffers);
     this.bars = function.description().bars().stream().map(SimulatedBar::new).toList();
     function.acquire(this);
   }
@@ -109,6 +115,13 @@ final class SimulatedDevice implements SeizedDevice {
   public void reset() {
     synchronized (lifeCycle) {
       check("reset");
+      if (!resettable.getAsBoolean()) {
+        throw new ResetUnavailableException(
+            name,
+            "the device has no reset: neither of its own, nor by its slot",
+            "plug it in alone behind a root port",
+            null);
+      }
       function.reset();
       if (!decode) {
         function.decode(false);
@@ -199,7 +212,11 @@ final class SimulatedDevice implements SeizedDevice {
     try {
       synchronized (lifeCycle) {
         if (!gone) {
-          function.reset();
+          if (resettable.getAsBoolean()) {
+            function.reset();
+          } else {
+            function.stop();
+          }
           gone = true;
         }
       }
@@ -265,6 +282,9 @@ final class SimulatedDevice implements SeizedDevice {
       synchronized (lifeCycle) {
         check("config write at offset 0x" + Integer.toHexString(offset));
         function.config().write(offset, width, value);
+        if (!decode) {
+          function.decode(false); // a write can reset the function
+        }
       }
     }
   }
@@ -308,7 +328,7 @@ final class SimulatedDevice implements SeizedDevice {
 
     @Override
     public Bar.Kind kind() {
-      return Bar.Kind.MEMORY;
+      return description.kind();
     }
 
     @Override
@@ -373,8 +393,13 @@ final class SimulatedDevice implements SeizedDevice {
 
     @Override
     public PortIo ports() {
-      throw new IllegalArgumentException(
-          name + ": BAR " + index() + " has memory behind it, not I/O ports");
+      if (kind() != Bar.Kind.IO) {
+        throw new IllegalArgumentException(
+            name + ": BAR " + index() + " has memory behind it, not I/O ports");
+      }
+      check("the ports of BAR " + index());
+      return new SimulatedPorts(
+          name, size(), function.portHandler(index()), () -> check("a port of BAR " + index()));
     }
 
     @Override

@@ -22,6 +22,9 @@ final class SimulatedDmaSpace implements DmaSpace {
   private final IommuDomain domain;
   private final ResourceTracker buffers;
 
+  /** The highest bus address that the device drives. */
+  private volatile long limit = Long.MAX_VALUE;
+
   SimulatedDmaSpace(DeviceName device, IommuDomain domain, ResourceTracker buffers) {
     this.device = device;
     this.domain = domain;
@@ -43,7 +46,8 @@ final class SimulatedDmaSpace implements DmaSpace {
     Arena arena = Arena.ofShared();
     try {
       MemorySegment memory = arena.allocate(whole, PAGE);
-      Mapping mapping = domain.map(memory, Math.max(alignment, PAGE), DmaDirection.BIDIRECTIONAL);
+      Mapping mapping =
+          domain.map(device, memory, Math.max(alignment, PAGE), limit, DmaDirection.BIDIRECTIONAL);
       return buffer(mapping, arena::close);
     } catch (OutOfMemoryError e) {
       arena.close();
@@ -58,7 +62,7 @@ final class SimulatedDmaSpace implements DmaSpace {
   @Override
   public DmaBuffer map(MemorySegment memory, DmaDirection direction) {
     checkPages(memory);
-    return buffer(domain.map(memory, PAGE, direction), () -> {});
+    return buffer(domain.map(device, memory, PAGE, limit, direction), () -> {});
   }
 
   @Override
@@ -68,7 +72,7 @@ final class SimulatedDmaSpace implements DmaSpace {
       throw new IllegalArgumentException(
           "%s: bus address 0x%x is not a multiple of %d".formatted(device, busAddress, PAGE));
     }
-    return buffer(domain.mapAt(busAddress, memory, direction), () -> {});
+    return buffer(domain.mapAt(device, busAddress, memory, limit, direction), () -> {});
   }
 
   @Override
@@ -82,7 +86,7 @@ final class SimulatedDmaSpace implements DmaSpace {
       throw new IllegalArgumentException(
           device + ": a device drives 12 to 64 address bits, not " + bits);
     }
-    domain.limitTo(bits);
+    limit = bits >= Long.SIZE - 1 ? Long.MAX_VALUE : (1L << bits) - 1;
   }
 
   private DmaBuffer buffer(Mapping mapping, Runnable free) {

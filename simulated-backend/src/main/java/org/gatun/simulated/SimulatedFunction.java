@@ -18,33 +18,39 @@ import org.jspecify.annotations.Nullable;
 final class SimulatedFunction implements ModelContext {
   private record Place(int bar, long offset) {}
 
-  private final DeviceName name;
-  private final PciAddress address;
+  private final Slot slot;
   private final FunctionDescription description;
   private final BusTime time;
   private final SimulatedConfig config;
-  private final IommuDomain domain;
+  private final BusMaster busMaster;
   private final SimulatedInterrupts interrupts;
   private final Map<Place, SharedMemory> shared = new HashMap<>();
   private final RunningModel model;
   private final AtomicReference<@Nullable SimulatedDevice> owner = new AtomicReference<>();
   private final Object decodeLock = new Object();
   private volatile boolean memoryDecode;
+  private volatile boolean portDecode;
 
-  SimulatedFunction(
+  /**
+   * Where a function is.
+   *
+   * @param secondaryBus the number of the bus behind it, if it is a bridge; else 0
+   * @param barAddresses by index of the BAR
+   */
+  record Slot(
       DeviceName name,
       PciAddress address,
-      DeviceModel blueprint,
+      int secondaryBus,
       Map<Integer, Long> barAddresses,
-      BusTime time,
-      SimulatedIommu iommu) {
-    this.name = name;
-    this.address = address;
+      IommuGroup group) {}
+
+  SimulatedFunction(Slot slot, DeviceModel blueprint, BusTime time, SimulatedIommu iommu) {
+    this.slot = slot;
     this.description = blueprint.description();
     this.time = time;
-    this.domain = new IommuDomain(name, iommu);
-    this.config = new SimulatedConfig(description, barAddresses, this::configChanged);
-    this.interrupts = new SimulatedInterrupts(name, description.interrupts(), config, time);
+    this.config = new SimulatedConfig(description, slot.barAddresses(), new Writes());
+    this.busMaster = new BusMaster(slot.name(), slot.group().domain(), iommu);
+    this.interrupts = new SimulatedInterrupts(slot.name(), description.interrupts(), config, time);
     try {
       for (BarDescription bar : description.bars()) {
         for (Bar.Range range : bar.ranges()) {
@@ -56,6 +62,7 @@ final class SimulatedFunction implements ModelContext {
       this.model = blueprint.start(this);
     } catch (RuntimeException e) {
       shared.values().forEach(SharedMemory::close);
+      busMaster.detach();
       throw e;
     }
     configChanged();
@@ -63,11 +70,20 @@ final class SimulatedFunction implements ModelContext {
 
   @Override
   public DeviceName name() {
-    return name;
+    return slot.name();
   }
 
   PciAddress address() {
-    return address;
+    return slot.address();
+  }
+
+  /** The number of the bus behind it, if it is a bridge; else 0. */
+  int secondaryBus() {
+    return slot.secondaryBus();
+  }
+
+  IommuGroup group() {
+    return slot.group();
   }
 
   FunctionDescription description() {
@@ -76,10 +92,6 @@ final class SimulatedFunction implements ModelContext {
 
   SimulatedConfig config() {
     return config;
-  }
-
-  IommuDomain domain() {
-    return domain;
   }
 
   SimulatedInterrupts interrupts() {
@@ -93,7 +105,7 @@ final class SimulatedFunction implements ModelContext {
   void acquire(SimulatedDevice device) {
     if (!owner.compareAndSet(null, device)) {
       throw new DeviceUnavailableException(
-          name, "the device is busy: it is open already", "close it there first", null);
+          name(), "the device is busy: it is open already", "close it there first", null);
     }
   }
 
@@ -103,7 +115,7 @@ final class SimulatedFunction implements ModelContext {
 
   @Override
   public DmaPort newDmaPort() {
-    return domain.newPort();
+    return busMaster.newPort();
   }
 
   @Override
@@ -140,22 +152,41 @@ final class SimulatedFunction implements ModelContext {
     SharedMemory memory = shared.get(new Place(bar, offset));
     if (memory == null) {
       throw new IllegalArgumentException(
-          "%s: no direct range starts at 0x%x of BAR %d".formatted(name, offset, bar));
+          "%s: no direct range starts at 0x%x of BAR %d".formatted(name(), offset, bar));
     }
     return memory;
   }
 
-  /** Serves a trapped part of a BAR. */
+  /** Serves a trapped part of a memory BAR. Without decode, nobody answers on the bus. */
   RegisterHandler handler(int bar, long start) {
     return new RegisterHandler() {
       @Override
       public long read(long offset, int width) {
-        return readBar(bar, start + offset, width);
+        return memoryDecode ? readBar(bar, start + offset, width) : -1;
       }
 
       @Override
       public void write(long offset, int width, long value) {
-        writeBar(bar, start + offset, width, value);
+        if (memoryDecode) {
+          writeBar(bar, start + offset, width, value);
+        }
+      }
+    };
+  }
+
+  /** Serves an I/O BAR, as {@link #handler} does a memory BAR. */
+  RegisterHandler portHandler(int bar) {
+    return new RegisterHandler() {
+      @Override
+      public long read(long offset, int width) {
+        return portDecode ? model.read(bar, offset, width) : -1;
+      }
+
+      @Override
+      public void write(long offset, int width, long value) {
+        if (portDecode) {
+          model.write(bar, offset, width, value);
+        }
       }
     };
   }
@@ -165,10 +196,16 @@ final class SimulatedFunction implements ModelContext {
    * half reset.
    */
   void reset() {
-    domain.busMaster(false);
+    busMaster.enable(false);
     model.reset();
     interrupts.reset();
     config.reset();
+  }
+
+  /** Stops DMA and interrupts; all else stays as it is. */
+  void stop() {
+    interrupts.disable();
+    config.resetCommand();
   }
 
   /** Whether the function answers at its BARs. */
@@ -178,25 +215,19 @@ final class SimulatedFunction implements ModelContext {
 
   /** Takes the device out of its slot, with no owner left. */
   void close() {
-    domain.busMaster(false);
+    busMaster.detach();
     model.close();
     interrupts.reset();
     shared.values().forEach(SharedMemory::close);
   }
 
   private long readBar(int bar, long offset, int width) {
-    if (!memoryDecode) {
-      return -1; // nobody answers on the bus
-    }
     return interrupts.serves(bar, offset)
         ? interrupts.read(offset, width)
         : model.read(bar, offset, width);
   }
 
   private void writeBar(int bar, long offset, int width, long value) {
-    if (!memoryDecode) {
-      return;
-    }
     if (interrupts.serves(bar, offset)) {
       interrupts.write(offset, width, value);
     } else {
@@ -206,10 +237,23 @@ final class SimulatedFunction implements ModelContext {
 
   private void configChanged() {
     synchronized (decodeLock) {
-      memoryDecode = config.command(ConfigRegisters.COMMAND_MEMORY);
-      domain.busMaster(config.command(ConfigRegisters.COMMAND_BUS_MASTER));
+      memoryDecode = config.active(ConfigRegisters.COMMAND_MEMORY);
+      portDecode = config.active(ConfigRegisters.COMMAND_IO);
+      busMaster.enable(config.active(ConfigRegisters.COMMAND_BUS_MASTER));
     }
     // Not under that lock: whoever enables interrupts holds theirs, and comes here.
     interrupts.update();
+  }
+
+  private final class Writes implements SimulatedConfig.Listener {
+    @Override
+    public void changed() {
+      configChanged();
+    }
+
+    @Override
+    public void resetRequested() {
+      reset();
+    }
   }
 }

@@ -78,10 +78,12 @@ final class SimulatedInterrupts implements Interrupts {
     // What the kernel does for VFIO: program the function, and unmask what is used.
     switch (kind) {
       case INTX -> lineMasked = false;
-      case MSI ->
-          config.msiControl(
-              SimulatedConfig.MSI_ENABLE
-                  | log2RoundedUp(count) << SimulatedConfig.MSI_MULTIPLE_ENABLE_SHIFT);
+      case MSI -> {
+        config.msiMask(0);
+        config.msiControl(
+            SimulatedConfig.MSI_ENABLE
+                | log2RoundedUp(count) << SimulatedConfig.MSI_MULTIPLE_ENABLE_SHIFT);
+      }
       case MSIX -> {
         for (int index = 0; index < count; index++) {
           table[index * ENTRY_DWORDS + ENTRY_CONTROL] = 0;
@@ -107,7 +109,11 @@ final class SimulatedInterrupts implements Interrupts {
     vectors = List.of();
     switch (kind) {
       case INTX -> lineMasked = false;
-      case MSI -> config.msiControl(0);
+      case MSI -> {
+        config.msiControl(0);
+        config.msiPending(0);
+        config.msiMask(0);
+      }
       case MSIX -> {
         config.msixControl(0);
         resetTable();
@@ -137,7 +143,7 @@ final class SimulatedInterrupts implements Interrupts {
 
   /** The model sends a message. A message is a DMA write: without bus master it goes nowhere. */
   synchronized void signal(int vector) {
-    if (!config.command(ConfigRegisters.COMMAND_BUS_MASTER)) {
+    if (!config.active(ConfigRegisters.COMMAND_BUS_MASTER)) {
       return;
     }
     if ((config.msixControl() & SimulatedConfig.MSIX_ENABLE) != 0) {
@@ -150,7 +156,12 @@ final class SimulatedInterrupts implements Interrupts {
     int control = config.msiControl();
     if ((control & SimulatedConfig.MSI_ENABLE) != 0) {
       int allocated = 1 << (control >>> SimulatedConfig.MSI_MULTIPLE_ENABLE_SHIFT & 7);
-      deliver(Kind.MSI, vector & (allocated - 1));
+      int message = vector & (allocated - 1);
+      if ((config.msiMask() & 1 << message) == 0) {
+        deliver(Kind.MSI, message);
+      } else {
+        config.msiPending(config.msiPending() | 1 << message);
+      }
     }
   }
 
@@ -161,7 +172,7 @@ final class SimulatedInterrupts implements Interrupts {
     deliverLine();
   }
 
-  /** Masks or unmasks, for the kinds that can: MSI has no mask bits here. */
+  /** Masks or unmasks, for the kinds that can: MSI only where it has mask bits. */
   synchronized void mask(SimulatedVector vector, boolean on) {
     if (!vectors.contains(vector)) {
       return;
@@ -170,6 +181,9 @@ final class SimulatedInterrupts implements Interrupts {
       lineMasked = on;
     } else if (enabled == Kind.MSIX) {
       table[vector.index() * ENTRY_DWORDS + ENTRY_CONTROL] = on ? 1 : 0;
+    } else {
+      int bit = 1 << vector.index();
+      config.msiMask(on ? config.msiMask() | bit : config.msiMask() & ~bit);
     }
     update();
   }
@@ -178,6 +192,7 @@ final class SimulatedInterrupts implements Interrupts {
   synchronized void update() {
     deliverLine();
     deliverPending();
+    deliverPendingMsi();
   }
 
   /** Whether an access is to the MSI-X table or its pending bits, which the bus serves. */
@@ -254,6 +269,19 @@ final class SimulatedInterrupts implements Interrupts {
       if ((table[v * ENTRY_DWORDS + ENTRY_CONTROL] & 1) == 0) {
         pending.clear(v);
         deliver(Kind.MSIX, v);
+      }
+    }
+  }
+
+  private void deliverPendingMsi() {
+    int due = config.msiPending() & ~config.msiMask();
+    if (due == 0 || (config.msiControl() & SimulatedConfig.MSI_ENABLE) == 0) {
+      return;
+    }
+    config.msiPending(config.msiPending() & ~due);
+    for (int vector = 0; vector < Integer.SIZE; vector++) {
+      if ((due & 1 << vector) != 0) {
+        deliver(Kind.MSI, vector);
       }
     }
   }

@@ -6,9 +6,9 @@ import org.gatun.pci.DeviceName;
 import org.gatun.pci.DmaDirection;
 
 /**
- * The IOMMU of a bus: each device has an address space of its own. A read of what is not mapped for
- * reading gives zeros, a write of what is not mapped for writing is dropped; both are recorded
- * here. Any thread.
+ * The IOMMU of a bus: each group of devices has an address space of its own. A read of what is not
+ * mapped for reading gives zeros, a write of what is not mapped for writing is dropped; both are
+ * recorded here. Any thread.
  */
 public final class SimulatedIommu {
   /** How many faults are kept: the newest. A device can cause any number. */

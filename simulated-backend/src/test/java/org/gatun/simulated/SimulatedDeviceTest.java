@@ -103,9 +103,10 @@ class SimulatedDeviceTest {
       config.write32(offset, before);
       assertThat(config.read32(offset)).as("offset %x", offset).isEqualTo(before);
     }
-    // Command 5, cache line 8, BAR 0 18, BAR 2 50, interrupt line 8, MSI 4 + 30 + 32 + 16, MSI-X 2,
-    // Device Control 15.
-    assertThat(writable).isEqualTo(5 + 8 + 18 + 50 + 8 + 82 + 2 + 15);
+    // Command 11, cache line 8, latency timer 8, BAR 0 18, BAR 2 50, interrupt line 8,
+    // MSI 4 + 30 + 32 + 16, MSI-X 2, Link Control 7, Device Control 2 11, Link Control 2 16. Device
+    // Control is as before: its bit 15 is a reset.
+    assertThat(writable).isEqualTo(11 + 8 + 8 + 18 + 50 + 8 + 82 + 2 + 7 + 11 + 16);
     assertThat(config.read16(ConfigRegisters.VENDOR_ID)).isEqualTo(0x1234);
   }
 

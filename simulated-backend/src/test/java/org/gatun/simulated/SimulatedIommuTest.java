@@ -150,12 +150,34 @@ class SimulatedIommuTest {
     DmaBuffer middle = dma.mapAt(0x300000, memory.asSlice(0, 2 * PAGE), DmaDirection.BIDIRECTIONAL);
     for (long address : new long[] {0x2ff000, 0x300000, 0x301000}) {
       assertThatThrownBy(
-              () -> dma.mapAt(address, memory.asSlice(0, 2 * PAGE), DmaDirection.BIDIRECTIONAL))
+              () ->
+                  dma.mapAt(
+                      address, memory.asSlice(2 * PAGE, 2 * PAGE), DmaDirection.BIDIRECTIONAL))
           .isInstanceOf(DmaException.class)
           .hasMessageContaining("mapped already");
     }
+    assertThatThrownBy(
+            () -> dma.mapAt(0x300000, memory.asSlice(0, 2 * PAGE), DmaDirection.TO_DEVICE))
+        .as("the same memory in another direction")
+        .isInstanceOf(DmaException.class);
     middle.close();
     dma.mapAt(0x301000, memory.asSlice(0, 2 * PAGE), DmaDirection.BIDIRECTIONAL);
+  }
+
+  @Test
+  void theSameMappingMadeTwiceGoesWhenBothAreGone() {
+    device.busMaster(true);
+    MemorySegment memory = arena.allocate(PAGE, PAGE);
+    DmaBuffer first = dma.mapAt(0x300000, memory, DmaDirection.BIDIRECTIONAL);
+    DmaBuffer second = dma.mapAt(0x300000, memory, DmaDirection.BIDIRECTIONAL);
+    assertThat(device.usage().buffers()).isEqualTo(2);
+    first.close();
+    assertThat(port.writeLong(0x300000, 2)).isTrue();
+    assertThat(memory.get(ValueLayout.JAVA_LONG, 0)).isEqualTo(2);
+    second.close();
+    assertThat(port.writeLong(0x300000, 3)).isFalse();
+    assertThat(memory.get(ValueLayout.JAVA_LONG, 0)).isEqualTo(2);
+    assertThat(device.usage()).isEqualTo(PciDevice.Usage.NONE);
   }
 
   @Test

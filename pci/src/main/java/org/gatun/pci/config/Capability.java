@@ -20,8 +20,17 @@ public record Capability(int id, int version, int offset, boolean extended) {
   public static final int ADVANCED_FEATURES = 0x13;
 
   public static final int EXTENDED_AER = 0x01;
+  public static final int EXTENDED_SERIAL_NUMBER = 0x03;
+  public static final int EXTENDED_VENDOR_SPECIFIC = 0x0b;
   public static final int EXTENDED_ACS = 0x0d;
+  public static final int EXTENDED_ATS = 0x0f;
   public static final int EXTENDED_SRIOV = 0x10;
+  public static final int EXTENDED_PRI = 0x13;
+  public static final int EXTENDED_RESIZABLE_BAR = 0x15;
+  public static final int EXTENDED_TPH = 0x17;
+  public static final int EXTENDED_LTR = 0x18;
+  public static final int EXTENDED_PASID = 0x1b;
+  public static final int EXTENDED_DVSEC = 0x23;
 
   /** PCI Code and ID Assignment Specification, 2. */
   private static final Map<Integer, String> NAMES =

@@ -150,18 +150,20 @@ public final class BuiltInRules {
   }
 
   /** What a guest does not see, of those that the specification names. */
-  private static final Set<Integer> HIDDEN = Set.of(Capability.VENDOR_SPECIFIC, 0x14, 0x15);
+  private static final Set<Integer> HIDDEN =
+      Set.of(
+          Capability.VENDOR_SPECIFIC, 0x14 /* enhanced allocation */, 0x15 /* flattening portal */);
 
   private static final Set<Integer> HIDDEN_EXTENDED =
       Set.of(
-          0x0b, // vendor-specific
-          0x0f, // ATS
-          0x10, // SR-IOV
+          Capability.EXTENDED_VENDOR_SPECIFIC,
+          Capability.EXTENDED_ATS,
+          Capability.EXTENDED_SRIOV,
           0x11, // MR-IOV
-          0x13, // PRI
-          0x15, // Resizable BAR
-          0x1b, // PASID
-          0x23, // designated vendor-specific
+          Capability.EXTENDED_PRI,
+          Capability.EXTENDED_RESIZABLE_BAR,
+          Capability.EXTENDED_PASID,
+          Capability.EXTENDED_DVSEC,
           0x24, // VF Resizable BAR
           0x2e, // data object exchange
           0x30); // integrity and data encryption

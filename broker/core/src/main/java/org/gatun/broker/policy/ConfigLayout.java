@@ -118,13 +118,32 @@ public final class ConfigLayout {
     for (Capability capability : all) {
       int next = endOf(capability, all, end);
       if (!shown.contains(capability)) {
-        hidden.set(capability.offset(), next);
+        hidden.set(capability.offset(), Math.min(next, claimedEnd(device.config(), capability)));
       }
     }
     for (Capability capability : shown) {
       place(device.config(), capability, endOf(capability, all, end));
     }
     link(shown, extended);
+  }
+
+  /**
+   * Where a capability ends by its own word, for those kinds that have one; the others may be as
+   * long as there is room.
+   */
+  private static int claimedEnd(ConfigSnapshot config, Capability capability) {
+    int length = config.size();
+    if (!capability.extended() && capability.id() == Capability.VENDOR_SPECIFIC) {
+      // PCI 3.0, appendix H: the byte behind the link.
+      length = config.read8(capability.offset() + 2);
+    } else if (capability.extended()
+        && (capability.id() == Capability.EXTENDED_VENDOR_SPECIFIC
+            || capability.id() == Capability.EXTENDED_DVSEC)
+        && capability.offset() + 8 <= config.size()) {
+      // PCI Express Base Specification, 7.9.5 and 7.9.6: bits 31 to 20 of the second dword.
+      length = config.read32(capability.offset() + 4) >>> 20;
+    }
+    return capability.offset() + Math.max(length, 4);
   }
 
   private boolean isShown(Capability capability) {

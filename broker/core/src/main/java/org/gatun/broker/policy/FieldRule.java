@@ -32,6 +32,14 @@ public record FieldRule(
     }
   }
 
+  /**
+   * Whether the rule holds in a permissive grant as well. If not, the field is there to be
+   * explained: a guest writes it as what no rule speaks of.
+   */
+  boolean isGoverned() {
+    return permissiveMask == 0 || writeMask != 0;
+  }
+
   /** A field that a guest sees as the hardware has it, and can't write. */
   static FieldRule readOnly(String name, int offset, int width) {
     return new FieldRule(name, offset, width, ones(width), 0, 0, Effect.PLAIN);

@@ -114,7 +114,7 @@ public final class GuestConfigSpace implements ConfigSpace {
   @Override
   public synchronized void write(int offset, int width, int value) {
     ConfigSpace.check(offset, width, size());
-    boolean listed = false;
+    boolean governed = false;
     int next = offset;
     while (next < offset + width) {
       ConfigField field = layout.fieldAt(next);
@@ -122,27 +122,34 @@ public final class GuestConfigSpace implements ConfigSpace {
         next++;
         continue;
       }
-      listed = true;
       next = field.end();
-      int fieldValue =
-          merge(show(field), field.offset(), field.rule().width(), value, offset, width);
-      write(field, fieldValue, width);
+      if (field.rule().isGoverned()) {
+        governed = true;
+        int fieldValue =
+            merge(show(field), field.offset(), field.rule().width(), value, offset, width);
+        write(field, fieldValue, width);
+      }
     }
-    if (!listed) {
-      writeUnlisted(offset, width, value);
+    // What no rule governs is dropped, in a permissive grant too, if it comes with what one does.
+    if (!governed) {
+      writeUngoverned(offset, width, value);
     }
   }
 
-  private void writeUnlisted(int offset, int width, int value) {
-    boolean reaches = layout.policy().permissive();
+  private void writeUngoverned(int offset, int width, int value) {
+    int mask = 0;
     for (int i = 0; i < width; i++) {
-      reaches &= !layout.isHidden(offset + i);
+      mask |= layout.writeMask(offset + i) << (8 * i);
     }
-    if (reaches) {
+    if (mask == FieldRule.ones(width)) {
       hardware.write(offset, width, value);
-    } else {
-      deniedWrites.denied(name, offset, width, value, null, false);
+      return;
     }
+    if (mask != 0) {
+      int old = hardware.read(offset, width);
+      hardware.write(offset, width, (old & ~mask) | (value & mask));
+    }
+    deniedWrites.denied(name, offset, width, value, layout.fieldAt(offset), false);
   }
 
   /** What the guest sees in a field. */

@@ -1,0 +1,9 @@
+package org.gatun.broker;
+
+import org.gatun.simulated.EduModel;
+
+class EduPolicyTest extends SimulatedPolicy {
+  EduPolicyTest() {
+    super(new EduModel());
+  }
+}

@@ -1,0 +1,65 @@
+package org.gatun.simulated;
+
+import java.lang.invoke.VarHandle;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import org.gatun.pci.DeviceName;
+import org.gatun.pci.DmaDirection;
+import org.gatun.simulated.IommuDomain.Table;
+
+/** A function on its way to memory: a switch of its own, and the address space of its group. */
+final class BusMaster {
+  private final DeviceName device;
+  private final IommuDomain domain;
+  private final SimulatedIommu iommu;
+  private final List<DmaPort> ports = new CopyOnWriteArrayList<>();
+  private volatile boolean enabled;
+
+  BusMaster(DeviceName device, IommuDomain domain, SimulatedIommu iommu) {
+    this.device = device;
+    this.domain = domain;
+    this.iommu = iommu;
+    domain.attach(this);
+  }
+
+  /** What DMA may reach now: nothing while it is off. */
+  Table reachable() {
+    return enabled ? domain.table() : Table.EMPTY;
+  }
+
+  /** Records a fault, unless it is off: then no access came as far as the IOMMU. */
+  void refuse(long busAddress, long size, DmaDirection direction) {
+    if (enabled) {
+      iommu.record(device, busAddress, size, direction);
+    }
+  }
+
+  DmaPort newPort() {
+    DmaPort port = new DmaPort(this);
+    ports.add(port);
+    return port;
+  }
+
+  /** When it returns after turning off, no DMA is in progress. */
+  synchronized void enable(boolean on) {
+    enabled = on;
+    if (!on) {
+      // Either a port sees the new state, or we see that it is at work: see IommuDomain.
+      VarHandle.fullFence();
+      awaitQuiet();
+    }
+  }
+
+  /** Returns when the DMA that was in progress at the call has ended. */
+  void awaitQuiet() {
+    for (DmaPort port : ports) {
+      port.awaitQuiet();
+    }
+  }
+
+  /** For good: the function is no longer there. */
+  void detach() {
+    enable(false);
+    domain.detach(this);
+  }
+}

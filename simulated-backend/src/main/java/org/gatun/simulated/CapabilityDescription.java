@@ -1,0 +1,137 @@
+package org.gatun.simulated;
+
+import java.util.List;
+import org.gatun.pci.config.Capability;
+
+/**
+ * A capability of a function, as data: its registers, and what a write to them changes. {@link
+ * StandardCapabilities} makes those of the specifications. MSI and MSI-X are in {@link
+ * FunctionDescription.InterruptDescription}.
+ *
+ * @param id 8 bits, or 16 for an extended one
+ * @param version of an extended capability, 4 bits; else 0
+ * @param extended in which list it is: at 0x40 to 0xff, or at 0x100 to 0xfff
+ * @param length in bytes, with its header of 2 bytes, or 4 for an extended one
+ * @param registers behind the header; what they leave out reads as zero and can't be written
+ * @param storage what the registers give access to, in 32-bit words: vital product data; else empty
+ */
+public record CapabilityDescription(
+    int id,
+    int version,
+    boolean extended,
+    int length,
+    List<Register> registers,
+    List<Integer> storage) {
+  /** Device Capabilities (PCI Express Base Specification 5.0, 7.5.3.3). */
+  private static final int EXPRESS_CAPABILITIES = 4;
+
+  static final int EXPRESS_FUNCTION_LEVEL_RESET = 1 << 28;
+
+  /** Capabilities of Advanced Features (Conventional Advanced Features ECN, 1). */
+  private static final int AF_CAPABILITIES = 3;
+
+  static final int AF_FUNCTION_LEVEL_RESET = 1 << 1;
+
+  /** PMCSR (PCI Power Management Specification 1.2, 3.2.4). */
+  private static final int PM_CONTROL = 4;
+
+  static final int PM_NO_SOFT_RESET = 1 << 3;
+
+  /** ACS Capability and Control (PCI Express Base Specification 5.0, 7.7.8). */
+  private static final int ACS_CAPABILITY = 4;
+
+  private static final int ACS_CONTROL = 6;
+
+  /** Source Validation, Request Redirect, Completion Redirect, Upstream Forwarding. */
+  static final int ACS_ISOLATION = 0x1d;
+
+  /**
+   * A register.
+   *
+   * @param offset from the start of the capability, a multiple of the width
+   * @param width 1, 2 or 4 bytes
+   * @param value after power-up
+   * @param writable bits that take the value that is written
+   * @param clearable bits that the hardware sets, and that writing a 1 clears (RW1C)
+   */
+  public record Register(int offset, int width, int value, int writable, int clearable) {
+    /**
+     * @throws IllegalArgumentException if a part breaks its rule
+     */
+    public Register {
+      if ((width != 1 && width != 2 && width != 4) || offset < 0 || offset % width != 0) {
+        throw new IllegalArgumentException(
+            "no such register: offset " + offset + ", width " + width);
+      }
+      if ((writable & clearable) != 0) {
+        throw new IllegalArgumentException(
+            "a bit of the register at offset " + offset + " is both writable and clearable");
+      }
+    }
+  }
+
+  /**
+   * Copies the lists.
+   *
+   * @throws IllegalArgumentException if a register is not inside, or if a part breaks its rule
+   */
+  public CapabilityDescription {
+    registers = List.copyOf(registers);
+    storage = List.copyOf(storage);
+    int header = extended ? 4 : 2;
+    int end = extended ? 0xf00 : 0xc0;
+    if (id < 0 || id > (extended ? 0xffff : 0xff) || version < 0 || version > 0xf) {
+      throw new IllegalArgumentException("no such capability: " + id + ", version " + version);
+    }
+    if (!extended && (id == Capability.MSI || id == Capability.MSIX)) {
+      throw new IllegalArgumentException("MSI and MSI-X are described with the interrupts");
+    }
+    if (length < header || length > end) {
+      throw new IllegalArgumentException("no capability has " + length + " bytes");
+    }
+    for (Register register : registers) {
+      if (register.offset < header || register.offset + register.width > length) {
+        throw new IllegalArgumentException(
+            "the register at offset " + register.offset + " is not inside " + length + " bytes");
+      }
+    }
+  }
+
+  /** A capability without storage. */
+  public CapabilityDescription(
+      int id, int version, boolean extended, int length, List<Register> registers) {
+    this(id, version, extended, length, registers, List.of());
+  }
+
+  boolean isConventional(int otherId) {
+    return !extended && id == otherId;
+  }
+
+  boolean isExtended(int otherId) {
+    return extended && id == otherId;
+  }
+
+  /** Whether the function can be reset through it. */
+  boolean resets() {
+    return (isConventional(Capability.PCI_EXPRESS)
+            && (value(EXPRESS_CAPABILITIES) & EXPRESS_FUNCTION_LEVEL_RESET) != 0)
+        || (isConventional(Capability.ADVANCED_FEATURES)
+            && (value(AF_CAPABILITIES) & AF_FUNCTION_LEVEL_RESET) != 0)
+        || (isConventional(Capability.POWER_MANAGEMENT)
+            && (value(PM_CONTROL) & PM_NO_SOFT_RESET) == 0);
+  }
+
+  /** Whether it keeps the function from reaching its neighbours past the IOMMU. */
+  boolean isolates() {
+    int needed = value(ACS_CAPABILITY) & ACS_ISOLATION;
+    return isExtended(Capability.EXTENDED_ACS) && (value(ACS_CONTROL) & needed) == needed;
+  }
+
+  private int value(int offset) {
+    return registers.stream()
+        .filter(r -> r.offset == offset)
+        .mapToInt(Register::value)
+        .findFirst()
+        .orElse(0);
+  }
+}
