@@ -14,10 +14,10 @@ import java.util.stream.Stream;
 import org.gatun.vmtests.machine.Boot.End;
 
 /**
- * A machine that QEMU emulates in software: q35, with Intel's IOMMU unless it is left out, the host's root file system
- * with a layer in memory for what is written, and a few PCI devices, which no driver is bound to.
- * It boots, runs one command as root, and switches itself off. Not thread-safe; each has a
- * directory of its own.
+ * A machine that QEMU emulates in software: q35, with Intel's IOMMU unless it is left out, the
+ * host's root file system with a layer in memory for what is written, and a few PCI devices, which
+ * no driver is bound to. It boots, runs one command as root, and switches itself off. Not
+ * thread-safe; each has a directory of its own.
  */
 public final class VirtualMachine {
   /** The name, in the machine's directory, of the one that is shared for writing. */
