@@ -29,6 +29,7 @@ final class Abi {
 
   static final int MFD_CLOEXEC = 1;
   static final int MFD_ALLOW_SEALING = 2;
+  static final int MFD_HUGETLB = 4;
 
   static final int F_ADD_SEALS = 1033;
   static final int F_GET_SEALS = 1034;

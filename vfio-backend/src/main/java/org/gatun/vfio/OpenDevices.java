@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import org.gatun.pci.PciDevice;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -13,7 +14,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class OpenDevices {
   private static final System.Logger LOG = System.getLogger(OpenDevices.class.getName());
-  private static final Set<VfioDevice> DEVICES = new HashSet<>();
+  private static final Set<PciDevice> DEVICES = new HashSet<>();
   private static @Nullable Thread hook;
   private static boolean shuttingDown;
 
@@ -22,7 +23,7 @@ final class OpenDevices {
   /**
    * @throws IllegalStateException if the JVM is shutting down
    */
-  static void add(VfioDevice device) {
+  static void add(PciDevice device) {
     synchronized (DEVICES) {
       if (shuttingDown) {
         // The hook has seen all that it will close.
@@ -37,7 +38,7 @@ final class OpenDevices {
     }
   }
 
-  static void remove(VfioDevice device) {
+  static void remove(PciDevice device) {
     synchronized (DEVICES) {
       DEVICES.remove(device);
       Thread thread = hook;
@@ -53,12 +54,12 @@ final class OpenDevices {
   }
 
   private static void closeAll() {
-    List<VfioDevice> open;
+    List<PciDevice> open;
     synchronized (DEVICES) {
       shuttingDown = true;
       open = new ArrayList<>(DEVICES);
     }
-    for (VfioDevice device : open) {
+    for (PciDevice device : open) {
       try {
         device.close();
       } catch (RuntimeException e) {
