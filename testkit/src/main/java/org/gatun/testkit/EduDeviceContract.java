@@ -51,7 +51,7 @@ public abstract class EduDeviceContract extends PciDeviceContract {
   protected EduDeviceContract() {}
 
   /** Something to connect a vector to, and to see whether it was signalled. */
-  protected interface EventProbe extends AutoCloseable {
+  public interface EventProbe extends AutoCloseable {
     /** An event that the backend under test accepts. */
     Event event();
 

@@ -30,7 +30,7 @@ public final class FakeMachine implements KernelControl {
   final List<String> calls = new ArrayList<>();
 
   /** Modules that modprobe finds. */
-  final Set<String> installedModules = new HashSet<>(Set.of("vfio-pci", "nvme"));
+  final Set<String> installedModules = new HashSet<>(Set.of("vfio-pci", "uio_pci_generic", "nvme"));
 
   boolean asRoot = true;
 
@@ -61,6 +61,7 @@ public final class FakeMachine implements KernelControl {
     file(real + "/subsystem_device", "0x1100\n");
     file(real + "/class", "0x010802\n");
     file(real + "/numa_node", "-1\n");
+    file(real + "/reset_method", "flr\n");
     file(real + "/driver_override", "(null)\n");
     file(
         real + "/resource",
@@ -209,8 +210,10 @@ public final class FakeMachine implements KernelControl {
         String driver = file.getName(file.getNameCount() - 2).toString();
         String override = Files.readString(device.resolve("driver_override")).strip();
         boolean restricted = !override.isEmpty() && !override.equals("(null)");
-        // vfio-pci has no ids of its own: it matches only what is overridden to it.
-        if (restricted ? !override.equals(driver) : driver.equals("vfio-pci")) {
+        // These have no ids of their own: they match only what is overridden to them.
+        if (restricted
+            ? !override.equals(driver)
+            : List.of("vfio-pci", "uio_pci_generic").contains(driver)) {
           throw new IOException("No such device");
         }
         if (Files.exists(device.resolve("driver"))) {
