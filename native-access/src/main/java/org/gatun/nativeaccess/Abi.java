@@ -14,6 +14,7 @@ import java.lang.foreign.StructLayout;
  */
 final class Abi {
   static final int O_RDONLY = 0;
+  static final int O_WRONLY = 1;
   static final int O_RDWR = 2;
   static final int O_CLOEXEC = 0x80000;
 

@@ -38,6 +38,7 @@ class AbiTest {
   void constants() throws Exception {
     Map<String, Long> ours = new LinkedHashMap<>();
     ours.put("O_RDONLY", (long) Abi.O_RDONLY);
+    ours.put("O_WRONLY", (long) Abi.O_WRONLY);
     ours.put("O_RDWR", (long) Abi.O_RDWR);
     ours.put("O_CLOEXEC", (long) Abi.O_CLOEXEC);
     ours.put("PROT_READ", (long) Abi.PROT_READ);

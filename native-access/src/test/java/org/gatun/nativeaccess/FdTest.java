@@ -65,6 +65,19 @@ class FdTest {
   }
 
   @Test
+  void opensForWritingAlone() throws IOException {
+    Path file = Files.writeString(directory.resolve("file"), "text");
+    try (Fd fd = Fd.open(file, Access.WRITE)) {
+      fd.writeAt(0, 1, 'n');
+      assertThatThrownBy(() -> fd.readAt(0, 1))
+          .asInstanceOf(type(LinuxException.class))
+          .extracting(LinuxException::errno)
+          .isEqualTo(Errno.EBADF);
+    }
+    assertThat(file).hasContent("next");
+  }
+
+  @Test
   void waitsForTheFirstThatCanBeRead() {
     try (EventFd event = EventFd.create("test");
         Memfd file = Memfd.create("gatun-readable")) {

@@ -265,7 +265,7 @@ final class UnprotectedDevice implements PciDevice {
   }
 
   private ConfigSpace openConfig() {
-    Fd fd = open("config", Access.READ_WRITE);
+    Fd fd = open("config");
     int size =
         sysfs.config().size() > ConfigRegisters.CONVENTIONAL_SIZE
             ? ConfigRegisters.EXPRESS_SIZE
@@ -303,7 +303,7 @@ final class UnprotectedDevice implements PciDevice {
     long page = Mapping.pageSize();
     MsixTable msix = MsixTable.find(config);
     for (SysfsDevice.Resource resource : sysfs.resources()) {
-      Fd fd = open("resource" + resource.index(), Access.READ_WRITE);
+      Fd fd = open("resource" + resource.index());
       Region region =
           new Region(
               resource.index(),
@@ -330,15 +330,15 @@ final class UnprotectedDevice implements PciDevice {
     }
   }
 
-  private Fd open(String file, Access access) {
-    Fd fd = Fd.open(sysfs.directory().resolve(file), access);
+  private Fd open(String file) {
+    Fd fd = Fd.open(sysfs.directory().resolve(file), Access.READ_WRITE);
     opened.add(fd);
     return fd;
   }
 
   /** The kernel keeps what is in config space. */
   private void resetNow() {
-    try (Fd fd = Fd.open(sysfs.directory().resolve("reset"), Access.READ_WRITE)) {
+    try (Fd fd = Fd.open(sysfs.directory().resolve("reset"), Access.WRITE)) {
       fd.writeAt(0, 1, '1');
     }
   }

@@ -54,8 +54,8 @@ class MappedTrapTest {
   @Test
   void aSmallBarSharesItsPageWithOthers() {
     Region region = region(256);
-    try (Memfd memory = memory(PAGE);
-        MappedTrap trap = trap(memory, region, 512, List.of())) {
+    try (Memfd memory = memory(PAGE)) {
+      MappedTrap trap = trap(memory, region, 512, List.of());
       Bar bar =
           new VfioBar(
               DEVICE, memory.fd(), region, Bar.Kind.MEMORY, false, List.of(), tracker, trap);
