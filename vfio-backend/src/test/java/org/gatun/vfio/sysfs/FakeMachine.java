@@ -211,9 +211,7 @@ public final class FakeMachine implements KernelControl {
         String override = Files.readString(device.resolve("driver_override")).strip();
         boolean restricted = !override.isEmpty() && !override.equals("(null)");
         // vfio-pci has no ids of its own: it matches only what is overridden to it.
-        if (restricted
-            ? !override.equals(driver)
-            : driver.equals("vfio-pci")) {
+        if (restricted ? !override.equals(driver) : driver.equals("vfio-pci")) {
           throw new IOException("No such device");
         }
         if (Files.exists(device.resolve("driver"))) {
