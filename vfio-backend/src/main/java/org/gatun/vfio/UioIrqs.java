@@ -11,8 +11,6 @@ import org.gatun.nativeaccess.EventFd;
 import org.gatun.nativeaccess.Fd;
 import org.gatun.nativeaccess.LinuxException;
 import org.gatun.pci.DeviceName;
-import org.gatun.pci.config.ConfigRegisters;
-import org.gatun.pci.config.ConfigSpace;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -24,20 +22,12 @@ final class UioIrqs implements Irqs {
   private static final System.Logger LOG = System.getLogger(UioIrqs.class.getName());
   private static final Duration FOREVER = Duration.ofNanos(Long.MAX_VALUE);
 
-  /**
-   * The command register's high byte. The kernel changes it behind us, so it is never written
-   * together with the low one, which has bus master and decode.
-   */
-  private static final int COMMAND_HIGH = ConfigRegisters.COMMAND + 1;
-
-  private static final int DISABLE = ConfigRegisters.COMMAND_INTX_DISABLE >>> 8;
-
   /** How {@code read} and {@code write} of UIO go: one count of 32 bits. */
   private static final int COUNT = 4;
 
   private final DeviceName device;
   private final Optional<Fd> uio;
-  private final ConfigSpace config;
+  private final CommandRegister command;
   private volatile @Nullable Fd target;
   private @Nullable Relay relay;
 
@@ -46,10 +36,10 @@ final class UioIrqs implements Irqs {
   /**
    * @param uio the device's node; empty if it has no INTx, or nobody to pass it on
    */
-  UioIrqs(DeviceName device, Optional<Fd> uio, ConfigSpace config) {
+  UioIrqs(DeviceName device, Optional<Fd> uio, CommandRegister command) {
     this.device = device;
     this.uio = uio;
-    this.config = config;
+    this.command = command;
   }
 
   @Override
@@ -95,8 +85,7 @@ final class UioIrqs implements Irqs {
 
   @Override
   public void mask(int index, boolean on) {
-    int high = config.read8(COMMAND_HIGH);
-    config.write8(COMMAND_HIGH, on ? high | DISABLE : high & ~DISABLE);
+    command.maskIntx(on);
   }
 
   private void pass(Fd node, Fd stop) {

@@ -40,6 +40,7 @@ final class UnprotectedDevice implements PciDevice {
 
   private final List<VfioBar> bars = new ArrayList<>();
   private final ConfigSpace config;
+  private final CommandRegister command;
   private final VfioInterrupts interrupts;
 
   /** Held by what changes the command register or the state of the device, and by close. */
@@ -61,11 +62,12 @@ final class UnprotectedDevice implements PciDevice {
         use.enable();
       }
       this.config = openConfig();
+      this.command = new CommandRegister(config);
       Optional<Fd> uio = openUio();
-      UioIrqs irqs = new UioIrqs(name, uio, config);
+      UioIrqs irqs = new UioIrqs(name, uio, command);
       this.interrupts = new VfioInterrupts(name, irqs, config);
       openBars();
-      setBusMaster(false);
+      command.busMaster(false);
       if (sysfs.isResettable()) {
         resetNow();
       }
@@ -150,7 +152,7 @@ final class UnprotectedDevice implements PciDevice {
     lock.lock();
     try {
       checkOpen("busMaster");
-      setBusMaster(on);
+      command.busMaster(on);
     } finally {
       lock.unlock();
     }
@@ -168,12 +170,12 @@ final class UnprotectedDevice implements PciDevice {
             "a bus reset takes all devices of its bus: put it behind a root port of its own",
             null);
       }
-      int command = config.read8(ConfigRegisters.COMMAND);
-      setBusMaster(false);
+      boolean wasBusMaster = command.isBusMaster();
+      command.busMaster(false);
       try {
         resetNow();
       } catch (LinuxException e) {
-        config.write8(ConfigRegisters.COMMAND, command);
+        command.busMaster(wasBusMaster);
         throw switch (e.errno()) {
           case ENOTTY, EINVAL, EOPNOTSUPP ->
               new ResetUnavailableException(
@@ -220,7 +222,7 @@ final class UnprotectedDevice implements PciDevice {
 
   /** First the device is stopped, and only then taken what it may still be using. */
   private void closeInOrder() {
-    attempt("bus master off", () -> setBusMaster(false));
+    attempt("bus master off", () -> command.busMaster(false));
     attempt("interrupts off", interrupts::close);
     if (sysfs.isResettable()) {
       attempt("reset", this::resetNow);
@@ -253,15 +255,12 @@ final class UnprotectedDevice implements PciDevice {
 
   /** All ones come from a device that is no longer there, which does nothing any more. */
   private boolean isStopped() {
-    int command = 0;
     try {
-      if (config.read16(ConfigRegisters.VENDOR_ID) != 0xffff) {
-        command = config.read8(ConfigRegisters.COMMAND);
-      }
+      return config.read16(ConfigRegisters.VENDOR_ID) == 0xffff || !command.isBusMaster();
     } catch (DeviceGoneException e) {
       LOG.log(Level.DEBUG, name + ": close: its files have gone", e);
+      return true;
     }
-    return (command & ConfigRegisters.COMMAND_BUS_MASTER) == 0;
   }
 
   private ConfigSpace openConfig() {
@@ -343,29 +342,17 @@ final class UnprotectedDevice implements PciDevice {
     }
   }
 
-  /** The low byte alone: the kernel masks INTx in the high one. */
-  private void setBusMaster(boolean on) {
-    int command = config.read8(ConfigRegisters.COMMAND);
-    int changed =
-        on
-            ? command | ConfigRegisters.COMMAND_BUS_MASTER
-            : command & ~ConfigRegisters.COMMAND_BUS_MASTER;
-    if (changed != command) {
-      config.write8(ConfigRegisters.COMMAND, changed);
-    }
-  }
-
   /** Bus master off, INTx masked, and decode on for the kinds of BARs that it has. */
   private void settleCommand() {
-    int command = config.read16(ConfigRegisters.COMMAND) & ~ConfigRegisters.COMMAND_BUS_MASTER;
+    int decode = 0;
     for (VfioBar bar : bars) {
-      command |=
+      decode |=
           switch (bar.kind()) {
             case MEMORY -> ConfigRegisters.COMMAND_MEMORY;
             case IO -> ConfigRegisters.COMMAND_IO;
           };
     }
-    config.write16(ConfigRegisters.COMMAND, command | ConfigRegisters.COMMAND_INTX_DISABLE);
+    command.settle(decode);
   }
 
   private void checkOpen(String operation) {
