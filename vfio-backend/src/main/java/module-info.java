@@ -1,4 +1,5 @@
 import org.gatun.pci.spi.PciBackend;
+import org.gatun.vfio.SysfsBackend;
 import org.gatun.vfio.VfioBackend;
 import org.jspecify.annotations.NullMarked;
 
@@ -16,5 +17,6 @@ module org.gatun.vfio {
   exports org.gatun.vfio.sysfs;
 
   provides PciBackend with
-      VfioBackend;
+      VfioBackend,
+      SysfsBackend;
 }

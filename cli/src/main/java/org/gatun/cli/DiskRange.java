@@ -12,9 +12,10 @@ import org.jspecify.annotations.Nullable;
  */
 record DiskRange(long offset, long length) {
   /**
-   * What is moved at a time: large enough to keep a disk busy, small enough to be locked memory.
+   * What is moved at a time: large enough to keep a disk busy, small enough to be locked memory. No
+   * more than a huge page: without an IOMMU a buffer is inside one.
    */
-  static final int CHUNK = 4 << 20;
+  static final int CHUNK = 2 << 20;
 
   /**
    * Checks it against the namespace, before anything is sent.

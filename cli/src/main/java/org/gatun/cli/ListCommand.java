@@ -7,6 +7,7 @@ import java.util.Map;
 import org.gatun.pci.config.PciIds;
 import org.gatun.pci.spi.Backends;
 import org.gatun.pci.spi.FoundDevice;
+import org.gatun.pci.spi.Hazard;
 import org.gatun.pci.spi.PciBackend;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -15,7 +16,10 @@ import picocli.CommandLine.Mixin;
 @Command(
     name = "list",
     mixinStandardHelpOptions = true,
-    description = "Lists the PCI devices of this machine. Needs no privileges, touches none.")
+    description = {
+      "Lists the PCI devices of this machine. Needs no privileges, touches none.",
+      "Marks those that no IOMMU confines: unprotected-dma. 'gatun show' tells the other hazards."
+    })
 final class ListCommand implements Runnable {
   @Mixin private final Output output = new Output();
 
@@ -29,7 +33,7 @@ final class ListCommand implements Runnable {
   }
 
   static void printTable(List<FoundDevice> found, PciIds ids, PrintWriter out) {
-    Table table = new Table("DEVICE", "ID", "CLASS", "DRIVER", "GROUP", "NAME");
+    Table table = new Table("DEVICE", "ID", "CLASS", "DRIVER", "GROUP", "HAZARD", "NAME");
     for (FoundDevice device : found) {
       table.row(
           device.name(),
@@ -37,6 +41,7 @@ final class ListCommand implements Runnable {
           ids.pciClass(device.pciClass()).orElse(device.pciClass().toString()),
           device.driver().orElse("-"),
           device.iommuGroup().map(String::valueOf).orElse("-"),
+          device.hazards().contains(Hazard.UNPROTECTED_DMA) ? Hazard.UNPROTECTED_DMA : "-",
           ids.describe(device.id()));
     }
     table.print(out);
@@ -53,6 +58,7 @@ final class ListCommand implements Runnable {
     json.put("name", ids.describe(device.id()));
     json.put("driver", device.driver().orElse(null));
     json.put("iommuGroup", device.iommuGroup().orElse(null));
+    json.put("hazards", device.hazards().stream().sorted().map(Hazard::text).toList());
     return json;
   }
 }

@@ -18,6 +18,9 @@ import org.gatun.pci.config.PciClass;
 import org.gatun.pci.config.PciId;
 import org.gatun.pci.config.PciIds;
 import org.gatun.pci.spi.Backends;
+import org.gatun.pci.spi.Hazard;
+import org.gatun.vfio.SysfsBackend;
+import org.gatun.vfio.VfioBackend;
 import org.gatun.vfio.sysfs.DriverBinding;
 import org.gatun.vfio.sysfs.IommuGroup;
 import org.gatun.vfio.sysfs.Sysfs;
@@ -31,7 +34,8 @@ import picocli.CommandLine.Parameters;
     name = "show",
     mixinStandardHelpOptions = true,
     description = {
-      "Shows a device: ids, BARs, capabilities, and for a real one its driver and IOMMU group.",
+      "Shows a device: ids, BARs, capabilities, and for a real one its driver, IOMMU group and"
+          + " hazards: what a grant must accept by its name.",
       "A real device is only looked at, through sysfs, which shows the capabilities to root alone."
     })
 final class ShowCommand implements Runnable {
@@ -61,17 +65,22 @@ final class ShowCommand implements Runnable {
       PciId id,
       PciClass pciClass,
       Map<String, Object> facts,
+      List<Hazard> hazards,
       List<BarLine> bars,
       Capabilities capabilities) {}
 
   @Override
   public void run() {
-    Shown shown = name.scheme().equals("vfio") ? lookAt(name) : open(name);
+    Shown shown =
+        switch (name.scheme()) {
+          case VfioBackend.SCHEME -> lookAt(PciAddress.parse(name.text()));
+          case SysfsBackend.SCHEME -> lookAt(SysfsBackend.address(name));
+          default -> open(name);
+        };
     output.print(json(shown), out -> print(shown, out));
   }
 
-  private static Shown lookAt(DeviceName name) {
-    PciAddress address = PciAddress.parse(name.text());
+  private Shown lookAt(PciAddress address) {
     SysfsDevice device =
         Sysfs.ofThisMachine()
             .device(address)
@@ -94,7 +103,8 @@ final class ShowCommand implements Runnable {
         config.size() >= 256
             ? Capabilities.walk(config)
             : new Capabilities(List.of(), List.of("only root can read the capabilities"));
-    return new Shown(device.id(), device.pciClass(), facts, bars, capabilities);
+    List<Hazard> hazards = device.hazards().stream().sorted().toList();
+    return new Shown(device.id(), device.pciClass(), facts, hazards, bars, capabilities);
   }
 
   private static String group(IommuGroup group) {
@@ -119,6 +129,7 @@ final class ShowCommand implements Runnable {
           device.id(),
           device.pciClass(),
           new LinkedHashMap<>(),
+          List.of(),
           bars,
           Capabilities.walk(device.config()));
     }
@@ -131,6 +142,11 @@ final class ShowCommand implements Runnable {
     json.put("id", "%04x".formatted(shown.id.device()));
     json.put("class", shown.pciClass.toString());
     json.putAll(shown.facts);
+    json.put(
+        "hazards",
+        shown.hazards.stream()
+            .map(hazard -> Map.of("name", hazard.text(), "meaning", hazard.meaning()))
+            .toList());
     json.put("bars", shown.bars.stream().map(BarLine::json).toList());
     json.put(
         "capabilities",
@@ -158,6 +174,7 @@ final class ShowCommand implements Runnable {
     head.row("  id", shown.id + "  " + ids.describe(shown.id));
     head.row("  class", shown.pciClass + ids.pciClass(shown.pciClass).map("  "::concat).orElse(""));
     shown.facts.forEach((fact, value) -> head.row("  " + heading(fact), value));
+    shown.hazards.forEach(hazard -> head.row("  hazard", hazard + ": " + hazard.meaning()));
     head.print(out);
     out.println();
     Table bars = new Table("BAR", "KIND", "SIZE", "PREFETCHABLE");

@@ -3,6 +3,8 @@ package org.gatun.cli;
 import java.util.Optional;
 import org.gatun.pci.PciAddress;
 import org.gatun.vfio.sysfs.DriverBinding;
+import org.gatun.vfio.sysfs.Sysfs;
+import org.gatun.vfio.sysfs.SysfsDevice;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Parameters;
@@ -12,7 +14,8 @@ import picocli.CommandLine.Parameters;
     name = "unbind",
     mixinStandardHelpOptions = true,
     description =
-        "Takes a device from vfio-pci and gives it back to the driver that it had before.")
+        "Takes a device from vfio-pci or uio_pci_generic and gives it back to the driver that it"
+            + " had before.")
 final class UnbindCommand implements Runnable {
   @Parameters(paramLabel = "ADDRESS", description = "Like 0000:00:04.0.")
   private PciAddress address;
@@ -21,9 +24,10 @@ final class UnbindCommand implements Runnable {
 
   @Override
   public void run() {
+    Optional<String> before = Sysfs.ofThisMachine().device(address).flatMap(SysfsDevice::driver);
     Optional<String> now = new DriverBinding().restore(address);
     output.print(
-        Driver.json(address, now.orElse(null), Optional.of(DriverBinding.VFIO_PCI)),
+        Driver.json(address, now.orElse(null), before),
         out ->
             out.printf(
                 "%s: %s%n",

@@ -14,6 +14,7 @@ import java.lang.foreign.StructLayout;
  */
 final class Abi {
   static final int O_RDONLY = 0;
+  static final int O_WRONLY = 1;
   static final int O_RDWR = 2;
   static final int O_CLOEXEC = 0x80000;
 
@@ -29,6 +30,7 @@ final class Abi {
 
   static final int MFD_CLOEXEC = 1;
   static final int MFD_ALLOW_SEALING = 2;
+  static final int MFD_HUGETLB = 4;
 
   static final int F_ADD_SEALS = 1033;
   static final int F_GET_SEALS = 1034;

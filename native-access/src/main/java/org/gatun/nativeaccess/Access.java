@@ -3,6 +3,8 @@ package org.gatun.nativeaccess;
 /** What a descriptor is opened for, or memory mapped for. */
 public enum Access {
   READ(Abi.O_RDONLY, Abi.PROT_READ),
+  /** For files that can't be read; can't be mapped. */
+  WRITE(Abi.O_WRONLY, Abi.PROT_WRITE),
   READ_WRITE(Abi.O_RDWR, Abi.PROT_READ | Abi.PROT_WRITE);
 
   private final int openFlags;

@@ -57,7 +57,7 @@ public final class DmaMemory implements AutoCloseable {
   }
 
   /** The default size of huge pages, in bytes; 0 if the kernel has none. */
-  static long hugePageSize() {
+  public static long hugePageSize() {
     return HUGE_PAGE_SIZE;
   }
 

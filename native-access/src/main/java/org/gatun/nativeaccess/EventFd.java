@@ -125,36 +125,7 @@ public final class EventFd implements AutoCloseable {
    * @throws ClosedDescriptorException if one is closed, before or meanwhile
    */
   public static OptionalInt awaitAny(List<EventFd> events, Duration limit) {
-    List<Fd> fds = events.stream().map(EventFd::fd).toList();
-    try (HeldFds held = HeldFds.of(fds);
-        Arena arena = Arena.ofConfined()) {
-      MemorySegment pollFds = arena.allocate(Abi.POLLFD, fds.size());
-      MemorySegment timespec = arena.allocate(Abi.TIMESPEC);
-      for (int i = 0; i < fds.size(); i++) {
-        long at = i * Abi.POLLFD.byteSize();
-        pollFds.set(JAVA_INT, at + Abi.POLLFD_FD, held.number(i));
-        pollFds.set(JAVA_SHORT, at + Abi.POLLFD_EVENTS, Abi.POLLIN);
-      }
-      long nanos = nanos(limit);
-      long start = System.nanoTime();
-      long ready;
-      do {
-        setTimeout(timespec, nanos - (System.nanoTime() - start));
-        ready = Linux.calls().ppoll(pollFds, fds.size(), timespec);
-      } while (Fd.interrupted(ready));
-      Linux.check(ready, "ppoll", fds);
-      for (Fd fd : fds) {
-        if (fd.isClosed()) {
-          throw new ClosedDescriptorException("await", fd);
-        }
-      }
-      for (int i = 0; i < fds.size(); i++) {
-        if (pollFds.get(JAVA_SHORT, i * Abi.POLLFD.byteSize() + Abi.POLLFD_REVENTS) != 0) {
-          return OptionalInt.of(i);
-        }
-      }
-      return OptionalInt.empty();
-    }
+    return Fd.awaitReadable(events.stream().map(EventFd::fd).toList(), limit);
   }
 
   /** Closes it and wakes those who wait. Does nothing the second time. */
@@ -186,12 +157,12 @@ public final class EventFd implements AutoCloseable {
     return value.get(JAVA_LONG, 0);
   }
 
-  private static long nanos(Duration limit) {
+  static long nanos(Duration limit) {
     // Unlike toNanos, this saturates.
     return Math.max(0, TimeUnit.NANOSECONDS.convert(limit));
   }
 
-  private static void setTimeout(MemorySegment timespec, long nanos) {
+  static void setTimeout(MemorySegment timespec, long nanos) {
     long positive = Math.max(0, nanos);
     long second = TimeUnit.SECONDS.toNanos(1);
     timespec.set(JAVA_LONG, Abi.TIMESPEC_SEC, positive / second);

@@ -1,10 +1,16 @@
 package org.gatun.nativeaccess;
 
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 import static java.nio.ByteOrder.LITTLE_ENDIAN;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.OptionalInt;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
@@ -142,6 +148,70 @@ public final class Fd implements AutoCloseable {
     // Little-endian, so the low bytes come first, whatever the width.
     scratch.set(LE_64, 0, value);
     transferred("pwrite", offset, width, pwrite(offset, scratch, width));
+  }
+
+  /**
+   * Writes the low bytes of a number, little-endian, in one {@code write} of exactly its width, for
+   * what has no offsets. Allocates nothing.
+   *
+   * @param width 1, 2, 4 or 8 bytes
+   * @throws LinuxException if it fails, or takes fewer bytes
+   */
+  public void write(int width, long value) {
+    MemorySegment scratch = Scratch.ofThread().value;
+    checkWidth(width);
+    scratch.set(LE_64, 0, value);
+    acquire("write");
+    try {
+      long done;
+      do {
+        done = Linux.calls().write(number, scratch, width);
+      } while (interrupted(done));
+      transferred("write", 0, width, Linux.check(done, "write", this));
+    } finally {
+      release();
+    }
+  }
+
+  /**
+   * Waits until one of several has something to read, is at its end, or failed; reads nothing. To
+   * be able to wake the waiter, have an eventfd of your own among them.
+   *
+   * @param limit how long at most; zero and less does not wait
+   * @return the index of the first such; empty if there was none in that time
+   * @throws ClosedDescriptorException if one is closed, before; or meanwhile, if that wakes those
+   *     who wait for it, as it does for an {@link EventFd}
+   */
+  public static OptionalInt awaitReadable(List<Fd> fds, Duration limit) {
+    try (HeldFds held = HeldFds.of(fds);
+        Arena arena = Arena.ofConfined()) {
+      MemorySegment pollFds = arena.allocate(Abi.POLLFD, fds.size());
+      MemorySegment timespec = arena.allocate(Abi.TIMESPEC);
+      for (int i = 0; i < fds.size(); i++) {
+        long at = i * Abi.POLLFD.byteSize();
+        pollFds.set(JAVA_INT, at + Abi.POLLFD_FD, held.number(i));
+        pollFds.set(JAVA_SHORT, at + Abi.POLLFD_EVENTS, Abi.POLLIN);
+      }
+      long nanos = EventFd.nanos(limit);
+      long start = System.nanoTime();
+      long ready;
+      do {
+        EventFd.setTimeout(timespec, nanos - (System.nanoTime() - start));
+        ready = Linux.calls().ppoll(pollFds, fds.size(), timespec);
+      } while (interrupted(ready));
+      Linux.check(ready, "ppoll", fds);
+      for (Fd fd : fds) {
+        if (fd.isClosed()) {
+          throw new ClosedDescriptorException("await", fd);
+        }
+      }
+      for (int i = 0; i < fds.size(); i++) {
+        if (pollFds.get(JAVA_SHORT, i * Abi.POLLFD.byteSize() + Abi.POLLFD_REVENTS) != 0) {
+          return OptionalInt.of(i);
+        }
+      }
+      return OptionalInt.empty();
+    }
   }
 
   /** Returns whether it was closed; calls that were in flight then may go on for a moment. */

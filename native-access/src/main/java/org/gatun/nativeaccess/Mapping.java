@@ -106,7 +106,7 @@ public final class Mapping implements AutoCloseable {
    * @throws LinuxException if there is not enough memory; or with {@code EINVAL} before Linux 5.14,
    *     which can't
    */
-  void populate() {
+  public void populate() {
     Linux.check(
         Linux.calls().madvise(segment, Abi.MADV_POPULATE_WRITE),
         "madvise MADV_POPULATE_WRITE",

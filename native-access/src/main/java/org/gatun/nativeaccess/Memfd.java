@@ -23,6 +23,20 @@ public final class Memfd implements AutoCloseable {
     return new Memfd(new Fd(Linux.check(number, "memfd_create", name), "memfd " + name));
   }
 
+  /**
+   * Creates an empty one of huge pages of the default size, readable and writable: its size, and
+   * each part that is mapped, are whole huge pages. Memory of huge pages is never swapped out.
+   *
+   * @param name as for {@link #create}
+   * @throws LinuxException if the kernel has no huge pages. Whether there are free ones only
+   *     mapping tells, by {@link Errno#ENOMEM}.
+   */
+  public static Memfd createHuge(String name) {
+    int number = Linux.calls().memfdCreate(name, Abi.MFD_CLOEXEC | Abi.MFD_HUGETLB);
+    return new Memfd(
+        new Fd(Linux.check(number, "memfd_create MFD_HUGETLB", name), "memfd " + name));
+  }
+
   /** The descriptor, to pass on; it stays this object's. */
   public Fd fd() {
     return fd;
@@ -63,7 +77,12 @@ public final class Memfd implements AutoCloseable {
     return (seals & Abi.F_SEAL_SHRINK) != 0 && (seals & Abi.F_SEAL_GROW) != 0;
   }
 
-  /** Maps the first {@code length} bytes, readable and writable. */
+  /**
+   * Maps the first {@code length} bytes, readable and writable.
+   *
+   * @throws LinuxException if it can't be mapped; with {@link Errno#ENOMEM} if no huge pages are
+   *     free for one of huge pages
+   */
   public Mapping map(long length) {
     return Mapping.map(fd, 0, length, Access.READ_WRITE);
   }

@@ -38,6 +38,7 @@ class AbiTest {
   void constants() throws Exception {
     Map<String, Long> ours = new LinkedHashMap<>();
     ours.put("O_RDONLY", (long) Abi.O_RDONLY);
+    ours.put("O_WRONLY", (long) Abi.O_WRONLY);
     ours.put("O_RDWR", (long) Abi.O_RDWR);
     ours.put("O_CLOEXEC", (long) Abi.O_CLOEXEC);
     ours.put("PROT_READ", (long) Abi.PROT_READ);
@@ -49,6 +50,7 @@ class AbiTest {
     ours.put("MADV_POPULATE_WRITE", (long) Abi.MADV_POPULATE_WRITE);
     ours.put("MFD_CLOEXEC", (long) Abi.MFD_CLOEXEC);
     ours.put("MFD_ALLOW_SEALING", (long) Abi.MFD_ALLOW_SEALING);
+    ours.put("MFD_HUGETLB", (long) Abi.MFD_HUGETLB);
     ours.put("F_ADD_SEALS", (long) Abi.F_ADD_SEALS);
     ours.put("F_GET_SEALS", (long) Abi.F_GET_SEALS);
     ours.put("F_SEAL_SEAL", (long) Abi.F_SEAL_SEAL);

@@ -11,6 +11,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -47,6 +48,47 @@ class FdTest {
       assertThat(Files.readString(Path.of("/proc/self/fdinfo/" + number)))
           .containsPattern("flags:\\s+0?2\\d00000\n");
       assertThat(fd).hasToString(file + " (fd " + number + ")");
+    }
+  }
+
+  @Test
+  void writesWhatHasNoOffsets() {
+    try (EventFd event = EventFd.create("test")) {
+      event.fd().write(8, 3);
+      assertThat(event.take()).isEqualTo(3);
+      assertThatThrownBy(() -> event.fd().write(4, 1))
+          .asInstanceOf(type(LinuxException.class))
+          .extracting(LinuxException::errno)
+          .isEqualTo(Errno.EINVAL);
+      assertThatThrownBy(() -> event.fd().write(3, 1)).isInstanceOf(IllegalArgumentException.class);
+    }
+  }
+
+  @Test
+  void opensForWritingAlone() throws IOException {
+    Path file = Files.writeString(directory.resolve("file"), "text");
+    try (Fd fd = Fd.open(file, Access.WRITE)) {
+      fd.writeAt(0, 1, 'n');
+      assertThatThrownBy(() -> fd.readAt(0, 1))
+          .asInstanceOf(type(LinuxException.class))
+          .extracting(LinuxException::errno)
+          .isEqualTo(Errno.EBADF);
+    }
+    assertThat(file).hasContent("next");
+  }
+
+  @Test
+  void waitsForTheFirstThatCanBeRead() {
+    try (EventFd event = EventFd.create("test");
+        Memfd file = Memfd.create("gatun-readable")) {
+      assertThat(Fd.awaitReadable(List.of(event.fd()), Duration.ZERO)).isEmpty();
+      // A file can always be read.
+      assertThat(Fd.awaitReadable(List.of(event.fd(), file.fd()), Duration.ofDays(1))).hasValue(1);
+      event.signal();
+      assertThat(Fd.awaitReadable(List.of(event.fd(), file.fd()), Duration.ofDays(1))).hasValue(0);
+      file.fd().close();
+      assertThatThrownBy(() -> Fd.awaitReadable(List.of(event.fd(), file.fd()), Duration.ZERO))
+          .isInstanceOf(ClosedDescriptorException.class);
     }
   }
 

@@ -2,7 +2,6 @@ package org.gatun.vfio;
 
 import java.util.List;
 import java.util.Optional;
-import java.util.Set;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.DeviceUnavailableException;
 import org.gatun.pci.PciAddress;
@@ -55,7 +54,7 @@ public final class VfioBackend implements PciBackend {
                     device.pciClass(),
                     device.driver(),
                     device.iommuGroupNumber(),
-                    Set.of()))
+                    device.hazards()))
         .toList();
   }
 

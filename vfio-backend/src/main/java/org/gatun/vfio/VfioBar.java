@@ -14,10 +14,11 @@ import org.gatun.pci.DeviceName;
 import org.gatun.pci.Mmio;
 import org.gatun.pci.PciException;
 import org.gatun.pci.PortIo;
+import org.gatun.pci.RegisterHandler;
 import org.gatun.pci.Shareable;
 import org.gatun.pci.spi.ResourceTracker;
 
-/** A BAR of a VFIO device. */
+/** A BAR of a real device: mapped where that can be, else trapped. */
 final class VfioBar implements Bar {
   private final DeviceName device;
   private final Fd fd;
@@ -26,8 +27,17 @@ final class VfioBar implements Bar {
   private final boolean prefetchable;
   private final List<Range> ranges;
   private final ResourceTracker tracker;
+  private final Trap trap;
+
+  /** Serves what is not mapped. */
+  interface Trap {
+    /** For accesses to a part of the BAR: their offsets count from its start. */
+    RegisterHandler at(long start);
+  }
 
   /**
+   * A BAR whose trapped parts the kernel accesses.
+   *
    * @param hidden what is not to be mapped, though the kernel would
    */
   VfioBar(
@@ -38,6 +48,30 @@ final class VfioBar implements Bar {
       boolean prefetchable,
       List<Region.Area> hidden,
       ResourceTracker tracker) {
+    this(
+        device,
+        fd,
+        region,
+        kind,
+        prefetchable,
+        hidden,
+        tracker,
+        start -> access(device, fd, region, start));
+  }
+
+  /**
+   * @param hidden what is not to be mapped, though the kernel would
+   * @param trap serves what is not mapped
+   */
+  VfioBar(
+      DeviceName device,
+      Fd fd,
+      Region region,
+      Kind kind,
+      boolean prefetchable,
+      List<Region.Area> hidden,
+      ResourceTracker tracker,
+      Trap trap) {
     this.device = device;
     this.fd = fd;
     this.region = region;
@@ -46,6 +80,7 @@ final class VfioBar implements Bar {
     this.ranges =
         kind == Kind.IO ? List.of() : List.copyOf(region.ranges(Mapping.pageSize(), hidden));
     this.tracker = tracker;
+    this.trap = trap;
   }
 
   @Override
@@ -102,7 +137,7 @@ final class VfioBar implements Bar {
     if (kind != Kind.IO) {
       throw new IllegalArgumentException(this + " is memory: it has no ports");
     }
-    return new VfioPortIo(device, access(0), region.size());
+    return new VfioPortIo(device, access(device, fd, region, 0), region.size());
   }
 
   /** Nothing: who had the device's descriptor could do all with the device. */
@@ -136,7 +171,7 @@ final class VfioBar implements Bar {
 
   private Mmio trapped(long offset, long length) {
     return tracked(
-        key -> Mmio.trapped(device, length, access(offset), () -> tracker.remove(key)), () -> {});
+        key -> Mmio.trapped(device, length, trap.at(offset), () -> tracker.remove(key)), () -> {});
   }
 
   private Mmio tracked(Function<Object, Mmio> maker, Runnable unmap) {
@@ -166,7 +201,7 @@ final class VfioBar implements Bar {
     }
   }
 
-  private RegionAccess access(long offset) {
-    return new RegionAccess(device, fd, "BAR " + region.index(), region.offset() + offset);
+  private static RegionAccess access(DeviceName device, Fd fd, Region region, long start) {
+    return new RegionAccess(device, fd, "BAR " + region.index(), region.offset() + start);
   }
 }

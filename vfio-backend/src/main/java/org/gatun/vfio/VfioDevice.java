@@ -35,7 +35,7 @@ import org.gatun.vfio.sysfs.SysfsDevice;
 import org.jspecify.annotations.Nullable;
 
 /** A device that vfio-pci has, open. */
-final class VfioDevice implements SeizedDevice {
+final class VfioDevice implements SeizedDevice, OpenDevice {
   private static final System.Logger LOG = System.getLogger(VfioDevice.class.getName());
 
   /** Message Control and Table Offset of the MSI-X capability (PCI 3.0, 6.8.2). */
@@ -219,12 +219,8 @@ final class VfioDevice implements SeizedDevice {
     watcher.add(listener);
   }
 
-  /**
-   * Asks the owner to close it.
-   *
-   * @return whether anybody listens
-   */
-  boolean requestBack(Duration deadline) {
+  @Override
+  public boolean requestBack(Duration deadline) {
     return watcher.requestBack(deadline);
   }
 

@@ -51,6 +51,8 @@ public final class VmRun {
   private final Map<String, String> properties = new LinkedHashMap<>();
   private final List<String> jvmOptions = new ArrayList<>();
   private Duration limit = Duration.ofMinutes(3);
+  private boolean iommu = true;
+  private String kernelOptions = "";
 
   private VmRun(Path directory) {
     this.directory = directory;
@@ -103,6 +105,18 @@ public final class VmRun {
     return this;
   }
 
+  /** Leaves the machine's IOMMU out. */
+  public VmRun withoutIommu() {
+    iommu = false;
+    return this;
+  }
+
+  /** Adds to the kernel's command line. */
+  public VmRun kernelOptions(String options) {
+    kernelOptions = options;
+    return this;
+  }
+
   /** The most that the whole run may take, from QEMU's start to its end; 3 minutes unless set. */
   public VmRun limit(Duration most) {
     limit = most;
@@ -114,7 +128,12 @@ public final class VmRun {
    * are skipped.
    */
   public Stream<DynamicNode> run() throws IOException, InterruptedException {
-    VirtualMachine machine = new VirtualMachine(requireHost(System.getenv()), directory, devices);
+    VirtualMachine machine =
+        new VirtualMachine(requireHost(System.getenv()), directory, devices)
+            .kernelOptions(kernelOptions);
+    if (!iommu) {
+      machine.withoutIommu();
+    }
     Path events = machine.share().resolve("events");
     Files.deleteIfExists(events);
     Boot boot = machine.run(javaCommand(machine, events), limit);

@@ -14,7 +14,7 @@ import org.gatun.pci.TimeSource;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Takes a device from its kernel driver and gives it to vfio-pci, and back.
+ * Takes a device from its kernel driver and gives it to vfio-pci, or to uio_pci_generic, and back.
  *
  * <p>The former driver is written to a journal on disk before anything changes, and removed from it
  * when that driver is back. Whatever step a process dies after, {@link #bind} or {@link #restore}
@@ -24,6 +24,9 @@ import org.jspecify.annotations.Nullable;
 public final class DriverBinding {
   /** What a device is bound to. */
   public static final String VFIO_PCI = "vfio-pci";
+
+  /** What a device is bound to that no IOMMU confines. */
+  public static final String UIO_PCI_GENERIC = "uio_pci_generic";
 
   private static final Path DEFAULT_JOURNAL = Path.of("/run/gatun/drivers");
 
@@ -59,33 +62,44 @@ public final class DriverBinding {
     this.time = time;
   }
 
+  /** Binds a device to vfio-pci: {@link #bind(PciAddress, String)}. */
+  public Optional<String> bind(PciAddress address) {
+    return bind(address, VFIO_PCI);
+  }
+
   /**
-   * Binds a device to vfio-pci. Does nothing if it is bound already.
+   * Binds a device to {@link #VFIO_PCI}, or to {@link #UIO_PCI_GENERIC}, which protects nobody from
+   * its DMA. Does nothing if it is bound to that already.
    *
    * <p>The system depends on a device that carries the default route, a mounted file system or the
    * swap; and on one whose network interface is in another network namespace, since nothing here
    * tells what it carries there. To take that one, move the interface back, or end what has it.
    *
    * @return the driver that it had, which {@link #restore} brings back; empty if it had none
-   * @throws DeviceUnavailableException if there is no such device, if it is a bridge, if no IOMMU
-   *     confines it, if the system depends on it (then nothing has changed), or if the kernel
-   *     refuses
+   * @throws DeviceUnavailableException if there is no such device, if it is a bridge, if it is to
+   *     be vfio-pci's and no IOMMU confines it, if the system depends on it (then nothing has
+   *     changed), or if the kernel refuses
+   * @throws IllegalArgumentException if the target is another driver
    */
-  public Optional<String> bind(PciAddress address) {
+  public Optional<String> bind(PciAddress address, String target) {
+    if (!target.equals(VFIO_PCI) && !target.equals(UIO_PCI_GENERIC)) {
+      throw new IllegalArgumentException(
+          "a device is bound to " + VFIO_PCI + " or " + UIO_PCI_GENERIC + ", not to " + target);
+    }
     SysfsDevice device = device(address);
     Optional<String> driver = device.driver();
-    if (driver.filter(IommuGroup::isVfioDriver).isPresent()) {
+    if (driver.filter(name -> serves(name, target)).isPresent()) {
       Optional<DriverJournal.Entry> former = journal.read(address);
       if (former.isPresent() && !isOverridden(device)) {
         // A restore was killed half way: without the override, a probe could take the device.
-        write(address, device.directory().resolve("driver_override"), VFIO_PCI);
+        write(address, device.directory().resolve("driver_override"), target);
       }
       return former.flatMap(DriverJournal.Entry::driver);
     }
     if (!device.isEndpoint()) {
       throw unavailable(address, "it is a bridge, or its config space can't be read", null, null);
     }
-    if (device.iommuGroupNumber().isEmpty()) {
+    if (target.equals(VFIO_PCI) && device.iommuGroupNumber().isEmpty()) {
       IommuDiagnosis diagnosis = IommuDiagnosis.of(sysfs);
       throw unavailable(address, diagnosis.problem(), diagnosis.remedy(), null);
     }
@@ -97,12 +111,15 @@ public final class DriverBinding {
           "end that use first",
           null);
     }
-    load(address, VFIO_PCI);
+    if (driver.filter(DriverBinding::isOurs).isPresent()) {
+      refuseIfHeld(address, device);
+    }
+    load(address, target);
     DriverJournal.Entry former = recordFormer(address, device, driver);
     try {
-      write(address, device.directory().resolve("driver_override"), VFIO_PCI);
+      write(address, device.directory().resolve("driver_override"), target);
       driver.ifPresent(name -> unbindFrom(address, name));
-      bindTo(address, device, VFIO_PCI);
+      bindTo(address, device, target);
     } catch (DeviceUnavailableException e) {
       giveBack(address, e);
       throw e;
@@ -122,7 +139,7 @@ public final class DriverBinding {
   /**
    * Gives a device back to the driver that it had before {@link #bind}. Where nothing is in the
    * journal, because somebody else bound it, the kernel chooses the driver. Does nothing if it is
-   * not bound to vfio-pci and nothing is in the journal.
+   * not bound to one of ours and nothing is in the journal.
    *
    * @return the driver that it has now; empty if none
    * @throws DeviceUnavailableException if there is no such device, if a process still uses it, or
@@ -132,7 +149,7 @@ public final class DriverBinding {
     SysfsDevice device = device(address);
     Optional<String> driver = device.driver();
     Optional<DriverJournal.Entry> former = journal.read(address);
-    boolean bound = driver.filter(IommuGroup::isVfioDriver).isPresent();
+    boolean bound = driver.filter(DriverBinding::isOurs).isPresent();
     if (!bound && former.isEmpty()) {
       return driver;
     }
@@ -174,9 +191,19 @@ public final class DriverBinding {
                     null));
   }
 
-  /** Whether the next driver to be is vfio-pci: so it is, too, after a bind that was killed. */
+  /** Whether that is what devices are bound to for us. */
+  private static boolean isOurs(String driver) {
+    return IommuGroup.isVfioDriver(driver) || driver.equals(UIO_PCI_GENERIC);
+  }
+
+  /** Whether a driver does what the target does: vfio-pci has variants. */
+  private static boolean serves(String driver, String target) {
+    return target.equals(VFIO_PCI) ? IommuGroup.isVfioDriver(driver) : driver.equals(target);
+  }
+
+  /** Whether the next driver to be is ours: so it is, too, after a bind that was killed. */
   private static boolean isOverridden(SysfsDevice device) {
-    return device.driverOverride().filter(IommuGroup::isVfioDriver).isPresent();
+    return device.driverOverride().filter(DriverBinding::isOurs).isPresent();
   }
 
   /**
@@ -192,8 +219,7 @@ public final class DriverBinding {
       }
     }
     DriverJournal.Entry entry =
-        new DriverJournal.Entry(
-            driver, device.driverOverride().filter(name -> !IommuGroup.isVfioDriver(name)));
+        new DriverJournal.Entry(driver, device.driverOverride().filter(name -> !isOurs(name)));
     journal.write(address, entry);
     return entry;
   }
@@ -214,8 +240,9 @@ public final class DriverBinding {
 
   private List<Sysfs.Holder> holders(SysfsDevice device) {
     return device
-        .iommuGroupNumber()
-        .map(group -> sysfs.holders(sysfs.vfioNode(group)))
+        .uioNode()
+        .or(() -> device.iommuGroupNumber().map(sysfs::vfioNode))
+        .map(sysfs::holders)
         .orElse(List.of());
   }
 

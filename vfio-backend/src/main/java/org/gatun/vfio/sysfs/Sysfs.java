@@ -115,6 +115,26 @@ public final class Sysfs {
     return root.resolve("dev/vfio/vfio");
   }
 
+  /** A node of {@code /dev}. */
+  Path deviceNode(String name) {
+    return root.resolve("dev").resolve(name);
+  }
+
+  /** Whether that group is VFIO's without an IOMMU (its no-IOMMU mode). */
+  boolean isUnconfined(int group) {
+    return HostFiles.text(root.resolve("sys/kernel/iommu_groups/" + group + "/name"))
+        .filter("vfio-noiommu"::equals)
+        .isPresent();
+  }
+
+  /** Whether VFIO was told to do without interrupt remapping. */
+  boolean areUnsafeInterruptsAllowed() {
+    return HostFiles.text(
+            root.resolve("sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts"))
+        .filter("Y"::equals)
+        .isPresent();
+  }
+
   /** Whether a driver for PCI devices is loaded. */
   public boolean isDriverLoaded(String driver) {
     return Files.isDirectory(driverDirectory(driver));

@@ -4,13 +4,16 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import org.gatun.pci.PciAddress;
 import org.gatun.pci.config.ConfigRegisters;
 import org.gatun.pci.config.ConfigSpace;
 import org.gatun.pci.config.PciClass;
 import org.gatun.pci.config.PciId;
+import org.gatun.pci.spi.Hazard;
 
 /**
  * A PCI function as sysfs shows it. Each call reads anew; what can't be read, because the device
@@ -111,6 +114,34 @@ public final class SysfsDevice {
         .orElse(List.of());
   }
 
+  /** Whether the kernel knows a way to reset it; before Linux 5.15 it does not say which. */
+  public boolean isResettable() {
+    return !resetMethods().isEmpty()
+        || (!Files.exists(directory.resolve("reset_method"))
+            && Files.exists(directory.resolve("reset")));
+  }
+
+  /** What speaks against handing it to somebody who is not trusted as the kernel is. */
+  public Set<Hazard> hazards() {
+    Set<Hazard> hazards = EnumSet.noneOf(Hazard.class);
+    Optional<IommuGroup> group = iommuGroup();
+    if (group.isEmpty() || sysfs.isUnconfined(group.get().number())) {
+      hazards.add(Hazard.UNPROTECTED_DMA);
+    }
+    if (sysfs.areUnsafeInterruptsAllowed()) {
+      hazards.add(Hazard.UNSAFE_INTERRUPTS);
+    }
+    if (group.stream()
+        .flatMap(g -> g.members().stream())
+        .anyMatch(member -> !member.bridge() && !member.address().equals(address))) {
+      hazards.add(Hazard.MISSING_ACS);
+    }
+    if (!isResettable()) {
+      hazards.add(Hazard.MISSING_RESET);
+    }
+    return hazards;
+  }
+
   /** Its BARs, those that have an address. */
   public List<Resource> resources() {
     List<String> lines = HostFiles.lines(directory.resolve("resource"));
@@ -131,6 +162,22 @@ public final class SysfsDevice {
     } catch (IOException e) {
       return new ConfigSnapshot(address, new byte[0]);
     }
+  }
+
+  /** The number of its legacy interrupt; empty if it has none. */
+  public Optional<Integer> interruptLine() {
+    return HostFiles.text(directory.resolve("irq"))
+        .filter(text -> text.matches("[1-9][0-9]{0,8}"))
+        .map(Integer::parseInt);
+  }
+
+  /** The device node by which the driver uio_pci_generic, or another of UIO, passes it on. */
+  public Optional<Path> uioNode() {
+    return HostFiles.list(directory.resolve("uio")).stream()
+        .map(entry -> entry.getFileName().toString())
+        .filter(name -> name.matches("uio[0-9]{1,9}"))
+        .findFirst()
+        .map(sysfs::deviceNode);
   }
 
   /** Its directory in sysfs. */

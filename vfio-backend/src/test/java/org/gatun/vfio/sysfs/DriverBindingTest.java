@@ -54,6 +54,51 @@ class DriverBindingTest {
   }
 
   @Test
+  void bindsWhatNoIommuConfinesToUioAndRestores() {
+    machine.device(TEXT, "nvme", -1);
+
+    assertThat(binding.bind(ADDRESS, DriverBinding.UIO_PCI_GENERIC)).contains("nvme");
+    assertThat(machine.driverOf(TEXT)).contains("uio_pci_generic");
+    assertThat(newProcess().bind(ADDRESS, DriverBinding.UIO_PCI_GENERIC)).contains("nvme");
+
+    assertThat(newProcess().restore(ADDRESS)).contains("nvme");
+    assertThat(machine.driverOf(TEXT)).contains("nvme");
+    assertThat(journal).isEmptyDirectory();
+  }
+
+  @Test
+  void theFirstDriverComesBackAfterBoth() {
+    machine.device(TEXT, "nvme", 7);
+    binding.bind(ADDRESS, DriverBinding.UIO_PCI_GENERIC);
+
+    assertThat(newProcess().bind(ADDRESS)).contains("nvme");
+    assertThat(machine.driverOf(TEXT)).contains("vfio-pci");
+
+    assertThat(newProcess().restore(ADDRESS)).contains("nvme");
+  }
+
+  @Test
+  void whoHasTheUioNodeKeepsTheDevice() {
+    machine.device(TEXT, "nvme", -1);
+    binding.bind(ADDRESS, DriverBinding.UIO_PCI_GENERIC);
+    machine.directory(machine.real(TEXT) + "/uio/uio3").process(4711, "java", "dev/uio3");
+
+    assertThatThrownBy(() -> newProcess().restore(ADDRESS))
+        .isInstanceOf(DeviceUnavailableException.class)
+        .hasMessageContaining("process 4711 (java)");
+    assertThat(machine.driverOf(TEXT)).contains("uio_pci_generic");
+  }
+
+  @Test
+  void otherTargetsAreRefused() {
+    machine.device(TEXT, "nvme", 7);
+
+    assertThatThrownBy(() -> binding.bind(ADDRESS, "e1000e"))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("e1000e");
+  }
+
+  @Test
   void theJournalIsWrittenBeforeAnythingChanges() {
     machine.device(TEXT, "nvme", 7);
     machine.killAfter = 0;

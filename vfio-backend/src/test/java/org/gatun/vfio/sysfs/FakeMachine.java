@@ -30,7 +30,7 @@ public final class FakeMachine implements KernelControl {
   final List<String> calls = new ArrayList<>();
 
   /** Modules that modprobe finds. */
-  final Set<String> installedModules = new HashSet<>(Set.of("vfio-pci", "nvme"));
+  final Set<String> installedModules = new HashSet<>(Set.of("vfio-pci", "uio_pci_generic", "nvme"));
 
   boolean asRoot = true;
 
@@ -61,6 +61,7 @@ public final class FakeMachine implements KernelControl {
     file(real + "/subsystem_device", "0x1100\n");
     file(real + "/class", "0x010802\n");
     file(real + "/numa_node", "-1\n");
+    file(real + "/reset_method", "flr\n");
     file(real + "/driver_override", "(null)\n");
     file(
         real + "/resource",

@@ -9,12 +9,16 @@ import java.nio.file.Path;
 import org.gatun.pci.PciAddress;
 import org.gatun.pci.config.ConfigRegisters;
 import org.gatun.pci.config.PciId;
+import org.gatun.pci.spi.Hazard;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class SysfsTest {
   private static final String ADDRESS = "0000:01:00.0";
+
+  private static final String UNSAFE_INTERRUPTS =
+      "sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts";
 
   @TempDir Path root;
   private FakeMachine machine;
@@ -96,6 +100,47 @@ class SysfsTest {
     assertThat(device.iommuGroupNumber()).isEmpty();
     assertThat(device.isEndpoint()).isFalse();
     assertThat(device.resources()).hasSize(1).first().hasFieldOrPropertyWithValue("index", 3);
+  }
+
+  @Test
+  void aDeviceBehindAnIommuAndWithAResetHasNoHazards() {
+    machine
+        .device(ADDRESS, "", 7)
+        // The port above it is in its group on some machines: it does no DMA of its own.
+        .device("0000:00:01.0", "pcieport", 7)
+        .config("0000:00:01.0", 1)
+        .file(UNSAFE_INTERRUPTS, "N\n");
+
+    assertThat(only(ADDRESS).hazards()).isEmpty();
+  }
+
+  @Test
+  void eachHazardIsSeen() {
+    machine.device(ADDRESS, "", -1);
+    assertThat(only().hazards()).containsExactly(Hazard.UNPROTECTED_DMA);
+
+    machine.device(ADDRESS, "", 7).file("sys/kernel/iommu_groups/7/name", "vfio-noiommu\n");
+    assertThat(only().hazards()).containsExactly(Hazard.UNPROTECTED_DMA);
+
+    machine.file("sys/kernel/iommu_groups/7/name", "other\n").file(UNSAFE_INTERRUPTS, "Y\n");
+    assertThat(only().hazards()).containsExactly(Hazard.UNSAFE_INTERRUPTS);
+
+    machine.file(UNSAFE_INTERRUPTS, "N\n").device("0000:01:00.1", "", 7);
+    assertThat(only().hazards()).containsExactly(Hazard.MISSING_ACS);
+  }
+
+  @Test
+  void aDeviceWithoutAWayToResetItIsAHazard() throws IOException {
+    Path methods = root.resolve(machine.real(ADDRESS)).resolve("reset_method");
+    machine.device(ADDRESS, "", 7);
+    Files.writeString(methods, "\n");
+    assertThat(only().hazards()).containsExactly(Hazard.MISSING_RESET);
+
+    Files.delete(methods);
+    assertThat(only().hazards()).containsExactly(Hazard.MISSING_RESET);
+    // Before Linux 5.15 there is only the file that resets.
+    machine.file(machine.real(ADDRESS) + "/reset", "");
+    assertThat(only().hazards()).isEmpty();
   }
 
   @Test

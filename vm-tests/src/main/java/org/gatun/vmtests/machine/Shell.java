@@ -42,6 +42,9 @@ final class Shell {
             new E1000e("network", Place.ROOT_PORT),
             new Edu("root-bus-edu", Place.ROOT_BUS));
     VirtualMachine machine = new VirtualMachine(host, directory, devices);
+    if ("off".equals(System.getenv("GATUN_IOMMU"))) {
+      machine.withoutIommu();
+    }
     if (!Files.exists(disk)) {
       DiskImage.blank(disk, DISK_SIZE);
     }

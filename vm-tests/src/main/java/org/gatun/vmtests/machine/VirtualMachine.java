@@ -14,10 +14,10 @@ import java.util.stream.Stream;
 import org.gatun.vmtests.machine.Boot.End;
 
 /**
- * A machine that QEMU emulates in software: q35 with Intel's IOMMU, the host's root file system
- * with a layer in memory for what is written, and a few PCI devices, which no driver is bound to.
- * It boots, runs one command as root, and switches itself off. Not thread-safe; each has a
- * directory of its own.
+ * A machine that QEMU emulates in software: q35, with Intel's IOMMU unless it is left out, the
+ * host's root file system with a layer in memory for what is written, and a few PCI devices, which
+ * no driver is bound to. It boots, runs one command as root, and switches itself off. Not
+ * thread-safe; each has a directory of its own.
  */
 public final class VirtualMachine {
   /** The name, in the machine's directory, of the one that is shared for writing. */
@@ -27,13 +27,14 @@ public final class VirtualMachine {
       // panic=-1 with -no-reboot: QEMU ends at a panic. An oops is never a pass, so it is a panic.
       // The mitigations guard nobody here, and cost a tenth of the time.
       "console=ttyS0 quiet panic=-1 oops=panic mitigations=off no_timer_check log_buf_len=1M"
-          + " intel_iommu=on"
           // Tests look past VFIO into a BAR that is in use.
           + " iomem=relaxed";
 
   private final Host host;
   private final Path directory;
   private final PciLayout layout;
+  private boolean iommu = true;
+  private String kernelOptions = "";
 
   /**
    * @param directory for the machine's files: what is there is overwritten. Without blanks in its
@@ -44,6 +45,18 @@ public final class VirtualMachine {
     this.directory = directory.toAbsolutePath().normalize();
     this.layout = new PciLayout(devices);
     Files.createDirectories(share());
+  }
+
+  /** Leaves the IOMMU out. */
+  public VirtualMachine withoutIommu() {
+    iommu = false;
+    return this;
+  }
+
+  /** Adds to the kernel's command line. */
+  public VirtualMachine kernelOptions(String options) {
+    kernelOptions = options;
+    return this;
   }
 
   /** The directory that is shared for writing: it has the same path inside and outside. */
@@ -136,7 +149,10 @@ public final class VirtualMachine {
         busybox poweroff -f
         """
             .formatted(script, shellQuoted(List.of(exitFile().toString()))));
-    String options = COMMON_OPTIONS + " gatun.share=" + share();
+    String options = COMMON_OPTIONS + " gatun.share=" + share() + " " + kernelOptions;
+    if (iommu) {
+      options += " intel_iommu=on";
+    }
     Path modules = host.kernel().modules();
     if (!modules.startsWith("/lib/modules")) {
       options += " gatun.modules=" + modules;
@@ -151,7 +167,9 @@ public final class VirtualMachine {
     command.addAll(List.of("-M", "q35,kernel-irqchip=split", "-accel", "tcg,thread=single"));
     command.addAll(List.of("-cpu", "max", "-smp", "2", "-m", "2G"));
     command.addAll(List.of("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"));
-    command.addAll(List.of("-device", "intel-iommu,intremap=on,caching-mode=on"));
+    if (iommu) {
+      command.addAll(List.of("-device", "intel-iommu,intremap=on,caching-mode=on"));
+    }
     command.addAll(List.of("-kernel", host.kernel().unpacked(cache).toString()));
     command.addAll(List.of("-initrd", initramfs.toString(), "-append", options));
     command.addAll(share("root", Path.of("/"), ",readonly=on", 2));
