@@ -3,9 +3,11 @@ package org.gatun.simulated;
 import java.lang.invoke.VarHandle;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.LongConsumer;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.DmaDirection;
 import org.gatun.simulated.IommuDomain.Table;
+import org.jspecify.annotations.Nullable;
 
 /** A function on its way to memory: a switch of its own, and the address space of its group. */
 final class BusMaster {
@@ -14,6 +16,7 @@ final class BusMaster {
   private final SimulatedIommu iommu;
   private final List<DmaPort> ports = new CopyOnWriteArrayList<>();
   private volatile boolean enabled;
+  private volatile @Nullable LongConsumer faultListener;
 
   /** Guarded by this. */
   private boolean detached;
@@ -34,7 +37,16 @@ final class BusMaster {
   void refuse(long busAddress, long size, DmaDirection direction) {
     if (enabled) {
       iommu.record(device, busAddress, size, direction);
+      LongConsumer listener = faultListener;
+      if (listener != null) {
+        listener.accept(busAddress);
+      }
     }
+  }
+
+  /** Who hears of each fault; null for nobody. */
+  void onFault(@Nullable LongConsumer listener) {
+    faultListener = listener;
   }
 
   DmaPort newPort() {

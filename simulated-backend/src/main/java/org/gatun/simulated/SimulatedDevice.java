@@ -8,6 +8,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.BooleanSupplier;
+import java.util.function.LongConsumer;
 import org.gatun.pci.Bar;
 import org.gatun.pci.DetachListener;
 import org.gatun.pci.DeviceGoneException;
@@ -148,6 +149,14 @@ final class SimulatedDevice implements SeizedDevice {
   }
 
   @Override
+  public void onDmaFault(LongConsumer listener) {
+    synchronized (lifeCycle) {
+      check("listening for faults");
+      function.onDmaFault(listener);
+    }
+  }
+
+  @Override
   public Optional<String> release() {
     close();
     return Optional.empty();
@@ -227,6 +236,7 @@ final class SimulatedDevice implements SeizedDevice {
         mappings.closeAll();
       }
     } finally {
+      function.onDmaFault(null);
       function.release(this);
       try {
         afterClose.run();

@@ -5,6 +5,7 @@ import java.lang.foreign.ValueLayout;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.LongConsumer;
 import org.gatun.pci.Bar;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.DeviceUnavailableException;
@@ -247,6 +248,11 @@ final class SimulatedFunction implements ModelContext {
   void decode(boolean on) {
     fenced = !on;
     config.command(ConfigRegisters.COMMAND_MEMORY | ConfigRegisters.COMMAND_IO, on);
+  }
+
+  /** Who hears of each access that the IOMMU refuses; null for nobody. */
+  void onDmaFault(@Nullable LongConsumer listener) {
+    busMaster.onFault(listener);
   }
 
   /** Takes the device out of its slot, with no owner left. */

@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.LongConsumer;
 import org.gatun.nativeaccess.Errno;
 import org.gatun.nativeaccess.Fd;
 import org.gatun.nativeaccess.LinuxException;
@@ -17,6 +18,7 @@ import org.gatun.pci.DeviceName;
 import org.gatun.pci.DeviceUnavailableException;
 import org.gatun.pci.DmaSpace;
 import org.gatun.pci.Interrupts;
+import org.gatun.pci.PciAddress;
 import org.gatun.pci.PciException;
 import org.gatun.pci.ResetUnavailableException;
 import org.gatun.pci.TimeSource;
@@ -52,6 +54,7 @@ final class VfioDevice implements SeizedDevice {
   private static final Duration RESET_INTERVAL = Duration.ofMillis(10);
 
   private final DeviceName name;
+  private final PciAddress address;
   private final OpenGroup group;
   private final Fd fd;
   private final boolean resettable;
@@ -75,8 +78,10 @@ final class VfioDevice implements SeizedDevice {
   private Optional<String> unproven = Optional.empty();
 
   /** Takes over the group and the descriptor, but only if it succeeds. */
-  private VfioDevice(DeviceName name, OpenGroup group, Fd fd, List<String> resetMethods) {
+  private VfioDevice(
+      DeviceName name, PciAddress address, OpenGroup group, Fd fd, List<String> resetMethods) {
     this.name = name;
+    this.address = address;
     this.group = group;
     this.fd = fd;
     this.resetMethods = resetMethods;
@@ -115,7 +120,7 @@ final class VfioDevice implements SeizedDevice {
     boolean registered = false;
     try {
       fd = group.openDevice(sysfsDevice.address());
-      device = new VfioDevice(name, group, fd, sysfsDevice.resetMethods());
+      device = new VfioDevice(name, sysfsDevice.address(), group, fd, sysfsDevice.resetMethods());
       OpenDevices.add(device);
       registered = true;
       return device;
@@ -242,6 +247,12 @@ final class VfioDevice implements SeizedDevice {
   }
 
   @Override
+  public void onDmaFault(LongConsumer listener) {
+    checkOpen("onDmaFault");
+    KernelFaultLog.ofThisMachine().listen(address, listener);
+  }
+
+  @Override
   public Optional<String> release() {
     close();
     lock.lock();
@@ -288,6 +299,7 @@ final class VfioDevice implements SeizedDevice {
     attempt("disarming", watcher::disarm);
     attempt("closing the device", fd::close);
     attempt("closing the group", () -> unproven = group.release());
+    KernelFaultLog.ofThisMachine().forget(address);
     OpenDevices.remove(this);
   }
 

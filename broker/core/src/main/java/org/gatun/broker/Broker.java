@@ -208,19 +208,30 @@ public final class Broker implements AutoCloseable {
       synchronized (this) {
         device = grantOne(grant, request);
       }
-      return device;
     } finally {
-      grant.change(device == null ? GrantState.CONNECTED : GrantState.RECONFIGURED);
+      if (device == null) {
+        grant.change(GrantState.CONNECTED);
+      }
     }
+    if (!grant.change(GrantState.RECONFIGURED)) {
+      // Revoked meanwhile: whoever did that does not know of this device.
+      device.close();
+      throw new GrantRefusedException(request.device(), grant + " has ended", null, null);
+    }
+    return device;
   }
 
   /**
    * Takes one device from a guest, who keeps the others.
    *
    * @param deadline as for {@link Grant#revoke}
-   * @throws GrantRefusedException if the guest is not connected
+   * @throws GrantRefusedException if the guest is not connected, or does not have it
    */
   public void remove(Grant grant, DeviceName device, Duration deadline) {
+    if (grant.devices().stream().noneMatch(d -> d.name().equals(device))) {
+      throw new GrantRefusedException(
+          device, "guest " + grant.guest() + " does not have it", null, null);
+    }
     if (!grant.change(GrantState.RECONFIGURING)) {
       throw new GrantRefusedException(
           device, grant + " is " + grant.state(), "its guest connects first", null);
@@ -253,7 +264,7 @@ public final class Broker implements AutoCloseable {
     synchronized (group) {
       checkGrantable(grant, device, group, request);
       ConfigLayout layout = ConfigLayout.of(device.snapshot(), request.config());
-      Denials denials = new Denials(grant.guest(), name);
+      Activity activity = new Activity(grant.guest(), name);
       AtomicReference<Holding> self = new AtomicReference<>();
       GrantedDevice granted =
           new GrantedDevice(
@@ -263,10 +274,9 @@ public final class Broker implements AutoCloseable {
               layout,
               grant.freeSlot(device),
               grant.quota(),
-              denials,
-              denials::deniedRegister,
+              activity,
               () -> Optional.ofNullable(self.get()).ifPresent(grant::closedByGuest));
-      Holding holding = new Holding(grant.guest(), group, device, layout, granted, denials);
+      Holding holding = new Holding(grant.guest(), group, device, layout, granted, activity);
       self.set(holding);
       group.granted(grant);
       grant.add(holding);

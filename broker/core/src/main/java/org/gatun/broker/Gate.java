@@ -1,5 +1,7 @@
 package org.gatun.broker;
 
+import java.time.Duration;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.StampedLock;
 import org.gatun.pci.DeviceGoneException;
 import org.gatun.pci.DeviceName;
@@ -52,10 +54,24 @@ final class Gate {
     return shut;
   }
 
-  /** When it returns, no call is inside any more, and none gets in. */
-  void shut() {
+  /**
+   * Lets no more calls in, and waits for those inside.
+   *
+   * @return whether they all came back; if not, one is stuck, and ends when its device is closed
+   */
+  boolean shut(Duration limit) {
     shut = true;
-    lock.unlockWrite(lock.writeLock());
+    try {
+      long stamp = lock.tryWriteLock(limit.toNanos(), TimeUnit.NANOSECONDS);
+      if (stamp == 0) {
+        return false;
+      }
+      lock.unlockWrite(stamp);
+      return true;
+    } catch (InterruptedException _) {
+      Thread.currentThread().interrupt();
+      return false;
+    }
   }
 
   private DeviceGoneException gone(String operation) {

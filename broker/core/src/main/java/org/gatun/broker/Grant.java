@@ -55,9 +55,27 @@ public final class Grant {
     return holdings.stream().map(Holding::device).toList();
   }
 
-  /** How often the guest tried what its policy does not allow, on devices that it has now. */
-  public synchronized long deniedAccesses() {
-    return holdings.stream().mapToLong(h -> h.denials().count()).sum();
+  /**
+   * What the guest did, on devices that it has now.
+   *
+   * @param deniedAccesses how often it tried what its policy does not allow
+   * @param dmaMappings how often it made memory reachable
+   * @param dmaFaults how often the IOMMU is known to have refused an access of its devices
+   */
+  public record Counters(long deniedAccesses, long dmaMappings, long dmaFaults) {
+    Counters plus(Counters other) {
+      return new Counters(
+          deniedAccesses + other.deniedAccesses,
+          dmaMappings + other.dmaMappings,
+          dmaFaults + other.dmaFaults);
+    }
+  }
+
+  /** What the guest did, on devices that it has now. */
+  public synchronized Counters counters() {
+    return holdings.stream()
+        .map(h -> h.activity().counters())
+        .reduce(new Counters(0, 0, 0), Counters::plus);
   }
 
   /**

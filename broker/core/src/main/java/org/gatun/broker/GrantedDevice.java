@@ -1,5 +1,6 @@
 package org.gatun.broker;
 
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -8,7 +9,6 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.gatun.broker.DeviceRequest.BarPart;
 import org.gatun.broker.policy.ConfigLayout;
-import org.gatun.broker.policy.DeniedWrites;
 import org.gatun.broker.policy.DeviceSnapshot;
 import org.gatun.broker.policy.GuestConfigSpace;
 import org.gatun.pci.Bar;
@@ -30,6 +30,9 @@ import org.gatun.pci.spi.SeizedDevice;
  * and reaches no device.
  */
 public final class GrantedDevice implements PciDevice {
+  /** A call takes as long as a system call: a guest that is longer in one may be stuck in it. */
+  private static final Duration FENCE_LIMIT = Duration.ofSeconds(5);
+
   private static final int MESSAGE_CONTROL = 2;
   private static final int TABLE = 4;
   private static final int PENDING = 8;
@@ -61,16 +64,16 @@ public final class GrantedDevice implements PciDevice {
       ConfigLayout layout,
       int slot,
       QuotaAccount quota,
-      DeniedWrites deniedWrites,
-      Runnable deniedAccess,
+      Activity activity,
       Runnable closedByGuest) {
     this.inner = inner;
     this.name = inner.name();
     this.slot = slot;
     this.gate = new Gate(name);
-    this.config = new GuestConfigSpace(name, layout, snapshot, inner.config(), deniedWrites);
-    this.dma = new GrantedDmaSpace(name, inner.dma(), gate, quota);
-    this.interrupts = new GrantedInterrupts(name, inner.interrupts(), gate, request.vectors());
+    this.config = new GuestConfigSpace(name, layout, snapshot, inner.config(), activity);
+    this.dma = new GrantedDmaSpace(name, inner.dma(), gate, quota, activity);
+    this.interrupts =
+        new GrantedInterrupts(name, inner.interrupts(), gate, request.vectors(), activity);
     this.trapped = new ResourceTracker(name);
     this.closedByGuest = closedByGuest;
     List<Bar> granted = new ArrayList<>();
@@ -85,7 +88,7 @@ public final class GrantedDevice implements PciDevice {
                 without(readable, msixTable(snapshot, bar.index())),
                 trapped,
                 surplus,
-                deniedAccess));
+                activity::deniedRegister));
       }
     }
     this.bars = List.copyOf(granted);
@@ -185,10 +188,15 @@ public final class GrantedDevice implements PciDevice {
     return List.copyOf(listeners);
   }
 
-  /** The guest reaches the device no more, whatever it holds; calls of it have come back. */
-  void fence() {
-    gate.shut();
+  /**
+   * The guest's calls reach the device no more.
+   *
+   * @return whether those that were made before have come back
+   */
+  boolean fence() {
+    boolean quiet = gate.shut(FENCE_LIMIT);
     trapped.closeAll();
+    return quiet;
   }
 
   private void through(String operation, Runnable action) {

@@ -17,12 +17,15 @@ final class GrantedDmaSpace implements DmaSpace {
   private final DmaSpace inner;
   private final Gate gate;
   private final QuotaAccount quota;
+  private final Activity activity;
 
-  GrantedDmaSpace(DeviceName device, DmaSpace inner, Gate gate, QuotaAccount quota) {
+  GrantedDmaSpace(
+      DeviceName device, DmaSpace inner, Gate gate, QuotaAccount quota, Activity activity) {
     this.device = device;
     this.inner = inner;
     this.gate = gate;
     this.quota = quota;
+    this.activity = activity;
   }
 
   @Override
@@ -70,6 +73,7 @@ final class GrantedDmaSpace implements DmaSpace {
         }
       }
       DmaBuffer made = buffer;
+      activity.dmaMapped(made.busAddress(), size);
       return new DmaBuffer(
           device,
           made.segment(),

@@ -13,15 +13,17 @@ final class GrantedInterrupts implements Interrupts {
   private final Interrupts inner;
   private final Gate gate;
   private final int limit;
+  private final Activity activity;
 
   /** What the guest enabled. Guarded by this. */
   private @Nullable Kind enabled;
 
-  GrantedInterrupts(DeviceName device, Interrupts inner, Gate gate, int limit) {
+  GrantedInterrupts(DeviceName device, Interrupts inner, Gate gate, int limit, Activity activity) {
     this.device = device;
     this.inner = inner;
     this.gate = gate;
     this.limit = limit;
+    this.activity = activity;
   }
 
   @Override
@@ -42,6 +44,7 @@ final class GrantedInterrupts implements Interrupts {
       synchronized (this) {
         List<Vector> vectors = inner.enable(kind, count);
         enabled = kind;
+        activity.interruptsEnabled(kind, count);
         return vectors;
       }
     } finally {

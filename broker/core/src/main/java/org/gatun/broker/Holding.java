@@ -8,7 +8,6 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.gatun.broker.policy.ConfigLayout;
 import org.gatun.pci.DeviceGoneException;
-import org.gatun.pci.PciException;
 import org.gatun.pci.spi.Hazard;
 import org.gatun.pci.spi.SeizedDevice;
 
@@ -21,7 +20,7 @@ final class Holding {
   private final OwnedDevice owned;
   private final ConfigLayout layout;
   private final GrantedDevice device;
-  private final Denials denials;
+  private final Activity activity;
   private final AtomicBoolean taking = new AtomicBoolean();
   private final CountDownLatch taken = new CountDownLatch(1);
 
@@ -31,13 +30,13 @@ final class Holding {
       OwnedDevice owned,
       ConfigLayout layout,
       GrantedDevice device,
-      Denials denials) {
+      Activity activity) {
     this.guest = guest;
     this.group = group;
     this.owned = owned;
     this.layout = layout;
     this.device = device;
-    this.denials = denials;
+    this.activity = activity;
   }
 
   OwnedDevice owned() {
@@ -48,8 +47,8 @@ final class Holding {
     return device;
   }
 
-  Denials denials() {
-    return denials;
+  Activity activity() {
+    return activity;
   }
 
   /** Counted down when the guest has it no more. */
@@ -64,11 +63,15 @@ final class Holding {
    */
   void connect(Recovery recovery) {
     synchronized (group) {
+      if (taking.get()) {
+        throw new DeviceGoneException(owned.name(), "connecting a guest", null);
+      }
       SeizedDevice seized =
           owned
               .seized()
               .orElseThrow(() -> new DeviceGoneException(owned.name(), "connecting a guest", null));
       seized.onError(recovery::start);
+      seized.onDmaFault(activity::dmaFaulted);
       seized.decode(true);
     }
   }
@@ -90,7 +93,7 @@ final class Holding {
     try {
       // In this order. The guest's calls are out; then no DMA starts and no mapping works; only
       // then is the device reset, and at last the memory freed that its DMA could reach.
-      device.fence();
+      attempt("fence", this::fence);
       synchronized (group) {
         owned.seized().ifPresent(this::silence);
         giveBack();
@@ -104,6 +107,12 @@ final class Holding {
       taken.countDown();
     }
     return true;
+  }
+
+  private void fence() {
+    if (!device.fence()) {
+      LOG.log(Level.ERROR, "{0}: a call of guest {1} does not come back", owned.name(), guest);
+    }
   }
 
   private void silence(SeizedDevice seized) {
@@ -152,7 +161,8 @@ final class Holding {
   private void attempt(String step, Runnable action) {
     try {
       action.run();
-    } catch (PciException e) {
+    } catch (RuntimeException | InternalError e) {
+      // InternalError: an access of this thread to registers that had gone, reported only now.
       LOG.log(Level.WARNING, "{0}: revocation: {1}: {2}", owned.name(), step, e.getMessage());
     }
   }

@@ -7,7 +7,6 @@ import org.gatun.broker.policy.DeviceSnapshot;
 import org.gatun.broker.policy.Effect;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.PciAddress;
-import org.gatun.pci.PciException;
 import org.gatun.pci.config.Capabilities;
 import org.gatun.pci.config.ConfigRegisters;
 import org.gatun.pci.config.ConfigSpace;
@@ -117,7 +116,7 @@ final class OwnedDevice {
       if (difference != null) {
         quarantine(difference);
       }
-    } catch (PciException e) {
+    } catch (RuntimeException e) {
       quarantine("it can't be opened again: " + e.getMessage());
     }
   }

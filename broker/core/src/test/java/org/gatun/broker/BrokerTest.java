@@ -293,7 +293,7 @@ class BrokerTest {
           .isZero();
       assertThat(table.read32(12)).isZero();
     }
-    assertThat(grant.deniedAccesses()).isEqualTo(3);
+    assertThat(grant.counters().deniedAccesses()).isEqualTo(3);
   }
 
   @Test

@@ -210,6 +210,65 @@ class RevocationTest {
   }
 
   @Test
+  void whatAGuestSaidOfAddressesDoesNotBindTheNext() {
+    PciDevice granted = site.grant("guest", device).connect().getFirst();
+    granted.dma().limitTo(12);
+    granted.close();
+
+    PciDevice next = site.grant("next", device).connect().getFirst();
+    assertThat(next.dma().allocate(1 << 20, 4096).size()).isEqualTo(1 << 20);
+  }
+
+  @Test
+  void aGuestThatIsRevokedWhileItComesGetsNothing() throws InterruptedException {
+    for (int round = 0; round < 200; round++) {
+      Grant grant = site.grant("guest", device);
+      Thread guest =
+          Thread.ofPlatform()
+              .start(
+                  () -> {
+                    try {
+                      grant.connect();
+                    } catch (DeviceGoneException _) {
+                      // Too late.
+                    }
+                  });
+      grant.revoke(Duration.ZERO);
+      guest.join();
+
+      assertThat(grant.state()).isEqualTo(GrantState.CLOSED);
+      assertThat(
+              site.bus.hardware(device).read16(ConfigRegisters.COMMAND)
+                  & ConfigRegisters.COMMAND_MEMORY)
+          .isZero();
+    }
+  }
+
+  @Test
+  void aDeviceThatIsAddedWhileTheGrantIsRevokedComesBackToo() throws InterruptedException {
+    DeviceName late = site.seize("late", new EduModel());
+    for (int round = 0; round < 200; round++) {
+      Grant grant = site.grant("guest", device);
+      grant.connect();
+      Thread adder =
+          Thread.ofPlatform()
+              .start(
+                  () -> {
+                    try {
+                      site.broker.add(grant, DeviceRequest.of(late));
+                    } catch (GrantRefusedException _) {
+                      // Too late.
+                    }
+                  });
+      grant.revoke(Duration.ZERO);
+      adder.join();
+
+      assertThat(site.broker.devices()).allSatisfy(d -> assertThat(d.guest()).isEmpty());
+      assertThat(grant.state()).isEqualTo(GrantState.CLOSED);
+    }
+  }
+
+  @Test
   void itIsDoneOnceWhoeverDoesIt() throws InterruptedException {
     for (int round = 0; round < 50; round++) {
       Grant grant = site.grant("guest", device);

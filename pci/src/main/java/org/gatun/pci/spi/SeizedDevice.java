@@ -1,6 +1,7 @@
 package org.gatun.pci.spi;
 
 import java.util.Optional;
+import java.util.function.LongConsumer;
 import org.gatun.pci.PciDevice;
 
 /**
@@ -23,6 +24,14 @@ public interface SeizedDevice extends PciDevice {
    * @param recovery called on a thread of the backend's
    */
   void onError(Runnable recovery);
+
+  /**
+   * From now on this owner hears of accesses of the device that the IOMMU refused, with their bus
+   * addresses: of those that the backend learns of, which may be few, and late.
+   *
+   * @param listener called on a thread of the backend's: return soon
+   */
+  void onDmaFault(LongConsumer listener);
 
   /**
    * Closes the device, as {@link #close} does, and asks whether somebody else has it still: another
