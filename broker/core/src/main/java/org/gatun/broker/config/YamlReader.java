@@ -100,7 +100,7 @@ final class YamlReader {
       throw wrong(event, "this is nested too deeply: " + DEPTH + " levels are more than enough");
     }
     if (event instanceof AliasEvent
-        || event instanceof NodeEvent anchored && anchored.getAnchor().isPresent()) {
+        || (event instanceof NodeEvent anchored && anchored.getAnchor().isPresent())) {
       throw wrong(event, "anchors (&) and aliases (*) are not taken: write it out");
     }
     return switch (event) {
