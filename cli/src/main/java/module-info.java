@@ -11,6 +11,7 @@ module org.gatun.cli {
   requires jdk.management;
   requires me.tongfei.progressbar;
   requires HdrHistogram;
+  requires org.gatun.broker;
   requires org.gatun.driver.edu;
   requires org.gatun.driver.nvme;
   requires org.gatun.nativeaccess;

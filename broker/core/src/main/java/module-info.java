@@ -9,7 +9,9 @@ module org.gatun.broker {
   requires transitive org.gatun.pci;
   requires static transitive org.jspecify;
   requires jdk.jfr;
+  requires org.snakeyaml.engine;
 
   exports org.gatun.broker;
+  exports org.gatun.broker.config;
   exports org.gatun.broker.policy;
 }

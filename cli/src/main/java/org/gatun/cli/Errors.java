@@ -7,6 +7,7 @@ import java.nio.file.AccessDeniedException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
+import org.gatun.broker.config.ConfigFileException;
 import org.gatun.nativeaccess.LinuxException;
 import org.gatun.pci.DeviceUnavailableException;
 import org.gatun.pci.PciException;
@@ -16,13 +17,20 @@ import picocli.CommandLine.IParameterExceptionHandler;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ParseResult;
 
-/** Turns what went wrong into one line on standard error, and an exit status. */
+/**
+ * Turns what went wrong into one line on standard error (one for each problem of a file), and an
+ * exit status.
+ */
 final class Errors implements IExecutionExceptionHandler, IParameterExceptionHandler {
   @Override
   public int handleExecutionException(Exception e, CommandLine command, ParseResult parsed) {
     PrintWriter err = command.getErr();
     int status = status(e);
-    err.println("gatun: " + line(e, status));
+    if (e instanceof ConfigFileException file) {
+      file.problems().forEach(problem -> err.println("gatun: " + problem));
+    } else {
+      err.println("gatun: " + line(e, status));
+    }
     if (Gatun.of(command.getCommandSpec()).verbose) {
       e.printStackTrace(err);
     }

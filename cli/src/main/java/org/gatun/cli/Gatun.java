@@ -40,7 +40,7 @@ import picocli.CommandLine.TypeConversionException;
       "2:the command line makes no sense, or --yes is missing; nothing was touched",
       "3:the device can't be opened: missing, not bound, busy, no permission",
       "70:a bug in gatun",
-      "130, 143:interrupted by SIGINT, SIGTERM; a disk was shut down first"
+      "130, 143:interrupted by SIGINT, SIGTERM; disks were shut down, grants revoked first"
     },
     subcommands = {
       ListCommand.class,
@@ -49,6 +49,8 @@ import picocli.CommandLine.TypeConversionException;
       UnbindCommand.class,
       EduCommand.class,
       NvmeCommand.class,
+      PolicyCommand.class,
+      BrokerCommand.class,
       DemoCommand.class,
       GenerateCompletion.class
     })
@@ -60,9 +62,12 @@ public final class Gatun implements Runnable {
   boolean verbose;
 
   /**
-   * The drivers' log. Held here: java.util.logging forgets a level when nobody holds its logger.
+   * The drivers' and the broker's log. Held here: java.util.logging forgets a level when nobody
+   * holds its logger.
    */
   private static final Logger DRIVERS = Logger.getLogger("org.gatun.driver");
+
+  private static final Logger BROKER = Logger.getLogger("org.gatun.broker");
 
   final Interruption interruption = new Interruption();
 
@@ -108,6 +113,8 @@ public final class Gatun implements Runnable {
   /** What goes wrong in a driver is the one line of the error; its log says how it came to that. */
   private int execute(ParseResult parsed) {
     DRIVERS.setLevel(verbose ? null : Level.OFF);
+    // Its steps are what the command prints; what goes wrong in one is not.
+    BROKER.setLevel(verbose ? null : Level.WARNING);
     return new RunLast().execute(parsed);
   }
 

@@ -31,7 +31,7 @@ final class HeldDevice implements AutoCloseable {
     HeldDevice held = new HeldDevice(device, interruption);
     try {
       device.onDetach(held.new Listener());
-      interruption.guard(held);
+      interruption.guard(held::abandon);
       return held;
     } catch (RuntimeException e) {
       device.close();

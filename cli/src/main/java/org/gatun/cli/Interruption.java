@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * The wish that the process ends (SIGINT, SIGTERM), during one run of the command line. The JVM
  * ends when its shutdown hooks have: ours keeps it waiting until the command, which goes on
- * meanwhile, has let go of its device and has said so. Any thread.
+ * meanwhile, has let go of its devices and has said so. Any thread.
  */
 final class Interruption implements AutoCloseable {
   private static final System.Logger LOG = System.getLogger(Interruption.class.getName());
@@ -18,18 +18,19 @@ final class Interruption implements AutoCloseable {
   private static final Duration PATIENCE = Duration.ofSeconds(2);
 
   private final CountDownLatch ended = new CountDownLatch(1);
+  private final CountDownLatch requested = new CountDownLatch(1);
   private @Nullable Thread hook;
-  private volatile @Nullable HeldDevice held;
-  private volatile boolean requested;
+  private volatile @Nullable Runnable abandon;
 
   /**
-   * From now on, and until the run is over, the process does not end without that device being
-   * closed.
+   * From now on, and until the run is over, the process does not end before what the command has
+   * open is closed.
    *
+   * @param letGo closes it for a command that is stuck: called from another thread
    * @throws IllegalStateException if the process is ending already
    */
-  synchronized void guard(HeldDevice device) {
-    held = device;
+  synchronized void guard(Runnable letGo) {
+    abandon = letGo;
     if (hook == null) {
       Thread thread = new Thread(this::letGo, "gatun interrupted");
       Runtime.getRuntime().addShutdownHook(thread);
@@ -38,7 +39,17 @@ final class Interruption implements AutoCloseable {
   }
 
   boolean isRequested() {
-    return requested;
+    return requested.getCount() == 0;
+  }
+
+  /** Waits until the process is told to end. */
+  void await() {
+    try {
+      requested.await();
+    } catch (InterruptedException _) {
+      // Told by the one who runs this thread, then.
+      Thread.currentThread().interrupt();
+    }
   }
 
   /** The run is over, and has printed what it had to. */
@@ -56,11 +67,11 @@ final class Interruption implements AutoCloseable {
   }
 
   private void letGo() {
-    requested = true;
-    HeldDevice device = held;
+    requested.countDown();
+    Runnable last = abandon;
     try {
-      if (!ended.await(PATIENCE.toMillis(), TimeUnit.MILLISECONDS) && device != null) {
-        device.abandon();
+      if (!ended.await(PATIENCE.toMillis(), TimeUnit.MILLISECONDS) && last != null) {
+        last.run();
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();

@@ -37,6 +37,7 @@ class ArchitectureTest {
           Map.entry("org.gatun.nativeaccess.jna", Set.of("org.gatun.nativeaccess")),
           Map.entry("org.gatun.vfio", Set.of("org.gatun.pci", "org.gatun.nativeaccess")),
           Map.entry("org.gatun.simulated", Set.of("org.gatun.pci", "org.gatun.specs")),
+          Map.entry("org.gatun.broker", Set.of("org.gatun.pci")),
           Map.entry("org.gatun.driver.edu", Set.of("org.gatun.pci", "org.gatun.specs")),
           Map.entry("org.gatun.driver.nvme", Set.of("org.gatun.pci", "org.gatun.specs")),
           Map.entry(
@@ -47,6 +48,7 @@ class ArchitectureTest {
                   "org.gatun.nativeaccess",
                   "org.gatun.vfio",
                   "org.gatun.simulated",
+                  "org.gatun.broker",
                   "org.gatun.driver.edu",
                   "org.gatun.driver.nvme")));
 

@@ -13,6 +13,7 @@ import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Collectors;
 import org.gatun.broker.policy.ConfigLayout;
 import org.gatun.pci.DeviceName;
+import org.gatun.pci.config.PciId;
 import org.gatun.pci.spi.FoundDevice;
 import org.gatun.pci.spi.Hazard;
 import org.gatun.pci.spi.PciBackend;
@@ -146,6 +147,15 @@ public final class Broker implements AutoCloseable {
               }
             })
         .toList();
+  }
+
+  /**
+   * The ids of a device, as they were when it was seized.
+   *
+   * @throws GrantRefusedException if the broker does not have it
+   */
+  public synchronized PciId id(DeviceName name) {
+    return PciId.of(owned(name).snapshot().config());
   }
 
   /** The grants that have not ended, in the order of granting. */

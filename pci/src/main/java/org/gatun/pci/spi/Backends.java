@@ -23,17 +23,29 @@ public final class Backends {
    * @throws IllegalArgumentException as {@link PciBackend#open}
    */
   public static PciDevice open(DeviceName name) {
+    return of(name).open(name);
+  }
+
+  /**
+   * The backend of a device's scheme.
+   *
+   * @throws DeviceUnavailableException if there is none
+   */
+  public static PciBackend of(DeviceName name) {
     List<PciBackend> backends = installed();
-    for (PciBackend backend : backends) {
-      if (backend.scheme().equals(name.scheme())) {
-        return backend.open(name);
-      }
-    }
-    throw new DeviceUnavailableException(
-        name,
-        "there is no backend for '" + name.scheme() + "'",
-        "installed are: "
-            + backends.stream().map(PciBackend::scheme).sorted().collect(Collectors.joining(", ")),
-        null);
+    return backends.stream()
+        .filter(backend -> backend.scheme().equals(name.scheme()))
+        .findFirst()
+        .orElseThrow(
+            () ->
+                new DeviceUnavailableException(
+                    name,
+                    "there is no backend for '" + name.scheme() + "'",
+                    "installed are: "
+                        + backends.stream()
+                            .map(PciBackend::scheme)
+                            .sorted()
+                            .collect(Collectors.joining(", ")),
+                    null));
   }
 }

@@ -16,6 +16,9 @@ import org.jspecify.annotations.Nullable;
  * snapshot alone; immutable.
  */
 public final class ConfigLayout {
+  /** What a field of a quirk belongs to. */
+  static final String QUIRK = "quirk";
+
   private static final int MSI_64_BIT = 1 << 7;
   private static final int MSI_MASKABLE = 1 << 8;
 
@@ -232,6 +235,6 @@ public final class ConfigLayout {
             "quirk %s is in a capability that is hidden: show it first".formatted(quirk));
       }
     }
-    place("quirk", quirk.rule(), quirk.register());
+    place(QUIRK, quirk.rule(), quirk.register());
   }
 }
