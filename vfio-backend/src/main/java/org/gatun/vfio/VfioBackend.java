@@ -8,6 +8,7 @@ import org.gatun.pci.DeviceUnavailableException;
 import org.gatun.pci.PciAddress;
 import org.gatun.pci.PciDevice;
 import org.gatun.pci.spi.FoundDevice;
+import org.gatun.pci.spi.Hazard;
 import org.gatun.pci.spi.PciBackend;
 import org.gatun.pci.spi.SeizedDevice;
 import org.gatun.vfio.sysfs.IommuDiagnosis;
@@ -55,8 +56,12 @@ public final class VfioBackend implements PciBackend {
                     device.pciClass(),
                     device.driver(),
                     device.iommuGroupNumber(),
-                    Set.of()))
+                    hazards(device)))
         .toList();
+  }
+
+  private static Set<Hazard> hazards(SysfsDevice device) {
+    return device.resetMethods().isEmpty() ? Set.of(Hazard.MISSING_RESET) : Set.of();
   }
 
   @Override
