@@ -229,7 +229,15 @@ final class VfioDevice implements SeizedDevice {
     try {
       checkOpen("decode");
       decode = on;
-      settleDecode();
+      try {
+        if (!on) {
+          // First: a thread of this process that is just using one is to learn of it at that very
+          // access. A bus error arrives later, at its next safepoint, as an Error out of nowhere.
+          tracker.closeMappings();
+        }
+      } finally {
+        settleDecode();
+      }
     } finally {
       lock.unlock();
     }

@@ -61,6 +61,7 @@ public final class FakeMachine implements KernelControl {
     file(real + "/subsystem_device", "0x1100\n");
     file(real + "/class", "0x010802\n");
     file(real + "/numa_node", "-1\n");
+    file(real + "/reset_method", "flr\n");
     file(real + "/driver_override", "(null)\n");
     file(
         real + "/resource",
