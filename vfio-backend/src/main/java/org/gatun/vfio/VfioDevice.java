@@ -230,7 +230,15 @@ final class VfioDevice implements SeizedDevice, OpenDevice {
     try {
       checkOpen("decode");
       decode = on;
-      settleDecode();
+      try {
+        if (!on) {
+          // First: a thread of this process that is just using one is to learn of it at that very
+          // access. A bus error arrives later, at its next safepoint, as an Error out of nowhere.
+          tracker.closeMappings();
+        }
+      } finally {
+        settleDecode();
+      }
     } finally {
       lock.unlock();
     }

@@ -1,9 +1,9 @@
 package org.gatun.pci.spi;
 
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Predicate;
 import org.gatun.pci.DeviceGoneException;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.PciDevice;
@@ -82,9 +82,18 @@ public final class ResourceTracker {
 
   /** As {@link #closeAll}, of what is open now: what comes later is not refused. */
   public void closeOpen() {
+    close(_ -> true);
+  }
+
+  /** As {@link #closeOpen}, of the mappings only. */
+  public void closeMappings() {
+    close(resource -> resource instanceof Resource.Mapping);
+  }
+
+  private void close(Predicate<Resource> which) {
     List<Entry> entries;
     synchronized (this) {
-      entries = new ArrayList<>(open.values());
+      entries = open.values().stream().filter(entry -> which.test(entry.resource)).toList();
     }
     Throwable failure = null;
     for (Entry entry : entries.reversed()) {

@@ -12,8 +12,8 @@ public interface SeizedDevice extends PciDevice {
   /**
    * Lets the device answer at its BARs (Command bits 0 and 1), or stops it. While it is off, each
    * access through a mapping fails, whoever has the mapping, and {@link #reset} leaves it off.
-   * Whether a mapping works again when it is on again is not promised. Virtual functions ignore it:
-   * end those who have mappings first.
+   * Whether a mapping works again when it is on again is not promised: those of this process may be
+   * closed by this. Virtual functions ignore it: end those who have mappings first.
    */
   void decode(boolean on);
 

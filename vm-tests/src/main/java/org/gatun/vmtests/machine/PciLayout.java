@@ -11,6 +11,7 @@ import org.gatun.vmtests.machine.TestDevice.Edu;
 import org.gatun.vmtests.machine.TestDevice.Namespace;
 import org.gatun.vmtests.machine.TestDevice.Nvme;
 import org.gatun.vmtests.machine.TestDevice.Place;
+import org.gatun.vmtests.machine.TestDevice.VirtioRng;
 
 /**
  * Which device sits where. The firmware numbers the buses behind root ports in the order of the
@@ -53,6 +54,11 @@ final class PciLayout {
     switch (device) {
       case Edu _ -> argument("-device", "edu,id=%s,%s".formatted(id, where));
       case E1000e _ -> argument("-device", "e1000e,id=%s,romfile=,%s".formatted(id, where));
+      case VirtioRng _ ->
+          argument(
+              "-device",
+              "virtio-rng-pci,id=%s,disable-legacy=on,iommu_platform=on,ats=on,%s"
+                  .formatted(id, where));
       case Nvme nvme -> {
         argument("-device", "nvme,id=%s,serial=%1$s,mdts=%d,%s".formatted(id, nvme.mdts(), where));
         for (int i = 0; i < nvme.namespaces().size(); i++) {

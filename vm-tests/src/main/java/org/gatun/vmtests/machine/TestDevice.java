@@ -27,6 +27,12 @@ public sealed interface TestDevice {
   record E1000e(String id, Place place) implements TestDevice {}
 
   /**
+   * Virtio's source of random numbers, 1af4:1044, without the interface of old, its DMA behind the
+   * IOMMU. It has vendor-specific capabilities, and ATS.
+   */
+  record VirtioRng(String id, Place place) implements TestDevice {}
+
+  /**
    * An NVMe controller; its serial number is its id. Namespaces are numbered from 1.
    *
    * @param mdts the longest transfer of a command is 4 KiB &lt;&lt; mdts. QEMU takes 1024 pages at
