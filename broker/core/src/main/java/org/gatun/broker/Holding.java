@@ -91,7 +91,7 @@ final class Holding {
     RevocationEvent event = new RevocationEvent();
     event.begin();
     try {
-      // In this order. The guest's calls are out; then no DMA starts and no mapping works; only
+      // In this order. The guest's calls are out; then no mapping works and no DMA starts; only
       // then is the device reset, and at last the memory freed that its DMA could reach.
       attempt("fence", this::fence);
       synchronized (group) {
@@ -116,8 +116,10 @@ final class Holding {
   }
 
   private void silence(SeizedDevice seized) {
-    attempt("bus master off", () -> seized.busMaster(false));
+    // Decode first: a driver that still reaches a device whose DMA fails takes it for broken, and
+    // not for gone.
     attempt("decode off", () -> seized.decode(false));
+    attempt("bus master off", () -> seized.busMaster(false));
     attempt("interrupts off", () -> seized.interrupts().disable());
   }
 
