@@ -45,7 +45,7 @@ class WrongInputTest {
     CommandLineRun.of("nvme", "identify", "--device", "disk")
         .expectFailure(ExitCode.USAGE, "'disk' has no scheme", "simulated:nvme");
     CommandLineRun.of("nvme", "identify", "--device", "usb:1")
-        .expectFailure(ExitCode.UNAVAILABLE, "no backend for 'usb'", "simulated, vfio");
+        .expectFailure(ExitCode.UNAVAILABLE, "no backend for 'usb'", "simulated, sysfs, vfio");
     CommandLineRun.of("nvme", "identify", "--device", "simulated:floppy")
         .expectFailure(ExitCode.USAGE, "no simulated model 'floppy'", "edu, nvme");
     CommandLineRun.of("nvme", "identify", "--device", "simulated:nvme,colour=red")

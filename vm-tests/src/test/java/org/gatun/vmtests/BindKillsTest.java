@@ -16,7 +16,7 @@ import org.junit.jupiter.api.TestFactory;
  * properties {@code gatun.kills} and {@code gatun.seed} say how often, and when.
  */
 class BindKillsTest {
-  private static final int DEFAULT_KILLS = 4;
+  private static final int DEFAULT_KILLS = 2;
 
   @TestFactory
   Stream<DynamicNode> killsOfBindAndUnbind() throws Exception {
