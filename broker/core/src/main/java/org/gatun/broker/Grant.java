@@ -10,6 +10,7 @@ import org.gatun.pci.DetachListener;
 import org.gatun.pci.DeviceGoneException;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.PciAddress;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The right of one guest to some devices. Made by {@link Broker#grant}; the guest takes it up with
@@ -29,6 +30,9 @@ public final class Grant {
 
   /** Guarded by this. */
   private final List<Holding> holdings = new ArrayList<>();
+
+  /** Of the first device, which stands for the grant. Guarded by this. */
+  private @Nullable DeviceName name;
 
   /** Guarded by this. */
   private GrantState state = GrantState.INITIALISING;
@@ -143,6 +147,9 @@ public final class Grant {
   }
 
   synchronized void add(Holding holding) {
+    if (name == null) {
+      name = holding.owned().name();
+    }
     holdings.add(holding);
   }
 
@@ -237,6 +244,9 @@ public final class Grant {
     these.forEach(holding -> tell(holding, l -> l.requested(deadline)));
     try {
       for (Holding holding : these) {
+        if (holding.device().listeners().isEmpty()) {
+          continue; // nobody there to be asked
+        }
         if (!holding.taken().await(end - System.nanoTime(), TimeUnit.NANOSECONDS)) {
           LOG.log(
               Level.WARNING,
@@ -265,8 +275,6 @@ public final class Grant {
   }
 
   private synchronized DeviceName name() {
-    return holdings.isEmpty()
-        ? new DeviceName("grant", "none")
-        : holdings.getFirst().owned().name();
+    return name == null ? new DeviceName("grant", "none") : name;
   }
 }

@@ -1,0 +1,41 @@
+package org.gatun.broker.fuzz;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+
+/**
+ * Two guests, two devices: whatever one does, nothing of the other's changes. {@code
+ * -Dgatun.operations=N -Dgatun.seed=N} say how much it does, and what.
+ */
+class TwoGuestsTest {
+  private static final int BETWEEN_CHECKS = 5_000;
+
+  @Test
+  void nothingOfTheOthersChanges() {
+    int operations = Integer.getInteger("gatun.operations", 100_000);
+    long seed = Long.getLong("gatun.seed", System.nanoTime());
+    System.out.printf("operations: -Dgatun.operations=%d -Dgatun.seed=%d%n", operations, seed);
+    try (TwoGuests guests = new TwoGuests(Choices.of(new Random(seed)))) {
+      int done = 0;
+      while (done < operations) {
+        int next = Math.min(done + BETWEEN_CHECKS, operations);
+        try {
+          for (; done < next; done++) {
+            guests.attacker.act();
+          }
+        } catch (RuntimeException | Error e) {
+          throw new AssertionError("seed %d, operation %d".formatted(seed, done), e);
+        }
+        guests.victim.check("seed %d, after %d operations".formatted(seed, done));
+      }
+      guests.attacker.end();
+      guests.victim.check("seed %d, at the end".formatted(seed));
+      guests.victim.checkThatItWorks();
+      assertThat(guests.attacker.accepted())
+          .as("operations that did something")
+          .isGreaterThan(operations / 2);
+    }
+  }
+}
