@@ -18,24 +18,26 @@ import org.openjdk.jmh.runner.options.VerboseMode;
 
 /**
  * Runs benchmarks in five interleaved runs, each in a JVM of its own, and prints all figures, the
- * median, and the ratios to the ones whose names end in C and in VarHandle. On a noisy machine,
- * ratios within one run are what counts: the ratio is taken run by run, and then its median.
+ * median, and the ratios to the ones whose names end in C, in VarHandle and in Bare. On a noisy
+ * machine, ratios within one run are what counts: the ratio is taken run by run, and then its
+ * median.
  */
 public final class Compare {
-  private static final int RUNS = 5;
+  private static final int DEFAULT_RUNS = 5;
 
   private Compare() {}
 
   /**
-   * {@code Compare [REGEX]}.
+   * {@code Compare [REGEX [RUNS]]}.
    *
    * @throws RunnerException if JMH can't run them
    */
   public static void main(String[] args) throws RunnerException {
     String regex = args.length == 0 ? "org.gatun.benchmarks" : args[0];
+    int runs = args.length < 2 ? DEFAULT_RUNS : Integer.parseInt(args[1]);
     Map<String, List<Double>> scores = new LinkedHashMap<>();
-    for (int run = 1; run <= RUNS; run++) {
-      System.err.printf("run %d of %d%n", run, RUNS);
+    for (int run = 1; run <= runs; run++) {
+      System.err.printf("run %d of %d%n", run, runs);
       for (RunResult result : new Runner(options(regex)).run()) {
         scores
             .computeIfAbsent(result.getParams().getBenchmark(), _ -> new ArrayList<>())
@@ -64,8 +66,13 @@ public final class Compare {
             .collect(
                 Collectors.groupingBy(Compare::group, LinkedHashMap::new, Collectors.toList()));
     System.out.printf(
-        "%-30s %-38s %9s   %-19s %-19s%n",
-        "BENCHMARK", "ns, run by run", "MEDIAN", "TO C (spread)", "TO VARHANDLE (spread)");
+        "%-30s %-38s %9s   %-19s %-19s %-19s%n",
+        "BENCHMARK",
+        "ns, run by run",
+        "MEDIAN",
+        "TO C (spread)",
+        "TO VARHANDLE (spread)",
+        "TO BARE (spread)");
     groups.forEach((group, names) -> printGroup(scores, names));
   }
 
@@ -73,12 +80,13 @@ public final class Compare {
     for (String name : names) {
       List<Double> own = Objects.requireNonNull(scores.get(name));
       System.out.printf(
-          "%-30s %-38s %9.2f   %-19s %-19s%n",
+          "%-30s %-38s %9.2f   %-19s %-19s %-19s%n",
           name.substring(name.lastIndexOf('.', name.lastIndexOf('.') - 1) + 1),
           own.stream().map("%.2f"::formatted).collect(Collectors.joining(" ")),
           own.stream().sorted().toList().get(own.size() / 2),
           ratios(own, scores, names, "C"),
-          ratios(own, scores, names, "VarHandle"));
+          ratios(own, scores, names, "VarHandle"),
+          ratios(own, scores, names, "Bare"));
     }
   }
 
