@@ -1,5 +1,6 @@
 package org.gatun.broker;
 
+import java.time.Duration;
 import org.gatun.pci.DeviceGoneException;
 import org.gatun.pci.DeviceName;
 import org.openjdk.jcstress.annotations.Actor;
@@ -22,6 +23,8 @@ import org.openjdk.jcstress.infra.results.II_Result;
 public class GateShutEnter {
   private static final DeviceName NAME = new DeviceName("simulated", "device");
 
+  private static final Duration LONG = Duration.ofMinutes(1);
+
   private static final int INSIDE = 16;
 
   private final Gate gate = new Gate(NAME);
@@ -31,8 +34,9 @@ public class GateShutEnter {
 
   @Actor
   public void revoke() {
-    gate.shut();
-    owner = 2;
+    if (gate.shut(LONG)) {
+      owner = 2;
+    }
   }
 
   @Actor
