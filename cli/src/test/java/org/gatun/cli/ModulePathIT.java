@@ -17,12 +17,12 @@ class ModulePathIT {
   private static final Path MODULES = Path.of(System.getProperty("basedir", ""), "target/modules");
 
   @Test
-  void findsBothBackends() throws Exception {
+  void findsAllBackends() throws Exception {
     Run run = gatun(List.of(), "show", "nothing:there");
     assertThat(run.err)
         .isEqualToIgnoringNewLines(
             "gatun: nothing:there: there is no backend for 'nothing'; installed are: simulated,"
-                + " vfio");
+                + " sysfs, vfio");
     assertThat(run.status).isEqualTo(ExitCode.UNAVAILABLE);
   }
 

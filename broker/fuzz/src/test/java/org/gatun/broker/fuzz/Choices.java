@@ -1,7 +1,6 @@
 package org.gatun.broker.fuzz;
 
 import com.code_intelligence.jazzer.api.FuzzedDataProvider;
-import java.util.List;
 import java.util.Random;
 
 /** Where a hostile party's choices come from. */
@@ -15,11 +14,6 @@ interface Choices {
   /** Any of these. */
   default long oneOf(long... values) {
     return values[below(values.length)];
-  }
-
-  /** Any of these. */
-  default <T> T oneOf(List<T> values) {
-    return values.get(below(values.size()));
   }
 
   /** Repeatable, by its seed. */

@@ -28,7 +28,6 @@ import org.gatun.broker.GuestOperation.EnableMsix;
 import org.gatun.broker.GuestOperation.Reset;
 import org.gatun.broker.Quota;
 import org.gatun.broker.policy.ConfigPolicy;
-import org.gatun.broker.policy.Quirk;
 import org.gatun.pci.Bar;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.DmaBuffer;
@@ -50,6 +49,8 @@ import org.gatun.simulated.SpecimenModel;
  */
 final class HostileGuest {
   private static final Quota QUOTA = new Quota(8 << 20, 64);
+  private static final List<DmaDirection> DIRECTIONS = List.of(DmaDirection.values());
+  private static final List<Kind> KINDS = List.of(Kind.values());
   private static final int KEPT = 16;
   private static final int HEADER_SIZE = 0x40;
   private static final int CONFIG_SIZE = 0x1000;
@@ -306,7 +307,7 @@ final class HostileGuest {
     long length =
         choices.below(16) == 0 ? 1 + choices.below((int) PAGE) : PAGE * (1 + choices.below(4));
     MemorySegment part = memory.asSlice(offset, Math.min(length, memory.byteSize() - offset));
-    DmaDirection direction = choices.oneOf(List.of(DmaDirection.values()));
+    DmaDirection direction = DIRECTIONS.get(choices.below(DIRECTIONS.size()));
     keep(
         choices.below(2) == 0
             ? device.dma().map(part, direction)
@@ -370,7 +371,7 @@ final class HostileGuest {
   // Interrupts
 
   private void enable() {
-    Kind kind = choices.oneOf(List.of(Kind.values()));
+    Kind kind = KINDS.get(choices.below(KINDS.size()));
     int count =
         choices.below(8) == 0 ? (int) choices.bits() : 1 + choices.below(SpecimenModel.VECTORS);
     vectors = device.interrupts().enable(kind, count);
@@ -429,7 +430,7 @@ final class HostileGuest {
             .filter(HostileGuest::isHidden)
             .collect(Collectors.toSet());
     ConfigPolicy policy =
-        new ConfigPolicy(choices.below(2) == 0, choices.below(2) == 0, show, List.<Quirk>of());
+        new ConfigPolicy(choices.below(2) == 0, choices.below(2) == 0, show, List.of());
     DeviceRequest request =
         DeviceRequest.of(name).withConfig(policy).withVectors(choices.below(10));
     return choices.below(4) == 0
