@@ -1,6 +1,7 @@
 package org.gatun.broker.fuzz;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -36,6 +37,17 @@ class TwoGuestsTest {
       assertThat(guests.attacker.accepted())
           .as("operations that did something")
           .isGreaterThan(operations / 2);
+    }
+  }
+
+  /** The check checks: it sees what the victim itself has its device do. */
+  @Test
+  void theVictimSeesAChange() {
+    try (TwoGuests guests = new TwoGuests(Choices.of(new Random(1)))) {
+      guests.victim.check("at the start");
+      guests.victim.checkThatItWorks();
+      assertThatThrownBy(() -> guests.victim.check("after a change"))
+          .isInstanceOf(AssertionError.class);
     }
   }
 }
