@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -42,7 +44,7 @@ final class VfioDevices implements AfterEachCallback {
   private static final Duration RELEASE_LIMIT = Duration.ofSeconds(10);
 
   /** For a Java machine that starts. */
-  private static final Duration START_LIMIT = Duration.ofSeconds(60);
+  private static final Duration START_LIMIT = Duration.ofSeconds(240);
 
   private final Map<String, Taken> takenById = new LinkedHashMap<>();
 
@@ -207,9 +209,15 @@ final class VfioDevices implements AfterEachCallback {
       return sysfs().driver().filter(DriverBinding.VFIO_PCI::equals).isPresent();
     }
 
+    /** Reads one byte: all of config space, again and again, would slow down whom it waits for. */
     private boolean isBusMaster() {
-      return (sysfs().config().read16(ConfigRegisters.COMMAND) & ConfigRegisters.COMMAND_BUS_MASTER)
-          != 0;
+      ByteBuffer command = ByteBuffer.allocate(1);
+      try (FileChannel config = FileChannel.open(sysfs().directory().resolve("config"))) {
+        config.read(command, ConfigRegisters.COMMAND);
+      } catch (IOException e) {
+        throw new UncheckedIOException(e);
+      }
+      return (command.get(0) & ConfigRegisters.COMMAND_BUS_MASTER) != 0;
     }
 
     private static void load(String driver) {
