@@ -44,7 +44,7 @@ final class VfioDevices implements AfterEachCallback {
   private static final Duration RELEASE_LIMIT = Duration.ofSeconds(10);
 
   /** For a Java machine that starts. */
-  private static final Duration START_LIMIT = Duration.ofSeconds(240);
+  private static final Duration START_LIMIT = Duration.ofMinutes(4);
 
   private final Map<String, Taken> takenById = new LinkedHashMap<>();
 
