@@ -76,11 +76,7 @@ final class PolicyCheckCommand implements Callable<Integer> {
   @Override
   public Integer call() throws IOException {
     BrokerConfig config = BrokerConfig.read(file);
-    Map<DeviceName, FoundDevice> found =
-        Backends.installed().stream()
-            .map(PciBackend::scan)
-            .flatMap(List::stream)
-            .collect(Collectors.toMap(FoundDevice::name, f -> f));
+    Map<DeviceName, FoundDevice> found = find(config);
     List<Line> lines = new ArrayList<>();
     List<String> warnings = new ArrayList<>();
     for (GuestConfig guest : config.guests()) {
@@ -96,6 +92,19 @@ final class PolicyCheckCommand implements Callable<Integer> {
     return ExitCode.OK;
   }
 
+  private static Map<DeviceName, FoundDevice> find(BrokerConfig config) {
+    List<String> schemes = Backends.installed().stream().map(PciBackend::scheme).toList();
+    Map<DeviceName, FoundDevice> found = new HashMap<>();
+    for (GuestConfig guest : config.guests()) {
+      for (DeviceName device : guest.devices()) {
+        if (schemes.contains(device.scheme())) {
+          Backends.of(device).find(device).ifPresent(f -> found.put(device, f));
+        }
+      }
+    }
+    return found;
+  }
+
   private Line line(
       BrokerConfig config,
       GuestConfig guest,
@@ -108,7 +117,7 @@ final class PolicyCheckCommand implements Callable<Integer> {
       warnAbout(found.get(), request, warnings);
       return new Line(guest, request, Optional.of(id), config.policy(device, id));
     }
-    // Not among those that a scan finds: made up by its name, or not there.
+    // Made up by its name, or not there.
     try (SeizedDevice made = Backends.of(device).seize(device)) {
       PciId id = PciId.of(made.config());
       DeviceRequest request = config.request(device, id);

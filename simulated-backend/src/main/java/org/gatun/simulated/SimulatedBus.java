@@ -111,7 +111,7 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
    * @throws DeviceUnavailableException as {@link #plug(String, DeviceModel)}
    */
   public synchronized DeviceName plugBehind(DeviceName bridge, String name, DeviceModel model) {
-    int bus = find(bridge).secondaryBus();
+    int bus = function(bridge).secondaryBus();
     if (bus == 0) {
       throw new IllegalArgumentException(bridge + " is not a bridge");
     }
@@ -129,7 +129,7 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
    * @throws DeviceUnavailableException as {@link #plug(String, DeviceModel)}
    */
   public synchronized DeviceName plugBeside(DeviceName sibling, String name, DeviceModel model) {
-    PciAddress first = find(sibling).address();
+    PciAddress first = function(sibling).address();
     for (int function = 0; function < 8; function++) {
       PciAddress address = new PciAddress(first.domain(), first.bus(), first.device(), function);
       if (isFree(address)) {
@@ -187,7 +187,7 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
   public void unplug(DeviceName name) {
     List<DeviceName> behind;
     synchronized (this) {
-      int bus = find(name).secondaryBus();
+      int bus = function(name).secondaryBus();
       behind =
           bus == 0
               ? List.of()
@@ -199,7 +199,7 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
     behind.forEach(this::unplug);
     SimulatedFunction function;
     synchronized (this) {
-      function = find(name);
+      function = function(name);
       functions.remove(name);
       showPlaces();
     }
@@ -235,7 +235,7 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
    * @throws IllegalArgumentException if there is no such device
    */
   public synchronized HardwareConfig hardware(DeviceName name) {
-    return find(name).config();
+    return function(name).config();
   }
 
   /**
@@ -251,7 +251,7 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
   public long peek(DeviceName name, int bar, long offset, int width) {
     SimulatedFunction function;
     synchronized (this) {
-      function = find(name);
+      function = function(name);
     }
     return function.peek(bar, offset, width);
   }
@@ -321,7 +321,7 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
   public void reportError(DeviceName name) {
     SimulatedFunction function;
     synchronized (this) {
-      function = find(name);
+      function = function(name);
     }
     SimulatedDevice owner = function.owner();
     if (owner != null) {
@@ -354,7 +354,7 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
         : String.join(", ", functions.keySet().stream().map(DeviceName::toString).toList());
   }
 
-  private SimulatedFunction find(DeviceName name) {
+  private SimulatedFunction function(DeviceName name) {
     SimulatedFunction function = functions.get(name);
     if (function == null) {
       throw new IllegalArgumentException("there is no " + name + " on this bus");

@@ -1,31 +1,47 @@
 package org.gatun.vfio;
 
+import java.util.List;
 import org.gatun.pci.config.ConfigRegisters;
 import org.gatun.pci.config.ConfigSpace;
 
 /**
- * The command register of a device that the kernel masks INTx of behind our back, by bit 10. So
- * what does not concern that bit is written without its byte. INTx itself takes a write of both
- * bytes: QEMU looks at the line only when the low one is written.
+ * The command register of a device whose bit 10, which masks INTx, the kernel may change behind our
+ * back. So what does not concern that bit is written without its byte. INTx itself takes a write of
+ * both bytes: QEMU looks at the line only when the low one is written.
  */
 final class CommandRegister {
   private final ConfigSpace config;
 
-  CommandRegister(ConfigSpace config) {
+  /** Bits 0 and 1, as far as there are BARs of their kind. */
+  private final int decodeBits;
+
+  private boolean decode = true;
+
+  CommandRegister(ConfigSpace config, List<VfioBar> bars) {
     this.config = config;
+    int bits = 0;
+    for (VfioBar bar : bars) {
+      bits |=
+          switch (bar.kind()) {
+            case MEMORY -> ConfigRegisters.COMMAND_MEMORY;
+            case IO -> ConfigRegisters.COMMAND_IO;
+          };
+    }
+    this.decodeBits = bits;
   }
 
   synchronized void busMaster(boolean on) {
-    int low = config.read8(ConfigRegisters.COMMAND);
-    int changed =
-        on ? low | ConfigRegisters.COMMAND_BUS_MASTER : low & ~ConfigRegisters.COMMAND_BUS_MASTER;
-    if (changed != low) {
-      config.write8(ConfigRegisters.COMMAND, changed);
-    }
+    set(ConfigRegisters.COMMAND_BUS_MASTER, on);
   }
 
   synchronized boolean isBusMaster() {
     return (config.read8(ConfigRegisters.COMMAND) & ConfigRegisters.COMMAND_BUS_MASTER) != 0;
+  }
+
+  /** Whether the device answers at its BARs, now and after it was settled. */
+  synchronized void decode(boolean on) {
+    decode = on;
+    set(decodeBits, on);
   }
 
   synchronized void maskIntx(boolean on) {
@@ -37,14 +53,14 @@ final class CommandRegister {
             : command & ~ConfigRegisters.COMMAND_INTX_DISABLE);
   }
 
-  /**
-   * Bus master off, INTx masked, decode on.
-   *
-   * @param decode bits 0 and 1
-   */
-  synchronized void settle(int decode) {
-    int command = config.read16(ConfigRegisters.COMMAND) & ~ConfigRegisters.COMMAND_BUS_MASTER;
-    config.write16(
-        ConfigRegisters.COMMAND, command | decode | ConfigRegisters.COMMAND_INTX_DISABLE);
+  /** Bus master off, and decode as it was asked for: at first on. */
+  synchronized void settle() {
+    set(ConfigRegisters.COMMAND_BUS_MASTER, false);
+    set(decodeBits, decode);
+  }
+
+  private void set(int bits, boolean on) {
+    int low = config.read8(ConfigRegisters.COMMAND);
+    config.write8(ConfigRegisters.COMMAND, on ? low | bits : low & ~bits);
   }
 }

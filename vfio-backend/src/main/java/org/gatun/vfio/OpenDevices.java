@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class OpenDevices {
   private static final System.Logger LOG = System.getLogger(OpenDevices.class.getName());
-  private static final Set<OpenDevice> DEVICES = new HashSet<>();
+  private static final Set<HostDevice> DEVICES = new HashSet<>();
 
   /** As long as most disks ask for to shut down, and a little less than containers are given. */
   private static final Duration GRACE = Duration.ofSeconds(8);
@@ -31,7 +31,7 @@ final class OpenDevices {
   /**
    * @throws IllegalStateException if the JVM is shutting down
    */
-  static void add(OpenDevice device) {
+  static void add(HostDevice device) {
     synchronized (DEVICES) {
       if (shuttingDown) {
         // The hook has seen all that it will close.
@@ -46,7 +46,7 @@ final class OpenDevices {
     }
   }
 
-  static void remove(OpenDevice device) {
+  static void remove(HostDevice device) {
     synchronized (DEVICES) {
       DEVICES.remove(device);
       DEVICES.notifyAll();
@@ -63,7 +63,7 @@ final class OpenDevices {
   }
 
   /** Waits for owners to close what they were asked for: for as long as they were told. */
-  private static void awaitClosed(List<OpenDevice> asked) {
+  private static void awaitClosed(List<HostDevice> asked) {
     long deadline = System.nanoTime() + GRACE.toNanos();
     synchronized (DEVICES) {
       while (!Collections.disjoint(DEVICES, asked)) {
@@ -83,13 +83,13 @@ final class OpenDevices {
   }
 
   private static void closeAll() {
-    List<OpenDevice> open;
+    List<HostDevice> open;
     synchronized (DEVICES) {
       shuttingDown = true;
       open = new ArrayList<>(DEVICES);
     }
     awaitClosed(open.stream().filter(device -> device.requestBack(GRACE)).toList());
-    for (OpenDevice device : open) {
+    for (HostDevice device : open) {
       try {
         device.close();
       } catch (RuntimeException e) {

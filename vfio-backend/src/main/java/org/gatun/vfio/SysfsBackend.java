@@ -1,6 +1,7 @@
 package org.gatun.vfio;
 
 import java.util.List;
+import java.util.Optional;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.DeviceUnavailableException;
 import org.gatun.pci.PciAddress;
@@ -8,6 +9,7 @@ import org.gatun.pci.PciDevice;
 import org.gatun.pci.spi.FoundDevice;
 import org.gatun.pci.spi.Hazard;
 import org.gatun.pci.spi.PciBackend;
+import org.gatun.pci.spi.SeizedDevice;
 import org.gatun.vfio.sysfs.DriverBinding;
 import org.gatun.vfio.sysfs.Sysfs;
 import org.gatun.vfio.sysfs.SysfsDevice;
@@ -74,7 +76,26 @@ public final class SysfsBackend implements PciBackend {
   }
 
   @Override
+  public Optional<FoundDevice> find(DeviceName name) {
+    PciAddress address = address(name);
+    return sysfs.device(address).map(device -> VfioBackend.found(unprotected(address), device));
+  }
+
+  @Override
   public PciDevice open(DeviceName name) {
+    return openDevice(name);
+  }
+
+  /**
+   * As {@link PciBackend#seize}. That nobody else has the device is what {@code /proc} says: no
+   * process has its registers open, or mapped.
+   */
+  @Override
+  public SeizedDevice seize(DeviceName name) {
+    return openDevice(name).fenced();
+  }
+
+  private UnprotectedDevice openDevice(DeviceName name) {
     PciAddress address = address(name);
     boolean consent = name.text().endsWith(CONSENT);
     DeviceName canonical =

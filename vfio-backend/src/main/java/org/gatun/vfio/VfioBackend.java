@@ -44,18 +44,18 @@ public final class VfioBackend implements PciBackend {
 
   @Override
   public List<FoundDevice> scan() {
-    return sysfs.devices().stream()
-        .map(
-            device ->
-                new FoundDevice(
-                    name(device.address()),
-                    device.address(),
-                    device.id(),
-                    device.pciClass(),
-                    device.driver(),
-                    device.iommuGroupNumber(),
-                    device.hazards()))
-        .toList();
+    return sysfs.devices().stream().map(device -> found(name(device.address()), device)).toList();
+  }
+
+  static FoundDevice found(DeviceName name, SysfsDevice device) {
+    return new FoundDevice(
+        name,
+        device.address(),
+        device.id(),
+        device.pciClass(),
+        device.driver(),
+        device.iommuGroupNumber(),
+        device.hazards());
   }
 
   @Override
@@ -65,17 +65,7 @@ public final class VfioBackend implements PciBackend {
 
   @Override
   public SeizedDevice seize(DeviceName name) {
-    VfioDevice device = openDevice(name);
-    boolean fenced = false;
-    try {
-      device.decode(false);
-      fenced = true;
-      return device;
-    } finally {
-      if (!fenced) {
-        device.close();
-      }
-    }
+    return openDevice(name).fenced();
   }
 
   private VfioDevice openDevice(DeviceName name) {

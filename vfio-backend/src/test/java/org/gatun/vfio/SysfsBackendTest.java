@@ -8,6 +8,7 @@ import org.assertj.core.api.AbstractThrowableAssert;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.DeviceUnavailableException;
 import org.gatun.pci.PciAddress;
+import org.gatun.pci.spi.Hazard;
 import org.gatun.vfio.sysfs.FakeMachine;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -33,6 +34,20 @@ class SysfsBackendTest {
     machine.device(ADDRESS, "", -1);
 
     assertThat(backend.scan()).isEmpty();
+  }
+
+  @Test
+  void findsAllTheSame() {
+    machine.device(ADDRESS, "", -1);
+
+    DeviceName asked = new DeviceName("sysfs", ADDRESS);
+    assertThat(backend.find(asked))
+        .hasValueSatisfying(
+            found -> {
+              assertThat(found.name()).hasToString("sysfs:" + CONSENT);
+              assertThat(found.hazards()).contains(Hazard.UNPROTECTED_DMA);
+            });
+    assertThat(backend.find(new DeviceName("sysfs", "0000:01:00.1"))).isEmpty();
   }
 
   @Test

@@ -3,12 +3,19 @@ package org.gatun.vmtests;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
+import java.io.BufferedReader;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.time.Duration;
 import java.util.HexFormat;
+import java.util.List;
 import java.util.Random;
+import org.gatun.broker.Broker;
+import org.gatun.broker.DeviceRequest;
+import org.gatun.broker.Grant;
+import org.gatun.broker.GrantRefusedException;
+import org.gatun.broker.Quota;
 import org.gatun.driver.edu.Completion;
 import org.gatun.driver.edu.EduDevice;
 import org.gatun.driver.edu.EduOptions;
@@ -16,6 +23,7 @@ import org.gatun.driver.nvme.NvmeController;
 import org.gatun.driver.nvme.NvmeDisk;
 import org.gatun.driver.nvme.NvmeOptions;
 import org.gatun.pci.Bar;
+import org.gatun.pci.DeviceGoneException;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.DeviceUnavailableException;
 import org.gatun.pci.DmaBuffer;
@@ -23,6 +31,7 @@ import org.gatun.pci.DmaException;
 import org.gatun.pci.Interrupts.Kind;
 import org.gatun.pci.Mmio;
 import org.gatun.pci.PciDevice;
+import org.gatun.pci.TimeSource;
 import org.gatun.pci.config.Capabilities;
 import org.gatun.pci.config.Capability;
 import org.gatun.pci.spi.FoundDevice;
@@ -127,6 +136,79 @@ class UnprotectedInVm extends PciDeviceContract {
   }
 
   @Test
+  void aBrokerGrantsItToWhomIsTrustedAndTakesItBack() {
+    UnprotectedDevices second = UnprotectedDevices.of("second-edu").bind();
+    try (Broker broker = new Broker(List.of(new SysfsBackend()))) {
+      broker.seize(second.name());
+      assertThatExceptionOfType(GrantRefusedException.class)
+          .isThrownBy(() -> grant(broker, DeviceRequest.of(second.name())))
+          .withMessageContaining("unprotected-dma");
+      for (int i = 0; i < 2; i++) {
+        Grant grant = grant(broker, trusting(second));
+        EduDevice edu = EduDevice.open(grant.connect().getFirst(), EDU);
+        assertThat(edu.factorial(5)).isEqualTo(120);
+        edu.roundTrip(new byte[] {1, 2, 3, 4});
+
+        grant.revoke(Duration.ZERO);
+
+        assertThatExceptionOfType(DeviceGoneException.class).isThrownBy(() -> edu.factorial(5));
+        second.checkStopped();
+        assertThat(broker.devices().getFirst().quarantine()).isEmpty();
+      }
+    }
+  }
+
+  /** Nobody takes a mapping of sysfs from a process: what it reaches is not the next guest's. */
+  @Test
+  void whatAnotherProcessHasMappedEndsInQuarantine() throws Exception {
+    UnprotectedDevices second = UnprotectedDevices.of("second-edu").bind();
+    try (Broker broker = new Broker(List.of(new SysfsBackend()))) {
+      broker.seize(second.name());
+      Grant grant = grant(broker, trusting(second));
+      grant.connect();
+      Process other = MappedByOther.start(second.sysfs().directory().resolve("resource0"));
+      try (BufferedReader output = other.inputReader()) {
+        assertThat(output.readLine()).isEqualTo(MappedByOther.MAPPED);
+
+        grant.revoke(Duration.ZERO);
+
+        assertThat(broker.devices().getFirst().quarantine())
+            .hasValueSatisfying(reason -> assertThat(reason).contains("process " + other.pid()));
+        assertThatExceptionOfType(GrantRefusedException.class)
+            .isThrownBy(() -> grant(broker, trusting(second)))
+            .withMessageContaining("quarantine");
+      } finally {
+        other.destroyForcibly();
+        other.waitFor();
+      }
+
+      broker.release(second.name());
+      broker.seize(second.name());
+      try (PciDevice device = grant(broker, trusting(second)).connect().getFirst();
+          EduDevice edu = EduDevice.open(device, EDU)) {
+        assertThat(edu.factorial(5)).isEqualTo(120);
+      }
+    }
+  }
+
+  /** The kernel does it, when the last descriptor of uio_pci_generic is closed. */
+  @Test
+  void aKilledProcessLeavesItStopped() throws Exception {
+    device().close();
+    GatunCommand.Running victim =
+        GatunCommand.start(
+            "nvme", "read", "--device", disk.name().toString(), "--output", "/dev/null");
+    boolean driven =
+        TimeSource.system().await(disk::isBusMaster, Duration.ofMinutes(4), Duration.ofMillis(2));
+    victim.process().destroyForcibly();
+    GatunCommand killed = victim.end();
+
+    assertThat(driven).as("the victim drove the disk: %s", killed).isTrue();
+    assertThat(killed.exitStatus()).as("killed by SIGKILL").isEqualTo(128 + 9);
+    disk.checkStopped();
+  }
+
+  @Test
   void withoutTheWordsItIsRefused() {
     DeviceName name = new DeviceName(SysfsBackend.SCHEME, disk.address().toString());
 
@@ -173,6 +255,14 @@ class UnprotectedInVm extends PciDeviceContract {
         .isEqualTo(Inside.property(SHA_256));
     assertThat(GatunCommand.run("unbind", address).expectSuccess().output())
         .contains("without a driver, as before");
+  }
+
+  private static Grant grant(Broker broker, DeviceRequest request) {
+    return broker.grant("guest", Quota.DEFAULT, List.of(request));
+  }
+
+  private static DeviceRequest trusting(UnprotectedDevices device) {
+    return DeviceRequest.of(device.name()).accepting(Hazard.UNPROTECTED_DMA);
   }
 
   private static String sha256(PciDevice device) throws Exception {

@@ -101,8 +101,7 @@ public final class Broker implements AutoCloseable {
           "it has " + backends.keySet().stream().sorted().toList(),
           null);
     }
-    Optional<FoundDevice> found =
-        backend.scan().stream().filter(f -> f.name().equals(name)).findFirst();
+    Optional<FoundDevice> found = backend.find(name);
     OwnedGroup group = groupOf(name, found.flatMap(FoundDevice::iommuGroup));
     synchronized (group) {
       OwnedDevice device = OwnedDevice.seize(backend, name, found);

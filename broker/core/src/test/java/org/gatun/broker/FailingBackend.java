@@ -56,6 +56,11 @@ final class FailingBackend implements PciBackend {
   }
 
   @Override
+  public Optional<FoundDevice> find(DeviceName name) {
+    return inner.find(name);
+  }
+
+  @Override
   public PciDevice open(DeviceName name) {
     return inner.open(name);
   }

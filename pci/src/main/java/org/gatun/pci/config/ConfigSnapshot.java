@@ -23,6 +23,11 @@ public final class ConfigSnapshot implements ConfigSpace {
     return new ConfigSnapshot(bytes);
   }
 
+  /** Of what was read before, from the beginning: as much of it as there is. */
+  public static ConfigSnapshot of(byte[] bytes) {
+    return new ConfigSnapshot(bytes.clone());
+  }
+
   @Override
   public int size() {
     return bytes.length;

@@ -1,6 +1,7 @@
 package org.gatun.pci.spi;
 
 import java.util.List;
+import java.util.Optional;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.DeviceUnavailableException;
 import org.gatun.pci.PciDevice;
@@ -18,6 +19,16 @@ public interface PciBackend {
    * for a backend that makes devices up from their names.
    */
   List<FoundDevice> scan();
+
+  /**
+   * What {@link #scan} would say of one device, also if it does not list it.
+   *
+   * @return empty if there is no such device, or if this backend makes it up from its name
+   * @throws IllegalArgumentException as {@link #open}
+   */
+  default Optional<FoundDevice> find(DeviceName name) {
+    return scan().stream().filter(found -> found.name().equals(name)).findFirst();
+  }
 
   /**
    * Opens a device: bus master off, interrupts off, reset if it can be reset.

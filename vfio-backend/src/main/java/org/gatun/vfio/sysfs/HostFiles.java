@@ -38,13 +38,18 @@ final class HostFiles {
     return BLANKS.split(line.strip(), -1);
   }
 
-  /** The last part of where a link points. */
-  static Optional<String> linkName(Path link) {
+  /** Where a link points. */
+  static Optional<String> linkTarget(Path link) {
     try {
-      return Optional.of(Files.readSymbolicLink(link).getFileName().toString());
+      return Optional.of(Files.readSymbolicLink(link).toString());
     } catch (IOException e) {
       return Optional.empty();
     }
+  }
+
+  /** The last part of where a link points. */
+  static Optional<String> linkName(Path link) {
+    return linkTarget(link).map(target -> Path.of(target).getFileName().toString());
   }
 
   static Optional<Path> realPath(Path path) {

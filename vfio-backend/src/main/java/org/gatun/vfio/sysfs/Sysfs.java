@@ -1,11 +1,12 @@
 package org.gatun.vfio.sysfs;
 
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Predicate;
+import java.util.stream.Stream;
 import org.gatun.pci.PciAddress;
 
 /**
@@ -68,12 +69,33 @@ public final class Sysfs {
   public List<Holder> holders(Path file) {
     String wanted = file.toString();
     return processes().stream()
-        .filter(
-            pid ->
-                HostFiles.list(root.resolve("proc/" + pid + "/fd")).stream()
-                    .anyMatch(fd -> isLinkTo(fd, wanted)))
+        .filter(pid -> openFiles(pid).anyMatch(wanted::equals))
         .map(this::process)
         .toList();
+  }
+
+  /**
+   * The processes that have one of those files open or mapped, as far as this user may see them.
+   */
+  List<Holder> holders(Predicate<String> wanted) {
+    return processes().stream()
+        .filter(pid -> Stream.concat(openFiles(pid), mappedFiles(pid)).anyMatch(wanted))
+        .map(this::process)
+        .toList();
+  }
+
+  private Stream<String> openFiles(int pid) {
+    return HostFiles.list(root.resolve("proc/" + pid + "/fd")).stream()
+        .map(HostFiles::linkTarget)
+        .flatMap(Optional::stream);
+  }
+
+  /** From its memory map: address, permissions, offset, device, inode, and the file's path. */
+  private Stream<String> mappedFiles(int pid) {
+    return HostFiles.lines(root.resolve("proc/" + pid + "/maps")).stream()
+        .filter(line -> line.contains("/"))
+        .map(line -> line.substring(line.indexOf('/')))
+        .distinct();
   }
 
   /** The ids of all processes, ascending. */
@@ -150,13 +172,5 @@ public final class Sysfs {
 
   private Path pci() {
     return root.resolve("sys/bus/pci");
-  }
-
-  private static boolean isLinkTo(Path link, String target) {
-    try {
-      return Files.readSymbolicLink(link).toString().equals(target);
-    } catch (IOException e) {
-      return false;
-    }
   }
 }

@@ -8,8 +8,10 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.regex.Pattern;
 import org.gatun.pci.PciAddress;
 import org.gatun.pci.config.ConfigRegisters;
+import org.gatun.pci.config.ConfigSnapshot;
 import org.gatun.pci.config.ConfigSpace;
 import org.gatun.pci.config.PciClass;
 import org.gatun.pci.config.PciId;
@@ -158,9 +160,9 @@ public final class SysfsDevice {
    */
   public ConfigSpace config() {
     try (var input = Files.newInputStream(directory.resolve("config"))) {
-      return new ConfigSnapshot(address, input.readNBytes(CONFIG_LIMIT));
+      return ConfigSnapshot.of(input.readNBytes(CONFIG_LIMIT));
     } catch (IOException e) {
-      return new ConfigSnapshot(address, new byte[0]);
+      return ConfigSnapshot.of(new byte[0]);
     }
   }
 
@@ -178,6 +180,19 @@ public final class SysfsDevice {
         .filter(name -> name.matches("uio[0-9]{1,9}"))
         .findFirst()
         .map(sysfs::deviceNode);
+  }
+
+  /**
+   * The processes that have its registers, a {@code resourceN} file, open or mapped, as far as this
+   * user may see them.
+   */
+  public List<Sysfs.Holder> holders() {
+    Optional<Path> real = HostFiles.realPath(directory);
+    if (real.isEmpty()) {
+      return List.of();
+    }
+    Pattern registers = Pattern.compile(Pattern.quote(real.get() + "/resource") + "[0-9](_wc)?");
+    return sysfs.holders(file -> registers.matcher(file).matches());
   }
 
   /** Its directory in sysfs. */

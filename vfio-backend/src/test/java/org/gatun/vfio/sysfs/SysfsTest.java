@@ -162,7 +162,7 @@ class SysfsTest {
 
     assertThatThrownBy(() -> only().config().write16(ConfigRegisters.COMMAND, 0))
         .isInstanceOf(UnsupportedOperationException.class)
-        .hasMessageContaining(ADDRESS);
+        .hasMessageContaining("only read");
   }
 
   @Test
@@ -207,6 +207,34 @@ class SysfsTest {
 
     assertThat(machine.sysfs().holders(machine.sysfs().vfioNode(7)))
         .containsExactly(new Sysfs.Holder(4711, "java"));
+  }
+
+  @Test
+  void namesWhoHoldsItsRegisters() throws Exception {
+    machine.device(ADDRESS, "", -1);
+    String directory = only().directory().toRealPath().toString();
+    machine
+        .process(1, "lspci", directory + "/resource")
+        .process(2, "cat", directory + "/config")
+        .process(3, "driver", directory + "/resource2")
+        .process(4, "java", "dev/null")
+        .file(
+            "proc/4/maps",
+            """
+            7f0000000000-7f0000001000 r-xp 00000000 fe:01 1234 /usr/lib/libc.so.6
+            7f0000002000-7f0000003000 rw-s 00000000 00:15 4321   %s/resource0_wc
+            7ffff0000000-7ffff0001000 rw-p 00000000 00:00 0 [stack]
+            """
+                .formatted(directory))
+        .process(5, "other", "dev/null")
+        .file(
+            "proc/5/maps",
+            "7f0000002000-7f0000003000 rw-s 0 00:15 1 "
+                + directory.replace(":00.0", ":00.1")
+                + "/resource0\n");
+
+    assertThat(only().holders())
+        .containsExactly(new Sysfs.Holder(3, "driver"), new Sysfs.Holder(4, "java"));
   }
 
   private SysfsDevice only() {
