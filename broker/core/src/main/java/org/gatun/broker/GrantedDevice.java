@@ -46,7 +46,7 @@ public final class GrantedDevice implements PciDevice {
   private final Gate gate;
   private final GuestConfigSpace config;
   private final ConfigSpace guardedConfig = new GuardedConfig();
-  private final DmaSpace dma;
+  private final GrantedDmaSpace dma;
   private final GrantedInterrupts interrupts;
   private final List<Bar> bars;
   private final ResourceTracker trapped;
@@ -197,6 +197,11 @@ public final class GrantedDevice implements PciDevice {
     boolean quiet = gate.shut(FENCE_LIMIT);
     trapped.closeAll();
     return quiet;
+  }
+
+  /** It was taken back: its memory is not the guest's any more. */
+  void end() {
+    dma.end();
   }
 
   private void through(String operation, Runnable action) {

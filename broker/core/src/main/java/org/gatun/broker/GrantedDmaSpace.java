@@ -4,6 +4,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.function.Supplier;
 import org.gatun.pci.BusRange;
+import org.gatun.pci.DeviceGoneException;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.DmaBuffer;
 import org.gatun.pci.DmaDirection;
@@ -18,6 +19,12 @@ final class GrantedDmaSpace implements DmaSpace {
   private final Gate gate;
   private final QuotaAccount quota;
   private final Activity activity;
+
+  /** What this device uses of the guest's quota. Guarded by this, as is the end of it. */
+  private long bytes;
+
+  private int mappings;
+  private boolean ended;
 
   GrantedDmaSpace(
       DeviceName device, DmaSpace inner, Gate gate, QuotaAccount quota, Activity activity) {
@@ -60,16 +67,22 @@ final class GrantedDmaSpace implements DmaSpace {
     }
   }
 
+  /** The device was taken back, with all of its buffers: what they used is free for others. */
+  synchronized void end() {
+    ended = true;
+    quota.giveBack(bytes, mappings);
+  }
+
   private DmaBuffer within(long size, Supplier<DmaBuffer> maker) {
     long stamp = gate.enter("DMA memory");
     try {
-      quota.take(device, size);
+      take(size);
       DmaBuffer buffer = null;
       try {
         buffer = maker.get();
       } finally {
         if (buffer == null) {
-          quota.giveBack(size);
+          giveBack(size);
         }
       }
       DmaBuffer made = buffer;
@@ -82,11 +95,28 @@ final class GrantedDmaSpace implements DmaSpace {
             try {
               made.close();
             } finally {
-              quota.giveBack(size);
+              giveBack(size);
             }
           });
     } finally {
       gate.leave(stamp);
+    }
+  }
+
+  private synchronized void take(long size) {
+    if (ended) {
+      throw new DeviceGoneException(device, "DMA memory", null);
+    }
+    quota.take(device, size);
+    bytes += size;
+    mappings++;
+  }
+
+  private synchronized void giveBack(long size) {
+    if (!ended) {
+      bytes -= size;
+      mappings--;
+      quota.giveBack(size, 1);
     }
   }
 }

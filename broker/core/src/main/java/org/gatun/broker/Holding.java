@@ -99,6 +99,7 @@ final class Holding {
         giveBack();
       }
     } finally {
+      device.end();
       event.guest = guest;
       event.device = owned.name().toString();
       event.byForce = byForce;

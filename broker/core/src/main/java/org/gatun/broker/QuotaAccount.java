@@ -38,8 +38,8 @@ final class QuotaAccount {
     mappings++;
   }
 
-  synchronized void giveBack(long size) {
+  synchronized void giveBack(long size, int count) {
     bytes -= size;
-    mappings--;
+    mappings -= count;
   }
 }

@@ -222,6 +222,25 @@ class BrokerTest {
   }
 
   @Test
+  void whatADeviceUsedOfTheQuotaIsFreeWhenItIsTakenBack() {
+    DeviceName one = site.seize("one", new EduModel());
+    DeviceName two = site.seize("two", new EduModel());
+    Grant grant =
+        site.broker.grant(
+            "guest", new Quota(4096, 1), List.of(DeviceRequest.of(one), DeviceRequest.of(two)));
+    List<GrantedDevice> devices = grant.connect();
+    DmaBuffer forgotten = devices.getFirst().dma().allocate(4096, 4096);
+
+    site.broker.remove(grant, one, Duration.ZERO);
+
+    DmaBuffer next = devices.getLast().dma().allocate(4096, 4096);
+    forgotten.close();
+    assertThatThrownBy(() -> devices.getLast().dma().allocate(4096, 4096))
+        .isInstanceOf(DmaException.class);
+    next.close();
+  }
+
+  @Test
   void vectorsStayWithinWhatWasGranted() {
     DeviceName device = site.seize("device", new SpecimenModel());
     PciDevice granted =
