@@ -38,7 +38,7 @@ final class GuestOperations {
       return Answer.error(Answer.ACCESS_DENIED);
     } catch (DeviceGoneException _) {
       return Answer.error(Answer.DEVICE_NOT_FOUND);
-    } catch (PciException _) {
+    } catch (PciException | IllegalStateException _) {
       return Answer.error(Answer.OPERATION_FAILED);
     }
   }

@@ -22,6 +22,7 @@ import org.gatun.pci.Vector;
 import org.gatun.pci.config.ConfigRegisters;
 import org.gatun.pci.config.ConfigSpace;
 import org.gatun.simulated.EduModel;
+import org.gatun.simulated.RootPortModel;
 import org.gatun.simulated.SpecimenModel;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -205,8 +206,69 @@ class RevocationTest {
     grant.revoke(Duration.ZERO);
 
     assertThat(grant.state()).isEqualTo(GrantState.CLOSED);
-    assertThat(site.broker.devices().getFirst().quarantine()).isPresent();
     assertThatThrownBy(granted::config).isInstanceOf(DeviceGoneException.class);
+  }
+
+  /** Each wait on the way ends at once for who is interrupted; none is left out. */
+  @Test
+  void whoIsInterruptedWaitsForTheGuestsCallsAllTheSame() throws InterruptedException {
+    for (int round = 0; round < 50; round++) {
+      Grant grant = site.grant("guest", device);
+      PciDevice granted = grant.connect().getFirst();
+      Thread guest =
+          Thread.ofPlatform()
+              .start(
+                  () -> {
+                    try {
+                      while (true) {
+                        granted.busMaster(true);
+                      }
+                    } catch (DeviceGoneException _) {
+                      // Taken.
+                    }
+                  });
+      Thread.currentThread().interrupt();
+
+      grant.revoke(Duration.ZERO);
+
+      assertThat(Thread.interrupted()).as("still interrupted").isTrue();
+      guest.join();
+      assertThat(
+              site.bus.hardware(device).read16(ConfigRegisters.COMMAND)
+                  & ConfigRegisters.COMMAND_BUS_MASTER)
+          .isZero();
+    }
+  }
+
+  @Test
+  void neitherAListenerThatFailsNorADeadlineWithoutEndKeepsTheBrokerFromIt() {
+    site.broker.listen(
+        (_, _, _) -> {
+          throw new IllegalStateException("the test says so");
+        });
+    Grant grant = site.grant("guest", device);
+    grant.connect();
+
+    grant.revoke(Duration.ofSeconds(Long.MAX_VALUE));
+
+    assertThat(grant.state()).isEqualTo(GrantState.CLOSED);
+    assertThat(site.grant("next", device).connect()).hasSize(1);
+  }
+
+  /** A bus reset is one as long as it resets nobody else. */
+  @Test
+  void aDeviceThatLostItsResetMeanwhileEndsInQuarantine() {
+    DeviceName port = site.bus.plug("port", new RootPortModel());
+    DeviceName edu = site.bus.plugBehind(port, "edu", EduModel.withoutReset());
+    site.broker.seize(edu);
+    Grant grant = site.grant("guest", edu);
+    grant.connect();
+    site.bus.plugBehind(port, "neighbour", new EduModel());
+
+    grant.revoke(Duration.ZERO);
+
+    assertThat(site.broker.devices().getLast().quarantine())
+        .hasValueSatisfying(reason -> assertThat(reason).contains("no reset"));
   }
 
   @Test
