@@ -20,6 +20,7 @@ import org.gatun.pci.spi.SeizedDevice;
 final class HookedBackend implements PciBackend {
   private final PciBackend inner;
   private Consumer<SeizedDevice> onSeize = _ -> {};
+  private volatile Consumer<String> onCall = _ -> {};
 
   /** Of all devices that were seized, in that order. */
   final List<DetachListener> listeners = new ArrayList<>();
@@ -31,6 +32,11 @@ final class HookedBackend implements PciBackend {
   /** What happens to a device when it is seized from now on. */
   void onSeize(Consumer<SeizedDevice> hook) {
     onSeize = hook;
+  }
+
+  /** What happens before each call to a device. */
+  void onCall(Consumer<String> hook) {
+    onCall = hook;
   }
 
   @Override
@@ -62,6 +68,7 @@ final class HookedBackend implements PciBackend {
             HookedBackend.class.getClassLoader(),
             new Class<?>[] {SeizedDevice.class},
             (_, method, arguments) -> {
+              onCall.accept(method.getName());
               if (method.getName().equals("onDetach")) {
                 listeners.add((DetachListener) arguments[0]);
               }
