@@ -2,6 +2,7 @@ package org.gatun.broker;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 
 import java.time.Duration;
 import java.util.ArrayList;
@@ -9,6 +10,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.gatun.pci.Bar;
@@ -16,6 +18,7 @@ import org.gatun.pci.DetachListener;
 import org.gatun.pci.DeviceGoneException;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.DmaBuffer;
+import org.gatun.pci.Event;
 import org.gatun.pci.Interrupts.Kind;
 import org.gatun.pci.Mmio;
 import org.gatun.pci.PciDevice;
@@ -25,6 +28,7 @@ import org.gatun.pci.config.ConfigSpace;
 import org.gatun.simulated.EduModel;
 import org.gatun.simulated.RootPortModel;
 import org.gatun.simulated.SpecimenModel;
+import org.gatun.specs.edu.EduRegisters;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -148,6 +152,55 @@ class RevocationTest {
     assertThatThrownBy(granted::config).isInstanceOf(DeviceGoneException.class);
     gone.await();
     never.countDown();
+  }
+
+  @Test
+  void aGuestsEventThatNeverReturnsDoesNotHoldUpRevocation() {
+    DeviceName edu = site.seize("edu", new EduModel());
+    Grant grant = site.grant("guest", edu);
+    PciDevice granted = grant.connect().getFirst();
+    granted.busMaster(true);
+    CountDownLatch signalled = new CountDownLatch(1);
+    CountDownLatch end = new CountDownLatch(1);
+    granted
+        .interrupts()
+        .enable(Kind.MSI, 1)
+        .getFirst()
+        .connect(
+            new Event() {
+              @Override
+              public void signal() {
+                signalled.countDown();
+                try {
+                  end.await();
+                } catch (InterruptedException _) {
+                  Thread.currentThread().interrupt();
+                }
+              }
+
+              @Override
+              public <T> Optional<T> unwrap(Class<T> exactType) {
+                return Optional.empty();
+              }
+            });
+    Mmio registers = granted.bar(EduRegisters.BAR).orElseThrow().map(0, EduRegisters.BAR_SIZE);
+    registers.write32(EduRegisters.STATUS, EduRegisters.STATUS_RAISE_INTERRUPT);
+    registers.write32(EduRegisters.FACTORIAL, 3);
+    try {
+      assertTimeoutPreemptively(
+          Duration.ofSeconds(60),
+          () -> {
+            signalled.await();
+            grant.revoke(Duration.ZERO);
+          });
+
+      assertThat(grant.state()).isEqualTo(GrantState.CLOSED);
+      assertThat(end.getCount()).as("the event still blocks").isEqualTo(1);
+      // And the next guest has the device.
+      assertThat(site.grant("next", edu).connect()).hasSize(1);
+    } finally {
+      end.countDown();
+    }
   }
 
   @Test
