@@ -239,7 +239,11 @@ public final class Broker implements AutoCloseable {
     grant.change(GrantState.CONNECTED);
   }
 
-  /** Revokes all grants by force, and lets all devices go. Idempotent. */
+  /**
+   * Revokes all grants by force, and lets all devices go. Idempotent.
+   *
+   * @throws RuntimeException what closing a device failed with; the others are closed nevertheless
+   */
   @Override
   public void close() {
     List<Grant> open;
@@ -249,9 +253,19 @@ public final class Broker implements AutoCloseable {
     }
     open.reversed().forEach(grant -> grant.revoke(Duration.ZERO));
     synchronized (this) {
-      for (OwnedDevice device : List.copyOf(devices).reversed()) {
-        release(device.name());
-      }
+      releaseAll(List.copyOf(devices).reversed());
+    }
+  }
+
+  /** One that fails does not keep the others from being let go. */
+  private void releaseAll(List<OwnedDevice> all) {
+    if (all.isEmpty()) {
+      return;
+    }
+    try {
+      release(all.getFirst().name());
+    } finally {
+      releaseAll(all.subList(1, all.size()));
     }
   }
 

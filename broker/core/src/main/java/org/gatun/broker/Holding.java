@@ -154,7 +154,7 @@ final class Holding {
   private static Optional<String> release(OwnedDevice one) {
     try {
       return one.release();
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | InternalError e) {
       LOG.log(Level.ERROR, one.name() + ": giving it back failed", e);
       return Optional.of("giving it back failed: " + e.getMessage());
     }

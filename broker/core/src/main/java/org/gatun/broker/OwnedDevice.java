@@ -1,5 +1,6 @@
 package org.gatun.broker;
 
+import java.lang.System.Logger.Level;
 import java.util.Optional;
 import org.gatun.broker.policy.ConfigField;
 import org.gatun.broker.policy.ConfigLayout;
@@ -21,6 +22,8 @@ import org.jspecify.annotations.Nullable;
  * had back clean, in quarantine. Guarded by its group's monitor.
  */
 final class OwnedDevice {
+  private static final System.Logger LOG = System.getLogger(OwnedDevice.class.getName());
+
   private final PciBackend backend;
   private final DeviceName name;
   private final Optional<FoundDevice> found;
@@ -83,9 +86,16 @@ final class OwnedDevice {
   /** Gives it no more, for that reason. */
   void quarantine(String reason) {
     quarantine = reason;
-    if (seized != null) {
-      seized.close();
-      seized = null;
+    SeizedDevice open = seized;
+    seized = null;
+    if (open == null) {
+      return;
+    }
+    try {
+      open.close();
+    } catch (RuntimeException | InternalError e) {
+      // Nothing depends on it any more: nobody gets the device.
+      LOG.log(Level.ERROR, name + ": closing it failed", e);
     }
   }
 
@@ -116,7 +126,7 @@ final class OwnedDevice {
       if (difference != null) {
         quarantine(difference);
       }
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | InternalError e) {
       quarantine("it can't be opened again: " + e.getMessage());
     }
   }
