@@ -38,7 +38,8 @@ final class GuestOperations {
       return Answer.error(Answer.ACCESS_DENIED);
     } catch (DeviceGoneException _) {
       return Answer.error(Answer.DEVICE_NOT_FOUND);
-    } catch (PciException _) {
+    } catch (PciException | IllegalStateException _) {
+      // The latter: a guest in this process enabled interrupts itself, meanwhile.
       return Answer.error(Answer.OPERATION_FAILED);
     }
   }
