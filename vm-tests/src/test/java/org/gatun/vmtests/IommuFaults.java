@@ -2,6 +2,7 @@ package org.gatun.vmtests;
 
 import java.io.IOException;
 import java.time.Duration;
+import java.util.List;
 import java.util.regex.Pattern;
 import org.gatun.pci.DmaDirection;
 import org.gatun.pci.PciAddress;
@@ -23,11 +24,24 @@ final class IommuFaults {
       throws IOException, InterruptedException {
     // DMAR: [DMA Read NO_PASID] Request device [01:00.0] fault addr 0x7d000 [fault reason 0x06] ...
     String line =
-        "DMAR: \\[DMA %s.*\\] Request device \\[%s\\].* fault addr 0x%x[0-9a-f]{3} "
+        "DMAR: \\[DMA %s.*\\] Request device %s.* fault addr 0x%x[0-9a-f]{3} "
             .formatted(
                 direction == DmaDirection.TO_DEVICE ? "Read" : "Write",
-                Pattern.quote(device.toString().substring("0000:".length())),
+                bracketed(device),
                 busAddress >>> 12);
     log.await(Pattern.compile(line), LIMIT);
+  }
+
+  /**
+   * The accesses of a device that were refused since the mark, as far as the kernel logged them.
+   */
+  static List<String> of(KernelLog log, PciAddress device)
+      throws IOException, InterruptedException {
+    Pattern request = Pattern.compile("DMAR:.*Request device " + bracketed(device));
+    return log.lines().stream().filter(line -> request.matcher(line).find()).toList();
+  }
+
+  private static String bracketed(PciAddress device) {
+    return "\\[" + Pattern.quote(device.toString().substring("0000:".length())) + "\\]";
   }
 }

@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.Random;
+import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
@@ -35,11 +36,14 @@ import org.gatun.pci.DeviceName;
 import org.gatun.pci.DmaBuffer;
 import org.gatun.pci.DmaDirection;
 import org.gatun.pci.PciDevice;
+import org.gatun.pci.PciException;
 import org.gatun.pci.config.ConfigRegisters;
 import org.gatun.pci.spi.Hazard;
+import org.gatun.pci.spi.SeizedDevice;
 import org.gatun.vfio.VfioBackend;
 import org.gatun.vmtests.VfioDevices.Taken;
 import org.gatun.vmtests.inside.Inside;
+import org.gatun.vmtests.inside.KernelLog;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
@@ -95,6 +99,7 @@ class RevocationInVm {
   private static void revokeDuringIo(
       Broker broker, Taken taken, Arena arena, int life, long seed, DiskPattern pattern)
       throws Exception {
+    KernelLog log = KernelLog.mark();
     // The guest's own memory: it is there after the grant, to see whether it is still written to.
     MemorySegment memory = arena.allocate(QUEUES * QUEUE_BYTES, 4096);
     Grant grant = grant(broker, taken.name());
@@ -144,6 +149,8 @@ class RevocationInVm {
     }
     next.close();
     assertThat(mismatch(memory)).as("first byte of freed memory that was written").isEqualTo(-1);
+    // DMA after the unmap: the IOMMU refuses it, and memory does not show it.
+    assertThat(IommuFaults.of(log, taken.address())).as("accesses that were refused").isEmpty();
     assertThat(quarantine(broker)).isEmpty();
   }
 
@@ -186,6 +193,33 @@ class RevocationInVm {
           .isThrownBy(() -> broker.grant("next", Quota.DEFAULT, List.of(request)))
           .withMessageContaining("quarantine");
     }
+  }
+
+  /** There are ever more descriptors for it, so that it fails at each step that takes one. */
+  @Test
+  void anOpenThatFailsLeavesNoDescriptor() throws Exception {
+    Taken taken = devices.device("edu").bind();
+    VfioBackend backend = new VfioBackend();
+    // Loads the classes, which takes descriptors too.
+    backend.seize(taken.name()).close();
+    Set<Integer> before = Descriptors.open();
+    int failures = 0;
+    try (Descriptors descriptors = new Descriptors()) {
+      boolean opened = false;
+      for (int left = 0; !opened; left++) {
+        descriptors.leave(left);
+        try (SeizedDevice device = backend.seize(taken.name())) {
+          opened = device.usage().equals(PciDevice.Usage.NONE);
+        } catch (PciException _) {
+          failures++;
+        } finally {
+          descriptors.leaveAll();
+        }
+        assertThat(Descriptors.open()).as("with %d left", left).isEqualTo(before);
+        assertThat(taken.holders()).as("with %d left", left).isEmpty();
+      }
+    }
+    assertThat(failures).as("steps that failed").isGreaterThan(3);
   }
 
   /** The kernel knows of it, and nobody else does: no proof, no next grant. */

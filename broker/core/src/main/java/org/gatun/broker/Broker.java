@@ -171,7 +171,7 @@ public final class Broker implements AutoCloseable {
     }
     synchronized (this) {
       synchronized (group) {
-        device.release().ifPresent(device::quarantine);
+        device.releaseAnyhow().ifPresent(device::quarantine);
         if (device.quarantine().isEmpty() && devices.contains(device)) {
           forget(device, group);
         }
@@ -287,7 +287,7 @@ public final class Broker implements AutoCloseable {
     grant.settle();
   }
 
-  /** Revokes all grants by force, and lets all devices go. Idempotent. */
+  /** Revokes all grants by force, and lets all devices go: failures are logged. Idempotent. */
   @Override
   public void close() {
     List<Grant> open;
@@ -307,7 +307,7 @@ public final class Broker implements AutoCloseable {
   private static void attempt(Object what, Runnable action) {
     try {
       action.run();
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | InternalError e) {
       LOG.log(Level.ERROR, what + ": giving it back failed", e);
     }
   }
@@ -421,10 +421,8 @@ public final class Broker implements AutoCloseable {
   }
 
   private OwnedDevice owned(DeviceName name) {
-    DeviceName own = canonical(name);
-    return devices.stream()
-        .filter(d -> d.name().equals(own))
-        .findFirst()
+    return find(name)
+        .or(() -> find(canonical(name)))
         .orElseThrow(
             () ->
                 new GrantRefusedException(
@@ -432,6 +430,10 @@ public final class Broker implements AutoCloseable {
                     "the broker does not have it",
                     "it has " + devices.stream().map(OwnedDevice::name).toList(),
                     null));
+  }
+
+  private Optional<OwnedDevice> find(DeviceName name) {
+    return devices.stream().filter(d -> d.name().equals(name)).findFirst();
   }
 
   private OwnedGroup group(DeviceName name) {

@@ -39,6 +39,7 @@ final class GuestOperations {
     } catch (DeviceGoneException _) {
       return Answer.error(Answer.DEVICE_NOT_FOUND);
     } catch (PciException | IllegalStateException _) {
+      // The latter: a guest in this process enabled interrupts itself, meanwhile.
       return Answer.error(Answer.OPERATION_FAILED);
     }
   }

@@ -145,7 +145,7 @@ final class Holding {
     boolean unclean = connected && owned.lacksReset();
     Optional<String> unproven = Optional.empty();
     for (OwnedDevice one : returned) {
-      Optional<String> held = release(one);
+      Optional<String> held = one.releaseAnyhow();
       unproven = unproven.isPresent() ? unproven : held;
     }
     for (OwnedDevice one : returned) {
@@ -161,15 +161,6 @@ final class Holding {
       }
       one.quarantine()
           .ifPresent(reason -> LOG.log(Level.ERROR, "{0}: in quarantine: {1}", one.name(), reason));
-    }
-  }
-
-  private static Optional<String> release(OwnedDevice one) {
-    try {
-      return one.release();
-    } catch (RuntimeException e) {
-      LOG.log(Level.ERROR, one.name() + ": giving it back failed", e);
-      return Optional.of("giving it back failed: " + e.getMessage());
     }
   }
 

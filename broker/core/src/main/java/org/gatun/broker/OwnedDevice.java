@@ -114,7 +114,7 @@ final class OwnedDevice {
               .find(name)
               .filter(now -> now.hazards().contains(Hazard.MISSING_RESET))
               .isPresent();
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | InternalError e) {
       LOG.log(Level.ERROR, name + ": whether it has a reset can't be found out", e);
       return true;
     }
@@ -150,9 +150,16 @@ final class OwnedDevice {
   /** Gives it no more, for that reason. */
   void quarantine(String reason) {
     quarantine = reason;
-    if (seized != null) {
-      seized.close();
-      seized = null;
+    SeizedDevice open = seized;
+    seized = null;
+    if (open == null) {
+      return;
+    }
+    try {
+      open.close();
+    } catch (RuntimeException | InternalError e) {
+      // Nothing depends on it any more: nobody gets the device.
+      LOG.log(Level.ERROR, name + ": closing it failed", e);
     }
   }
 
@@ -165,6 +172,16 @@ final class OwnedDevice {
     SeizedDevice open = seized;
     seized = null;
     return open == null ? Optional.empty() : open.release();
+  }
+
+  /** As {@link #release}; a failure is a reason, too. */
+  Optional<String> releaseAnyhow() {
+    try {
+      return release();
+    } catch (RuntimeException | InternalError e) {
+      LOG.log(Level.ERROR, name + ": giving it back failed", e);
+      return Optional.of("giving it back failed: " + e.getMessage());
+    }
   }
 
   /**
@@ -184,7 +201,7 @@ final class OwnedDevice {
       if (difference != null) {
         quarantine(difference);
       }
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | InternalError e) {
       quarantine("it can't be opened again: " + e.getMessage());
     }
   }

@@ -8,12 +8,18 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.logging.Handler;
 import java.util.logging.LogRecord;
 import java.util.logging.Logger;
@@ -24,8 +30,6 @@ import org.gatun.broker.GuestOperation.EnableMsix;
 import org.gatun.broker.policy.ConfigLayout;
 import org.gatun.broker.policy.ConfigPolicy;
 import org.gatun.broker.policy.DeviceSnapshot;
-import org.gatun.driver.edu.EduDevice;
-import org.gatun.driver.edu.EduOptions;
 import org.gatun.pci.Bar;
 import org.gatun.pci.DeviceGoneException;
 import org.gatun.pci.DeviceName;
@@ -42,12 +46,20 @@ import org.gatun.pci.config.Capability;
 import org.gatun.pci.config.ConfigRegisters;
 import org.gatun.pci.config.ConfigSnapshot;
 import org.gatun.pci.config.ConfigSpace;
+import org.gatun.pci.config.PciClass;
 import org.gatun.pci.spi.Hazard;
+import org.gatun.simulated.DeviceModel;
 import org.gatun.simulated.EduModel;
+import org.gatun.simulated.FunctionDescription;
+import org.gatun.simulated.FunctionDescription.BarDescription;
+import org.gatun.simulated.FunctionDescription.InterruptDescription;
 import org.gatun.simulated.HardwareConfig;
+import org.gatun.simulated.ModelContext;
+import org.gatun.simulated.RunningModel;
 import org.gatun.simulated.SpecimenModel;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
 /**
  * Advisories about PCI passthrough, each a class of faults: the attack is made, and its target is
@@ -65,7 +77,7 @@ class AdvisoriesTest {
   }
 
   @Test
-  void xsa43And130AFloodOfFailuresDoesNotFillTheLog() {
+  void xsa43And130And157Cve2015_8552AFloodOfFailuresDoesNotFillTheLog() {
     AtomicInteger lines = new AtomicInteger();
     Handler counter =
         new Handler() {
@@ -185,26 +197,46 @@ class AdvisoriesTest {
   void xsa155WhatWasCheckedIsWhatIsDone() throws InterruptedException {
     Grant grant = site.grant("guest", name);
     grant.connect();
-    List<Integer> shared = new ArrayList<>(List.of(0));
+    List<Integer> shared = new CopyOnWriteArrayList<>(List.of(0));
     AtomicBoolean done = new AtomicBoolean();
     Thread liar =
         Thread.ofPlatform()
             .start(
                 () -> {
                   while (!done.get()) {
-                    shared.set(0, 0);
+                    shared.add(1);
                     shared.set(0, 1 << 20);
+                    shared.removeLast();
+                    shared.set(0, 0);
                   }
                 });
+    Set<Integer> enabled = new HashSet<>();
     for (int i = 0; i < 20_000; i++) {
       EnableMsix request = new EnableMsix(0, shared);
-      int entry = request.entries().getFirst();
-      assertThat(grant.operate(request).error())
-          .isEqualTo(entry == 0 ? 0 : Answer.INVALID_ARGUMENT);
+      List<Integer> entries = List.copyOf(request.entries());
+      boolean fits = entries.getFirst() == 0;
+      assertThat(grant.operate(request).error()).isEqualTo(fits ? 0 : Answer.INVALID_ARGUMENT);
+      int vectors = fits ? entries.size() : 0;
+      assertThat(vectorsOfTheHardware()).as("of %s", entries).isEqualTo(vectors);
+      enabled.add(vectors);
       grant.operate(new GuestOperation.DisableMsix(0));
     }
     done.set(true);
     liar.join();
+    assertThat(enabled).as("numbers of vectors").containsExactlyInAnyOrder(0, 1, 2);
+  }
+
+  /** How many entries of its MSI-X table send messages: those that are not masked. */
+  private int vectorsOfTheHardware() {
+    int control = hardware().read16(capability(Capability.MSIX) + 2);
+    if ((control & 1 << 15) == 0) {
+      return 0;
+    }
+    int vectors = 0;
+    for (int i = 0; i < SpecimenModel.VECTORS; i++) {
+      vectors += (entry(16 * i + 12) & 1) == 0 ? 1 : 0;
+    }
+    return vectors;
   }
 
   @Test
@@ -235,27 +267,68 @@ class AdvisoriesTest {
 
   @Test
   void xsa332AFloodOfOneGuestLeavesTheOthersServed() throws InterruptedException {
-    DeviceName other = site.seize("other", new EduModel());
-    PciDevice flooder = connect(ConfigPolicy.STRICT);
-    flooder.busMaster(true);
-    flooder.interrupts().enable(Kind.MSIX, 1);
-    Mmio registers = flooder.bar(SpecimenModel.REGISTERS).orElseThrow().map(0, 0x100);
+    DeviceName other = site.seize("other", new SpecimenModel());
+    Grant flooder = site.grant("flooder", name);
+    PciDevice device = flooder.connect().getFirst();
+    device.busMaster(true);
+    device.interrupts().enable(Kind.MSIX, 1);
+    Mmio registers = device.bar(SpecimenModel.REGISTERS).orElseThrow().map(0, 0x100);
+    List<Throwable> unexpected = new ArrayList<>();
     AtomicBoolean done = new AtomicBoolean();
-    Thread flood =
-        Thread.ofPlatform()
-            .start(
-                () -> {
-                  while (!done.get()) {
-                    registers.write32(SpecimenModel.INTERRUPT, 0);
-                  }
-                });
-    try (PciDevice served = site.grant("served", other).connect().getFirst();
-        EduDevice edu = EduDevice.open(served, EduOptions.defaults().withTime(site.bus.time()))) {
+    AtomicInteger floods = new AtomicInteger();
+    Runnable attack =
+        () -> {
+          registers.write32(SpecimenModel.INTERRUPT, 0);
+          flooder.operate(new ConfigWrite(0, 0, 4, 1));
+          device.dma().allocate(4096, 4096).close();
+          floods.incrementAndGet();
+        };
+    Thread flood = Thread.ofPlatform().start(() -> repeat(attack, done, unexpected));
+    try {
       for (int i = 0; i < 20; i++) {
-        assertThat(edu.factorial(10)).isEqualTo(3_628_800);
+        int before = floods.get();
+        // Grants too: the broker serves others as their devices do.
+        try (PciDevice served = site.grant("served", other).connect().getFirst();
+            Mmio mapped = served.bar(SpecimenModel.REGISTERS).orElseThrow().map(0, 0x100)) {
+          served.busMaster(true);
+          Vector vector = served.interrupts().enable(Kind.MSIX, 1).getFirst();
+          while (floods.get() == before && flood.isAlive()) {
+            Thread.onSpinWait();
+          }
+          assertThat(vector.poll()).as("an interrupt of the other's device").isFalse();
+          mapped.write32(SpecimenModel.INTERRUPT, 0);
+          assertThat(vector.poll()).isTrue();
+        }
       }
+      assertThat(unexpected).isEmpty();
+      assertThat(flood.isAlive()).as("the flood goes on").isTrue();
     } finally {
       done.set(true);
+      flood.join();
+    }
+  }
+
+  /** The worst of floods: one access that takes for ever. */
+  @Test
+  @Timeout(60)
+  void xsa332ADoorbellThatDoesNotComeBackHoldsUpNobodyElse() throws InterruptedException {
+    StuckModel model = new StuckModel();
+    DeviceName stuck = site.seize("stuck", model);
+    Grant flooder = site.grant("flooder", stuck);
+    Mmio doorbell = flooder.connect().getFirst().bar(0).orElseThrow().map(0, 0x100);
+    Thread flood = Thread.ofPlatform().start(() -> doorbell.write32(0, 1));
+    try {
+      model.reached.await();
+      assertThat(flooder.operate(new ConfigRead(0, 0, 4)).error()).as("its own device").isZero();
+      for (int i = 0; i < 20; i++) {
+        try (PciDevice served = site.grant("served", name).connect().getFirst();
+            Mmio mapped = served.bar(SpecimenModel.REGISTERS).orElseThrow().map(0, 0x100)) {
+          mapped.write32(0x40, i + 1);
+          assertThat(mapped.read32(0x40)).isEqualTo(i + 1);
+        }
+      }
+    } finally {
+      model.released.countDown();
       flood.join();
     }
   }
@@ -334,15 +407,48 @@ class AdvisoriesTest {
     }
   }
 
+  /** The line is masked at its source when it fires, and who holds it silences only himself. */
+  @Test
+  void xsa461AnIntxThatIsHeldIsNoStormAndSilencesNobodyElse() {
+    DeviceName other = site.seize("other", new SpecimenModel());
+    PciDevice holder = connect(ConfigPolicy.STRICT);
+    PciDevice served = site.grant("served", other).connect().getFirst();
+    Vector held = holder.interrupts().enable(Kind.INTX, 1).getFirst();
+    Vector vector = served.interrupts().enable(Kind.INTX, 1).getFirst();
+    Mmio holders = holder.bar(SpecimenModel.REGISTERS).orElseThrow().map(0, 0x100);
+    Mmio registers = served.bar(SpecimenModel.REGISTERS).orElseThrow().map(0, 0x100);
+
+    holders.write32(SpecimenModel.INTERRUPT, 0);
+
+    assertThat(held.poll()).isTrue();
+    for (int i = 0; i < 100; i++) {
+      // Neither does it come again, nor can the guest have the pin lowered for others to wonder at.
+      holders.write32(SpecimenModel.INTERRUPT, 0);
+      writeAnyhow(holder.config(), ConfigRegisters.COMMAND, 2, i << 10);
+      assertThat(held.poll()).as("masked when it fired").isFalse();
+      assertThat(vector.poll()).as("the other's").isFalse();
+      registers.write32(SpecimenModel.INTERRUPT, 0);
+      assertThat(vector.poll()).isTrue();
+      registers.write32(SpecimenModel.INTERRUPT_RELEASE, 0);
+      vector.mask(false);
+    }
+    site.broker.grants().getFirst().revoke(Duration.ZERO);
+    registers.write32(SpecimenModel.INTERRUPT, 0);
+    assertThat(vector.poll()).isTrue();
+    Vector next = connect(ConfigPolicy.STRICT).interrupts().enable(Kind.INTX, 1).getFirst();
+    assertThat(next.poll()).as("what the last guest held").isFalse();
+  }
+
   @Test
   void xsa476NoMappingSurvivesItsDevice() {
     PciDevice device = connect(ConfigPolicy.STRICT);
     Bar bar = device.bar(SpecimenModel.REGISTERS).orElseThrow();
     Mmio direct = bar.map(SpecimenModel.DIRECT, 0x1000);
     Mmio trapped = bar.map(0, 0x100);
+    Grant grant = site.broker.grants().getFirst();
 
     site.bus.unplug(name);
-    site.broker.grants().getFirst().revoke(Duration.ZERO);
+    grant.revoke(Duration.ZERO);
 
     assertThatThrownBy(() -> direct.read32(0)).isInstanceOf(DeviceGoneException.class);
     assertThatThrownBy(() -> trapped.read32(0)).isInstanceOf(DeviceGoneException.class);
@@ -358,6 +464,41 @@ class AdvisoriesTest {
     guest.write32(control, -1);
 
     assertThat(hardware().read16(control) & 1 << 9).isZero();
+  }
+
+  @Test
+  void cve2020_12888AGuestThatFaultsHarmsOnlyItself() throws InterruptedException {
+    DeviceName other = site.seize("other", new SpecimenModel());
+    PciDevice served = site.grant("served", other).connect().getFirst();
+    Mmio registers = served.bar(SpecimenModel.REGISTERS).orElseThrow().map(0, 0x100);
+    Mmio memory = served.bar(SpecimenModel.MEMORY).orElseThrow().map(0, 0x1000);
+    registers.write32(0x40, 7);
+    memory.write32(0, 8);
+    PciDevice faulting = connect(ConfigPolicy.STRICT);
+    Mmio trapped = faulting.bar(SpecimenModel.REGISTERS).orElseThrow().map(0, 0x100);
+    Mmio direct = faulting.bar(SpecimenModel.MEMORY).orElseThrow().map(0, 0x1000);
+    AtomicInteger faults = new AtomicInteger();
+    Thread guest =
+        Thread.ofPlatform()
+            .start(
+                () -> {
+                  while (faults.get() < 1_000) {
+                    try {
+                      faulting.config().write16(ConfigRegisters.COMMAND, 0);
+                      direct.write32(0, 1);
+                      trapped.write32(0x40, 1);
+                    } catch (DeviceGoneException _) {
+                      faults.incrementAndGet();
+                    }
+                  }
+                });
+    // The owner may switch decode off, and the guest's mappings fault while it uses them.
+    site.bus.unplug(name);
+    guest.join();
+
+    assertThat(registers.read32(0x40)).isEqualTo(7);
+    assertThat(memory.read32(0)).isEqualTo(8);
+    assertThat(served.usage().mappings()).isEqualTo(2);
   }
 
   @Test
@@ -394,49 +535,124 @@ class AdvisoriesTest {
   @Test
   void cve2024_26810MaskTriggerAndCloseRaceWithoutHarm() throws InterruptedException {
     long seed = Long.getLong("gatun.seed", System.nanoTime());
+    Set<Kind> arrived = ConcurrentHashMap.newKeySet();
+    Set<Kind> masked = ConcurrentHashMap.newKeySet();
     for (int round = 0; round < 100; round++) {
       PciDevice device = connect(ConfigPolicy.STRICT);
       device.busMaster(true);
-      Vector vector = device.interrupts().enable(Kind.MSIX, 1).getFirst();
       Mmio registers = device.bar(SpecimenModel.REGISTERS).orElseThrow().map(0, 0x100);
-      List<Throwable> unexpected = new ArrayList<>();
       Random random = new Random(seed + round);
       long life = random.nextInt(500_000);
+      AtomicInteger kinds = new AtomicInteger(round);
+      AtomicReference<Enabled> enabled = new AtomicReference<>(enable(device, kinds));
       List<Runnable> attacks =
           List.of(
-              () -> vector.mask(true),
-              () -> vector.mask(false),
+              () -> masked.add(enabled.get().mask(true)),
+              () -> enabled.get().mask(false),
               () -> registers.write32(SpecimenModel.INTERRUPT, 0),
-              vector::poll,
+              () -> registers.write32(SpecimenModel.INTERRUPT_RELEASE, 0),
+              () -> enabled.get().poll().ifPresent(arrived::add),
               () -> {
                 device.interrupts().disable();
-                device.interrupts().enable(Kind.MSI, 1);
+                enabled.set(enable(device, kinds));
               });
+      List<CountDownLatch> going = new ArrayList<>();
+      AtomicBoolean over = new AtomicBoolean();
+      List<Throwable> unexpected = new ArrayList<>();
       List<Thread> threads = new ArrayList<>();
       for (Runnable attack : attacks) {
-        threads.add(Thread.ofPlatform().start(() -> repeat(attack, unexpected)));
+        CountDownLatch worked = new CountDownLatch(1);
+        going.add(worked);
+        Runnable step =
+            () -> {
+              attack.run();
+              worked.countDown();
+            };
+        threads.add(Thread.ofPlatform().start(() -> repeat(step, over, unexpected)));
+      }
+      for (CountDownLatch worked : going) {
+        assertThat(worked.await(30, TimeUnit.SECONDS))
+            .as("seed %d: each thread does something: %s", seed, unexpected)
+            .isTrue();
       }
       long start = System.nanoTime();
       while (System.nanoTime() - start < life) {
         Thread.onSpinWait();
       }
+      assertThat(threads).as("seed %d: %s", seed, unexpected).allMatch(Thread::isAlive);
       site.broker.grants().getFirst().revoke(Duration.ZERO);
+      over.set(true);
       for (Thread thread : threads) {
         thread.join(Duration.ofSeconds(30));
         assertThat(thread.isAlive()).as("seed %d: a thread hangs", seed).isFalse();
       }
       assertThat(unexpected).as("seed %d", seed).isEmpty();
       assertThat(site.broker.devices().getFirst().quarantine()).isEmpty();
+      assertThat(vectorsOfTheHardware()).as("seed %d", seed).isZero();
+    }
+    assertThat(masked).as("kinds that were masked").containsExactlyInAnyOrder(Kind.values());
+    assertThat(arrived).as("kinds that arrived").containsExactlyInAnyOrder(Kind.values());
+  }
+
+  /** A vector, and its kind. */
+  private record Enabled(Kind kind, Vector vector) {
+    Kind mask(boolean on) {
+      vector.mask(on);
+      return kind;
+    }
+
+    Optional<Kind> poll() {
+      return vector.poll() ? Optional.of(kind) : Optional.empty();
     }
   }
 
-  /** Until the device is gone: a vector may be gone before. */
-  private void repeat(Runnable attack, List<Throwable> unexpected) {
-    while (!site.broker.grants().isEmpty()) {
+  /** Enables the next kind. */
+  private static Enabled enable(PciDevice device, AtomicInteger kinds) {
+    List<Kind> all = List.of(Kind.values());
+    Kind kind = all.get(Math.floorMod(kinds.getAndIncrement(), all.size()));
+    return new Enabled(kind, device.interrupts().enable(kind, 1).getFirst());
+  }
+
+  @Test
+  void cve2024_26812AnIntxThatComesWithoutAListenerHarmsNobody() {
+    PciDevice device = connect(ConfigPolicy.STRICT);
+    Mmio registers = device.bar(SpecimenModel.REGISTERS).orElseThrow().map(0, 0x100);
+    Vector old = device.interrupts().enable(Kind.INTX, 1).getFirst();
+    device.interrupts().disable();
+
+    registers.write32(SpecimenModel.INTERRUPT, 0);
+
+    assertThatThrownBy(old::poll).isInstanceOf(DeviceGoneException.class);
+    assertThatThrownBy(() -> old.mask(false)).isInstanceOf(DeviceGoneException.class);
+    Vector next = device.interrupts().enable(Kind.INTX, 1).getFirst();
+    assertThat(next.poll()).as("the pin is asserted still").isTrue();
+    assertThatThrownBy(() -> old.mask(false)).isInstanceOf(DeviceGoneException.class);
+    assertThat(next.poll()).as("once, until it is unmasked").isFalse();
+  }
+
+  @Test
+  void cve2024_27437AnIntxThatIsMaskedStaysSo() {
+    PciDevice device = connect(ConfigPolicy.STRICT);
+    Mmio registers = device.bar(SpecimenModel.REGISTERS).orElseThrow().map(0, 0x100);
+    Vector vector = device.interrupts().enable(Kind.INTX, 1).getFirst();
+    for (int i = 0; i < 100; i++) {
+      vector.mask(true);
+      vector.mask(true);
+      registers.write32(SpecimenModel.INTERRUPT, 0);
+      assertThat(vector.poll()).as("masked").isFalse();
+      vector.mask(false);
+      assertThat(vector.poll()).as("unmasked, once for however many masks").isTrue();
+      registers.write32(SpecimenModel.INTERRUPT_RELEASE, 0);
+    }
+  }
+
+  /** Until it is over: a vector, and then the device, may be gone before. */
+  private static void repeat(Runnable attack, AtomicBoolean over, List<Throwable> unexpected) {
+    while (!over.get()) {
       try {
         attack.run();
-      } catch (DeviceGoneException | IllegalStateException _) {
-        // Gone, or enabled by another thread.
+      } catch (DeviceGoneException _) {
+        // As it should be.
       } catch (RuntimeException | Error e) {
         synchronized (unexpected) {
           unexpected.add(e);
@@ -502,5 +718,48 @@ class AdvisoriesTest {
 
   private int capability(int id) {
     return Capabilities.walk(ConfigSnapshot.of(hardware())).find(id).orElseThrow().offset();
+  }
+
+  /** A write to its register does not return until the test lets it. */
+  private static final class StuckModel implements DeviceModel {
+    final CountDownLatch reached = new CountDownLatch(1);
+    final CountDownLatch released = new CountDownLatch(1);
+
+    @Override
+    public FunctionDescription description() {
+      return new FunctionDescription(
+          SpecimenModel.ID,
+          new PciClass(0x088000),
+          1,
+          true,
+          List.of(BarDescription.trapped(0, 0x1000, false)),
+          new InterruptDescription(0, 0, Optional.empty()));
+    }
+
+    @Override
+    public RunningModel start(ModelContext context) {
+      return new RunningModel() {
+        @Override
+        public long read(int bar, long offset, int width) {
+          return 0;
+        }
+
+        @Override
+        public void write(int bar, long offset, int width, long value) {
+          reached.countDown();
+          try {
+            released.await();
+          } catch (InterruptedException _) {
+            Thread.currentThread().interrupt();
+          }
+        }
+
+        @Override
+        public void reset() {}
+
+        @Override
+        public void close() {}
+      };
+    }
   }
 }

@@ -4,8 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.lang.reflect.RecordComponent;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.IntStream;
 import org.gatun.broker.GuestOperation.Answer;
 import org.gatun.broker.GuestOperation.ConfigRead;
@@ -16,6 +18,7 @@ import org.gatun.broker.GuestOperation.EnableMsi;
 import org.gatun.broker.GuestOperation.EnableMsix;
 import org.gatun.broker.GuestOperation.Reset;
 import org.gatun.pci.DeviceName;
+import org.gatun.pci.Interrupts;
 import org.gatun.pci.config.Capabilities;
 import org.gatun.pci.config.Capability;
 import org.gatun.pci.config.ConfigRegisters;
@@ -136,15 +139,15 @@ class GuestOperationsTest {
         assertThat(component.getType()).isIn(int.class, List.class);
       }
     }
-    List<Integer> entries = new java.util.ArrayList<>(List.of(0));
+    List<Integer> entries = new ArrayList<>(List.of(0));
     EnableMsix request = new EnableMsix(0, entries);
     entries.set(0, 99);
     assertThat(request.entries()).containsExactly(0);
   }
 
-  /** XSA-157: whatever comes in whatever order, nothing is thrown and the broker still works. */
+  /** Whatever comes in whatever order, nothing is thrown and the broker still works. */
   @Test
-  void anyOrderIsAnswered() {
+  void xsa157Cve2015_8551AnyOrderIsAnswered() {
     long seed = System.nanoTime();
     Random random = new Random(seed);
     for (int i = 0; i < 20_000; i++) {
@@ -154,6 +157,36 @@ class GuestOperationsTest {
     grant.revoke(Duration.ZERO);
     assertThat(site.broker.devices().getFirst().quarantine()).isEmpty();
     assertThat(site.grant("next", device).connect()).hasSize(1);
+  }
+
+  /** A guest in this process can ask, and at the same time do it itself. */
+  @Test
+  void xsa157Cve2015_8551WhatIsDoneMeanwhileIsAnsweredToo() throws InterruptedException {
+    Interrupts interrupts = grant.devices().getFirst().interrupts();
+    AtomicBoolean done = new AtomicBoolean();
+    Thread other =
+        Thread.ofPlatform()
+            .start(
+                () -> {
+                  while (!done.get()) {
+                    try {
+                      interrupts.enable(Interrupts.Kind.MSIX, 1);
+                    } catch (IllegalStateException _) {
+                      // Asked for, and enabled, meanwhile.
+                    }
+                    interrupts.disable();
+                  }
+                });
+    try {
+      for (int i = 0; i < 20_000; i++) {
+        assertThat(error(new EnableMsi(0))).isIn(0, Answer.OPERATION_FAILED);
+        assertThat(error(new DisableMsi(0))).isZero();
+      }
+    } finally {
+      done.set(true);
+      other.join();
+    }
+    assertThat(grant.operate(new EnableMsi(0)).vectors()).hasSize(1);
   }
 
   private static GuestOperation random(Random random) {

@@ -219,6 +219,42 @@ class RevocationTest {
         .isZero();
   }
 
+  /** A simulated device resets itself when it is closed, whatever the broker did before. */
+  @Test
+  void theBackendIsToldInTheOrderThatLeavesNothingToTheGuest() {
+    FailingBackend backend = new FailingBackend(site.bus, FailingBackend.Failure.TYPED);
+    DeviceName told = site.bus.plug("told", new SpecimenModel());
+    List<String> calls = new ArrayList<>();
+    try (Broker broker = new Broker(List.of(backend))) {
+      broker.seize(told);
+      Grant grant = broker.grant("guest", Quota.DEFAULT, List.of(DeviceRequest.of(told)));
+      GrantedDevice granted = grant.connect().getFirst();
+      granted.busMaster(true);
+      granted.interrupts().enable(Kind.MSIX, 1);
+      List<String> guestsCalls = new ArrayList<>();
+      backend.listen(
+          call -> {
+            calls.add(call);
+            try {
+              granted.config();
+              guestsCalls.add("before " + call);
+            } catch (DeviceGoneException _) {
+              // It is out already.
+            }
+          });
+
+      grant.revoke(Duration.ZERO);
+
+      assertThat(guestsCalls).as("calls of the guest that would reach the device").isEmpty();
+    }
+    assertThat(calls)
+        .containsSubsequence(
+            "decode(false)", "busMaster(false)", "disable()", "release()", "seize");
+    assertThat(calls.subList(calls.indexOf("seize"), calls.size()))
+        .as("the next grant switches it on")
+        .doesNotContain("decode(true)", "busMaster(true)");
+  }
+
   @Test
   void aDeviceWithoutResetEndsInQuarantine() {
     DeviceName edu = site.seize("edu", EduModel.withoutReset());

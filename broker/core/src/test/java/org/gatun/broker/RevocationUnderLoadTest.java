@@ -10,11 +10,16 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Future;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.stream.Stream;
 import org.gatun.driver.nvme.NvmeController;
 import org.gatun.driver.nvme.NvmeNamespace;
 import org.gatun.driver.nvme.NvmeOptions;
 import org.gatun.driver.nvme.NvmeQueuePair;
+import org.gatun.pci.DeviceGoneException;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.DmaBuffer;
 import org.gatun.pci.DmaDirection;
@@ -46,69 +51,82 @@ class RevocationUnderLoadTest {
     Random random = new Random(seed);
     try (Site site = Site.realTime();
         Arena arena = Arena.ofShared()) {
-      DeviceName disk = site.seize("disk", NvmeModel.builder().size(16 << 20).build());
+      List<DeviceName> disks = List.of(disk(site, "trapped", false), disk(site, "shared", true));
       List<MemorySegment> memory = new ArrayList<>();
       for (int i = 0; i < QUEUES; i++) {
         memory.add(arena.allocate(BUFFER, 4096));
       }
       for (int i = 0; i < revocations; i++) {
+        DeviceName disk = disks.get(i % disks.size());
         revokeOnce(site, disk, memory, random);
         // The guest's memory is no longer the device's: what is written now, stays.
         memory.forEach(segment -> segment.fill(CANARY));
         checkThatTheNextGrantWorks(site, disk);
         memory.forEach(RevocationUnderLoadTest::checkCanary);
       }
-      assertThat(completed).as("commands completed meanwhile").hasPositiveValue();
       assertThat(site.bus.iommu().faults()).as("accesses after the unmap").isEmpty();
     }
   }
 
+  /** Its doorbells end with the grant's gate, or, shared, with their mapping. */
+  private static DeviceName disk(Site site, String name, boolean sharedDoorbells) {
+    return site.seize(
+        name, NvmeModel.builder().size(16 << 20).sharedDoorbells(sharedDoorbells).build());
+  }
+
   private void revokeOnce(Site site, DeviceName disk, List<MemorySegment> memory, Random random)
-      throws InterruptedException {
+      throws Exception {
     Grant grant = site.grant("guest", disk);
     PciDevice device = grant.connect().getFirst();
     CountDownLatch going = new CountDownLatch(QUEUES);
-    List<Throwable> unexpected = new ArrayList<>();
     NvmeController controller =
         NvmeController.open(device, NvmeOptions.defaults().withQueueDepth(DEPTH));
     NvmeNamespace namespace = controller.namespace(1);
-    List<Thread> threads = new ArrayList<>();
+    List<Future<Throwable>> guests = new ArrayList<>();
     for (MemorySegment segment : memory) {
       DmaBuffer buffer = device.dma().map(segment, DmaDirection.BIDIRECTIONAL);
       NvmeQueuePair queue = controller.createQueuePair();
-      threads.add(
-          Thread.ofPlatform()
-              .start(
-                  () -> {
-                    try {
-                      run(queue, namespace, buffer, going);
-                    } catch (PciException _) {
-                      // As it should be: the device is gone.
-                    } catch (RuntimeException | Error e) {
-                      synchronized (unexpected) {
-                        unexpected.add(e);
-                      }
-                    } finally {
-                      going.countDown();
-                    }
-                  }));
+      FutureTask<Throwable> guest =
+          new FutureTask<>(() -> endOf(() -> run(queue, namespace, buffer, going)));
+      guests.add(guest);
+      Thread.ofPlatform().daemon().start(guest);
     }
-    going.await();
+    assertThat(going.await(30, TimeUnit.SECONDS)).as("I/O goes on: %s", guests).isTrue();
+    long before = completed.get();
     Thread.sleep(random.nextInt(LONGEST_LIFE_MILLIS));
+    while (completed.get() == before && guests.stream().noneMatch(Future::isDone)) {
+      Thread.onSpinWait();
+    }
+    assertThat(guests).as("guests in the middle of I/O").noneMatch(Future::isDone);
 
     grant.revoke(Duration.ZERO);
 
-    for (Thread thread : threads) {
-      thread.join(Duration.ofSeconds(30));
-      assertThat(thread.isAlive()).as("a thread of the guest hangs").isFalse();
+    for (Future<Throwable> guest : guests) {
+      assertThat(guest.get(30, TimeUnit.SECONDS))
+          .satisfies(RevocationUnderLoadTest::tellsThatItIsGone);
     }
-    assertThat(unexpected).isEmpty();
     try {
       controller.close();
     } catch (PciException _) {
       // Its device is gone: it may say so.
     }
     assertThat(device.usage()).isEqualTo(PciDevice.Usage.NONE);
+  }
+
+  private static Throwable endOf(Runnable guest) {
+    try {
+      guest.run();
+      return new IllegalStateException("it ended by itself");
+    } catch (RuntimeException | Error e) {
+      return e;
+    }
+  }
+
+  /** What a guest's thread ends with: the exception itself, or one that it caused. */
+  private static void tellsThatItIsGone(Throwable end) {
+    assertThat(Stream.<Throwable>iterate(end, e -> e != null, Throwable::getCause))
+        .as("what ended a guest's thread")
+        .anyMatch(DeviceGoneException.class::isInstance);
   }
 
   /** Reads and writes, as deep as the queue is, for as long as there is a device. */
@@ -136,6 +154,9 @@ class RevocationUnderLoadTest {
   }
 
   private void completed(long context, int status) {
+    if (status != 0) {
+      throw new IllegalStateException("status " + status);
+    }
     completed.incrementAndGet();
   }
 

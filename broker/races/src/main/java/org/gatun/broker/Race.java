@@ -80,8 +80,8 @@ final class Race {
   }
 
   /** The next guest takes it up. */
-  void grantToNext() {
-    grant("next").connect();
+  GrantedDevice grantToNext() {
+    return grant("next").connect().getFirst();
   }
 
   /** What an access of the guest comes to. */

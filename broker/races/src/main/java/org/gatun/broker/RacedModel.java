@@ -14,14 +14,17 @@ import org.gatun.simulated.RunningModel;
 
 /**
  * The least that a race needs, since there is a new one for each: registers in BAR 0, all trapped,
- * and one vector of MSI or MSI-X.
+ * and one vector of INTx, MSI or MSI-X.
  */
 final class RacedModel implements DeviceModel {
   /** Any register; a write takes a while, and notes whose device it is. */
   static final int REGISTER = 0x10;
 
-  /** A write sends vector 0. */
+  /** A write sends vector 0, or asserts the pin if no messages are enabled. */
   static final int INTERRUPT = 0x14;
+
+  /** A write releases the pin. */
+  static final int INTERRUPT_RELEASE = 0x18;
 
   static final int TABLE = 0x800;
 
@@ -70,7 +73,13 @@ final class RacedModel implements DeviceModel {
       @Override
       public void write(int bar, long offset, int width, long value) {
         if (offset == INTERRUPT) {
-          context.signal(0);
+          if (context.hasMessageInterrupts()) {
+            context.signal(0);
+          } else {
+            context.setInterruptLine(true);
+          }
+        } else if (offset == INTERRUPT_RELEASE) {
+          context.setInterruptLine(false);
         } else {
           // As long as it takes to grant a device: the slower the access, the more can go wrong.
           for (int i = 0; i < SLOW; i++) {

@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.Random;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /**
  * Two guests, two devices: whatever one does, nothing of the other's changes. {@code
@@ -40,14 +42,23 @@ class TwoGuestsTest {
     }
   }
 
-  /** The check checks: it sees what the victim itself has its device do. */
-  @Test
-  void theVictimSeesAChange() {
+  /** The check checks: it sees each thing that is changed, and whether it is that one. */
+  @ParameterizedTest
+  @EnumSource
+  void theVictimSeesAChange(Victim.Change change) {
     try (TwoGuests guests = new TwoGuests(Choices.of(new Random(1)))) {
       guests.victim.check("at the start");
-      guests.victim.checkThatItWorks();
+      guests.victim.suffer(change);
       assertThatThrownBy(() -> guests.victim.check("after a change"))
-          .isInstanceOf(AssertionError.class);
+          .isInstanceOf(AssertionError.class)
+          .hasMessageContaining(change.seenAs());
+    }
+  }
+
+  @Test
+  void theVictimWorksUntilItIsAttacked() {
+    try (TwoGuests guests = new TwoGuests(Choices.of(new Random(1)))) {
+      guests.victim.checkThatItWorks();
     }
   }
 }

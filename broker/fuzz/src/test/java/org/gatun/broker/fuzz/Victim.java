@@ -3,6 +3,7 @@ package org.gatun.broker.fuzz;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.lang.foreign.MemorySegment;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -27,6 +28,32 @@ import org.gatun.simulated.SpecimenModel;
 
 /** A guest that sits still, with something in each place of its device, and sees what changes. */
 final class Victim {
+  /** One of the things that {@link #check} compares. */
+  enum Change {
+    CONFIG("config space"),
+    REGISTER("registers"),
+    DIRECT_REGISTER("registers"),
+    PORT("registers"),
+    MSIX_TABLE("registers"),
+    BUFFER("DMA memory"),
+    CHOSEN_BUFFER("DMA memory"),
+    MAPPING("usage"),
+    INTERRUPT("vectors"),
+    DENIED_ACCESS("denied accesses"),
+    REVOCATION("grant");
+
+    private final String seenAs;
+
+    Change(String seenAs) {
+      this.seenAs = seenAs;
+    }
+
+    /** What the check says. */
+    String seenAs() {
+      return seenAs;
+    }
+  }
+
   private static final long CHOSEN = 0x4000_0000;
   private static final int PAGE = 4096;
   private static final int FREE_REGISTERS = 0x40;
@@ -72,13 +99,39 @@ final class Victim {
 
   /** All is as it was. */
   void check(String when) {
+    assertThat(grant.state()).as("grant, %s", when).isEqualTo(GrantState.CONNECTED);
     assertThat(Arrays.mismatch(config(), config)).as("config space, %s", when).isEqualTo(-1);
     assertThat(Arrays.mismatch(registers(), registers)).as("registers, %s", when).isEqualTo(-1);
     assertThat(Arrays.mismatch(data(), data)).as("DMA memory, %s", when).isEqualTo(-1);
-    assertThat(device.usage()).as(when).isEqualTo(usage);
-    assertThat(grant.state()).as(when).isEqualTo(GrantState.CONNECTED);
-    assertThat(grant.counters().deniedAccesses()).as(when).isZero();
-    assertThat(vectors).as(when).noneMatch(Vector::poll);
+    assertThat(device.usage()).as("usage, %s", when).isEqualTo(usage);
+    assertThat(grant.counters().deniedAccesses()).as("denied accesses, %s", when).isZero();
+    assertThat(vectors).as("vectors, %s", when).noneMatch(Vector::poll);
+  }
+
+  /** Changes that one thing. */
+  void suffer(Change change) {
+    switch (change) {
+      case CONFIG -> bus.hardware(name).poke(ConfigRegisters.CACHE_LINE_SIZE, 1, 0x20);
+      case REGISTER -> write(SpecimenModel.REGISTERS, FREE_REGISTERS, -1);
+      case DIRECT_REGISTER -> write(SpecimenModel.MEMORY, SpecimenModel.MEMORY_SIZE - 4, -1);
+      case PORT -> bar(SpecimenModel.PORTS).ports().write8(3, 0x7f);
+      case MSIX_TABLE -> vectors.get(1).mask(true);
+      case BUFFER -> buffers.getFirst().putByte(2 * PAGE - 1, (byte) 0x7f);
+      case CHOSEN_BUFFER -> buffers.getLast().putByte(2 * PAGE - 1, (byte) 0x7f);
+      case MAPPING -> bar(SpecimenModel.SMALL).map(0, 0x100);
+      case INTERRUPT -> write(SpecimenModel.REGISTERS, SpecimenModel.INTERRUPT, 1);
+      case DENIED_ACCESS -> device.config().write16(ConfigRegisters.VENDOR_ID, 0);
+      case REVOCATION -> grant.revoke(Duration.ZERO);
+    }
+  }
+
+  private void write(int bar, long offset, int value) {
+    Bar memory = bar(bar);
+    Bar.Range range =
+        memory.ranges().stream().filter(r -> r.contains(offset, 4)).findFirst().orElseThrow();
+    try (Mmio mapped = memory.map(range.offset(), range.length())) {
+      mapped.write32(offset - range.offset(), value);
+    }
   }
 
   /** Its device still does what it is told. */
