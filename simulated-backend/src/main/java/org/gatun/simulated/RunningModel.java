@@ -3,7 +3,7 @@ package org.gatun.simulated;
 /**
  * A device that was plugged in. Called by the threads that access its registers, several at a time,
  * and by the bus: it synchronises itself. It may hold its own locks when it calls its {@link
- * ModelContext}.
+ * ModelContext}, except for {@link ModelContext#signalEvents}.
  *
  * <p>What the host says is hostile until checked: any offset, any value, any bus address.
  */

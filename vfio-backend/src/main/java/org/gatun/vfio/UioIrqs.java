@@ -20,6 +20,10 @@ import org.jspecify.annotations.Nullable;
  */
 final class UioIrqs implements Irqs {
   private static final System.Logger LOG = System.getLogger(UioIrqs.class.getName());
+
+  /** The thread has next to nothing to do, unless the descriptor that it signals blocks. */
+  private static final Duration JOIN_LIMIT = Duration.ofSeconds(1);
+
   private static final Duration FOREVER = Duration.ofNanos(Long.MAX_VALUE);
 
   /** How {@code read} and {@code write} of UIO go: one count of 32 bits. */
@@ -77,6 +81,7 @@ final class UioIrqs implements Irqs {
     } finally {
       if (running != null) {
         running.stop.signal();
+        // Then the thread ends by itself at the latest, whenever its write returns.
         join(running.thread);
         running.stop.close();
       }
@@ -124,16 +129,16 @@ final class UioIrqs implements Irqs {
     }
   }
 
-  private static void join(Thread thread) {
-    boolean interrupted = false;
-    while (thread.isAlive()) {
-      try {
-        thread.join();
-      } catch (InterruptedException e) {
-        interrupted = true;
+  /**
+   * Waits for the thread for a while: what it signals is the driver's, and may not be an eventfd,
+   * or one that blocks when it is full.
+   */
+  private void join(Thread thread) {
+    try {
+      if (!thread.join(JOIN_LIMIT)) {
+        LOG.log(Level.WARNING, device + ": what its INTx is connected to blocks");
       }
-    }
-    if (interrupted) {
+    } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
   }
