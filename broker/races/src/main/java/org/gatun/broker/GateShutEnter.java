@@ -32,6 +32,10 @@ public class GateShutEnter {
   /** Plain: what orders it is the gate. */
   private int owner = 1;
 
+  public GateShutEnter() {
+    gate.open();
+  }
+
   @Actor
   public void revoke() {
     if (gate.shut(LONG)) {
