@@ -1,16 +1,22 @@
 package org.gatun.benchmarks;
 
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.openjdk.jmh.results.RunResult;
+import org.openjdk.jmh.runner.BenchmarkList;
+import org.openjdk.jmh.runner.BenchmarkListEntry;
 import org.openjdk.jmh.runner.Runner;
 import org.openjdk.jmh.runner.RunnerException;
+import org.openjdk.jmh.runner.format.OutputFormat;
+import org.openjdk.jmh.runner.format.OutputFormatFactory;
 import org.openjdk.jmh.runner.options.Options;
 import org.openjdk.jmh.runner.options.OptionsBuilder;
 import org.openjdk.jmh.runner.options.TimeValue;
@@ -18,9 +24,9 @@ import org.openjdk.jmh.runner.options.VerboseMode;
 
 /**
  * Runs benchmarks in five interleaved runs, each in a JVM of its own, and prints all figures, the
- * median, and the ratios to the ones whose names end in C, in VarHandle and in Bare. On a noisy
- * machine, ratios within one run are what counts: the ratio is taken run by run, and then its
- * median.
+ * median, the ratios to the ones whose names end in C and in VarHandle, and the rate as a part of
+ * that of the one whose name ends in Bare. On a noisy machine, ratios within one run are what
+ * counts: the ratio is taken run by run, and then its median.
  */
 public final class Compare {
   private static final int DEFAULT_RUNS = 5;
@@ -35,16 +41,25 @@ public final class Compare {
   public static void main(String[] args) throws RunnerException {
     String regex = args.length == 0 ? "org.gatun.benchmarks" : args[0];
     int runs = args.length < 2 ? DEFAULT_RUNS : Integer.parseInt(args[1]);
+    List<String> names = names(regex);
     Map<String, List<Double>> scores = new LinkedHashMap<>();
+    names.forEach(name -> scores.put(name, new ArrayList<>()));
     for (int run = 1; run <= runs; run++) {
       System.err.printf("run %d of %d%n", run, runs);
-      for (RunResult result : new Runner(options(regex)).run()) {
-        scores
-            .computeIfAbsent(result.getParams().getBenchmark(), _ -> new ArrayList<>())
-            .add(result.getPrimaryResult().getScore());
+      // Forwards and backwards in turn, so that none always has the machine after the same other.
+      for (String name : run % 2 == 0 ? names.reversed() : names) {
+        RunResult result = new Runner(options("^" + Pattern.quote(name) + "$")).runSingle();
+        Objects.requireNonNull(scores.get(name)).add(result.getPrimaryResult().getScore());
       }
     }
     print(scores);
+  }
+
+  private static List<String> names(String regex) {
+    OutputFormat silent = OutputFormatFactory.createFormatInstance(System.out, VerboseMode.SILENT);
+    return BenchmarkList.defaultList().find(silent, List.of(regex), List.of()).stream()
+        .map(BenchmarkListEntry::getUsername)
+        .toList();
   }
 
   private static Options options(String regex) {
@@ -72,7 +87,7 @@ public final class Compare {
         "MEDIAN",
         "TO C (spread)",
         "TO VARHANDLE (spread)",
-        "TO BARE (spread)");
+        "RATE TO BARE (spread)");
     groups.forEach((group, names) -> printGroup(scores, names));
   }
 
@@ -83,29 +98,43 @@ public final class Compare {
           "%-30s %-38s %9.2f   %-19s %-19s %-19s%n",
           name.substring(name.lastIndexOf('.', name.lastIndexOf('.') - 1) + 1),
           own.stream().map("%.2f"::formatted).collect(Collectors.joining(" ")),
-          own.stream().sorted().toList().get(own.size() / 2),
-          ratios(own, scores, names, "C"),
-          ratios(own, scores, names, "VarHandle"),
-          ratios(own, scores, names, "Bare"));
+          median(own),
+          timesOf(own, scores, names, "C"),
+          timesOf(own, scores, names, "VarHandle"),
+          rateOf(own, scores, names, "Bare"));
     }
   }
 
-  /** To the one of the group whose name ends so, run by run: the median, the least, the most. */
-  private static String ratios(
+  /** How many times as long as the one of the group whose name ends so. */
+  private static String timesOf(
       List<Double> own, Map<String, List<Double>> scores, Collection<String> names, String end) {
-    return names.stream()
-        .filter(name -> name.endsWith(end))
-        .findFirst()
-        .map(scores::get)
-        .map(
-            base -> {
-              double[] ratios = new double[own.size()];
-              Arrays.setAll(ratios, i -> own.get(i) / base.get(i));
-              Arrays.sort(ratios);
-              return "%.2f (%.2f..%.2f)"
-                  .formatted(ratios[ratios.length / 2], ratios[0], ratios[ratios.length - 1]);
-            })
-        .orElse("-");
+    return base(scores, names, end).map(base -> ratios(own, base)).orElse("-");
+  }
+
+  /** How much is done in the same time, as a part of what that one does. */
+  private static String rateOf(
+      List<Double> own, Map<String, List<Double>> scores, Collection<String> names, String end) {
+    return base(scores, names, end).map(base -> ratios(base, own)).orElse("-");
+  }
+
+  private static Optional<List<Double>> base(
+      Map<String, List<Double>> scores, Collection<String> names, String end) {
+    return names.stream().filter(name -> name.endsWith(end)).findFirst().map(scores::get);
+  }
+
+  /** Taken run by run: the median, the least, the most. */
+  private static String ratios(List<Double> over, List<Double> under) {
+    List<Double> ratios =
+        IntStream.range(0, over.size()).mapToObj(i -> over.get(i) / under.get(i)).sorted().toList();
+    return "%.2f (%.2f..%.2f)".formatted(median(ratios), ratios.getFirst(), ratios.getLast());
+  }
+
+  private static double median(List<Double> values) {
+    List<Double> sorted = values.stream().sorted().toList();
+    int middle = sorted.size() / 2;
+    return sorted.size() % 2 == 1
+        ? sorted.get(middle)
+        : (sorted.get(middle - 1) + sorted.get(middle)) / 2;
   }
 
   /** The class and the first word of the method: {@code RegisterAccess.store}. */

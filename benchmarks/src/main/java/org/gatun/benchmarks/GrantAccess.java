@@ -11,14 +11,15 @@ import org.gatun.driver.nvme.NvmeController;
 import org.gatun.driver.nvme.NvmeNamespace;
 import org.gatun.driver.nvme.NvmeOptions;
 import org.gatun.driver.nvme.NvmeQueuePair;
+import org.gatun.pci.Bar;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.DmaBuffer;
 import org.gatun.pci.Mmio;
 import org.gatun.pci.PciDevice;
 import org.gatun.simulated.DeviceModel;
-import org.gatun.simulated.NvmeModel;
 import org.gatun.simulated.SimulatedBus;
 import org.gatun.simulated.SpecimenModel;
+import org.gatun.specs.nvme.NvmeRegisters;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Mode;
@@ -31,7 +32,8 @@ import org.openjdk.jmh.annotations.TearDown;
 /**
  * The same device, bare and through a broker's grant: 32-bit accesses to mapped registers, and NVMe
  * reads of 512 bytes at queue depth 32 from the simulated controller, whose doorbells are mapped
- * memory, as a real one's are. A grant adds nothing to either.
+ * memory, as a real one's are, driver and controller on one thread. A grant adds nothing to either:
+ * it is the same {@link Mmio} class on the same memory.
  */
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.NANOSECONDS)
@@ -82,6 +84,9 @@ public class GrantAccess {
               .bar(SpecimenModel.REGISTERS)
               .orElseThrow()
               .map(SpecimenModel.DIRECT, 0x1000);
+      if (!mapped.isDirect()) {
+        throw new IllegalStateException("the registers are not mapped");
+      }
     }
 
     /** Closes the device. */
@@ -124,6 +129,7 @@ public class GrantAccess {
   /** A disk and its driver. */
   @State(Scope.Thread)
   public abstract static class Disk implements NvmeCallback {
+    private final PumpedNvme model = new PumpedNvme();
     private final Machine machine;
     private final NvmeController controller;
     private final NvmeNamespace namespace;
@@ -132,20 +138,36 @@ public class GrantAccess {
     private int failed;
 
     Disk(boolean granted) {
-      machine = new Machine(NvmeModel.builder().sharedDoorbells(true).build(), granted);
-      controller = NvmeController.open(machine.device, NvmeOptions.defaults());
-      namespace = controller.namespace(1);
-      queue = controller.createQueuePair(DEPTH, Completion.POLL);
+      machine = new Machine(model, granted);
+      requireMappedDoorbells(machine.device);
+      controller = model.served(() -> NvmeController.open(machine.device, NvmeOptions.defaults()));
+      namespace = model.served(() -> controller.namespace(1));
+      queue = model.served(() -> controller.createQueuePair(DEPTH, Completion.POLL));
       data = machine.device.dma().allocate(DEPTH * 512L, 4096);
+    }
+
+    private static void requireMappedDoorbells(PciDevice device) {
+      Bar bar = device.bar(NvmeRegisters.BAR).orElseThrow();
+      if (bar.ranges().stream()
+          .noneMatch(
+              range ->
+                  range.access() == Bar.Access.DIRECT
+                      && range.contains(NvmeRegisters.DOORBELLS, 16))) {
+        throw new IllegalStateException("doorbells are not mapped: " + bar.ranges());
+      }
     }
 
     /** Shuts it down. */
     @TearDown
     public void close() {
-      data.close();
-      queue.close();
-      controller.close();
-      machine.close();
+      model.served(
+          () -> {
+            data.close();
+            queue.close();
+            controller.close();
+            machine.close();
+            return failed;
+          });
     }
 
     @Override
@@ -163,9 +185,13 @@ public class GrantAccess {
           submitted++;
         }
         queue.ring();
+        model.pump();
         done += queue.poll();
       }
-      return failed;
+      if (failed != 0) {
+        throw new IllegalStateException(failed + " reads failed");
+      }
+      return done;
     }
   }
 

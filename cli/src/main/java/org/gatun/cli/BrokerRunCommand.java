@@ -4,14 +4,18 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.lang.System.Logger.Level;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.gatun.broker.Broker;
 import org.gatun.broker.Grant;
+import org.gatun.broker.GrantRefusedException;
 import org.gatun.broker.GrantState;
 import org.gatun.broker.GrantedDevice;
 import org.gatun.broker.config.BrokerConfig;
@@ -35,6 +39,7 @@ import picocli.CommandLine.Spec;
           + " far this shows whether a policy works on this machine, and holds the devices."
     })
 final class BrokerRunCommand implements Callable<Integer> {
+  private static final System.Logger LOG = System.getLogger(BrokerRunCommand.class.getName());
   private static final ObjectMapper MAPPER = new ObjectMapper();
 
   @Option(
@@ -48,6 +53,9 @@ final class BrokerRunCommand implements Callable<Integer> {
   private boolean json;
 
   @Spec private CommandSpec spec;
+
+  /** Guarded by this. */
+  private final List<DeviceName> seized = new ArrayList<>();
 
   @Override
   public Integer call() throws IOException {
@@ -71,6 +79,10 @@ final class BrokerRunCommand implements Callable<Integer> {
     return ExitCode.OK;
   }
 
+  private synchronized void add(DeviceName device) {
+    seized.add(device);
+  }
+
   private void grant(
       Broker broker, BrokerConfig config, GuestConfig guest, Interruption interruption) {
     for (DeviceName device : guest.devices()) {
@@ -78,7 +90,9 @@ final class BrokerRunCommand implements Callable<Integer> {
         return;
       }
       broker.seize(device);
-      say("seized", device + ": seized", Map.of("device", device.toString()));
+      DeviceName name = broker.devices().getLast().name();
+      add(name);
+      say("seized", name + ": seized", Map.of("device", name.toString()));
     }
     try {
       broker.grant(
@@ -97,18 +111,29 @@ final class BrokerRunCommand implements Callable<Integer> {
    */
   private synchronized void giveBack(Broker broker) {
     broker.grants().reversed().forEach(grant -> grant.revoke(Duration.ZERO));
-    for (Broker.DeviceStatus device : broker.devices().reversed()) {
-      String name = device.name().toString();
-      device
-          .quarantine()
-          .ifPresent(
-              reason ->
-                  say(
-                      "quarantined",
-                      name + ": not clean: " + reason,
-                      Map.of("device", name, "reason", reason)));
-      broker.release(device.name());
-      say("released", name + ": released", Map.of("device", name));
+    for (DeviceName device : seized.reversed()) {
+      release(broker, device);
+      say("released", device + ": released", Map.of("device", device.toString()));
+    }
+    seized.clear();
+  }
+
+  private void release(Broker broker, DeviceName device) {
+    Optional<Broker.DeviceStatus> status =
+        broker.devices().stream().filter(d -> d.name().equals(device)).findFirst();
+    status
+        .flatMap(Broker.DeviceStatus::quarantine)
+        .ifPresent(
+            reason ->
+                say(
+                    "quarantined",
+                    device + ": not clean: " + reason,
+                    Map.of("device", device.toString(), "reason", reason)));
+    try {
+      broker.release(device);
+    } catch (GrantRefusedException e) {
+      // The broker has let it go already: it was wanted back, or went.
+      LOG.log(Level.DEBUG, device + ": " + e.getMessage());
     }
   }
 

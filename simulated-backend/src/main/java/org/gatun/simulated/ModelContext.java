@@ -30,6 +30,14 @@ public interface ModelContext {
   /** Sets the level of the interrupt pin: on is asserted. */
   void setInterruptLine(boolean on);
 
+  /**
+   * Signals the events of the driver's that {@link #signal} and {@link #setInterruptLine} left to
+   * be signalled; to be called with no lock of the model's held, since an event is code of the
+   * driver's and may block. The bus does it after each call of the model and each scheduled action:
+   * only a thread of the model's own has to.
+   */
+  void signalEvents();
+
   /** Clock and waits of the bus. */
   TimeSource time();
 

@@ -296,6 +296,7 @@ final class SimulatedDevice implements SeizedDevice {
           function.decode(false); // a write can reset the function
         }
       }
+      function.signalEvents(); // of what the write has unmasked
     }
   }
 

@@ -141,13 +141,23 @@ final class SimulatedFunction implements ModelContext {
   }
 
   @Override
+  public void signalEvents() {
+    interrupts.signalEvents();
+  }
+
+  @Override
   public TimeSource time() {
     return time;
   }
 
   @Override
   public void schedule(long delayNanos, Runnable action) {
-    time.schedule(delayNanos, action);
+    time.schedule(
+        delayNanos,
+        () -> {
+          action.run();
+          interrupts.signalEvents();
+        });
   }
 
   @Override
@@ -198,13 +208,19 @@ final class SimulatedFunction implements ModelContext {
     return new RegisterHandler() {
       @Override
       public long read(long offset, int width) {
-        return memoryDecode ? readBar(bar, start + offset, width) : -1;
+        if (!memoryDecode) {
+          return -1;
+        }
+        long value = readBar(bar, start + offset, width);
+        interrupts.signalEvents();
+        return value;
       }
 
       @Override
       public void write(long offset, int width, long value) {
         if (memoryDecode) {
           writeBar(bar, start + offset, width, value);
+          interrupts.signalEvents();
         }
       }
     };
@@ -215,13 +231,19 @@ final class SimulatedFunction implements ModelContext {
     return new RegisterHandler() {
       @Override
       public long read(long offset, int width) {
-        return portDecode ? model.read(bar, offset, width) : -1;
+        if (!portDecode) {
+          return -1;
+        }
+        long value = model.read(bar, offset, width);
+        interrupts.signalEvents();
+        return value;
       }
 
       @Override
       public void write(long offset, int width, long value) {
         if (portDecode) {
           model.write(bar, offset, width, value);
+          interrupts.signalEvents();
         }
       }
     };

@@ -5,6 +5,7 @@ import java.util.BitSet;
 import java.util.List;
 import java.util.Optional;
 import org.gatun.pci.DeviceName;
+import org.gatun.pci.Event;
 import org.gatun.pci.Interrupts;
 import org.gatun.pci.config.ConfigRegisters;
 import org.gatun.simulated.FunctionDescription.InterruptDescription;
@@ -14,8 +15,15 @@ import org.jspecify.annotations.Nullable;
 /**
  * The interrupts of a function: what the device sends, through pin, MSI or the MSI-X table, to the
  * vectors of the driver. Its monitor guards its state, and comes after all locks of models.
+ *
+ * <p>An {@link Event} is code of the driver's, and may block. So an interrupt for one is only noted
+ * here, and {@link #signalEvents} signals it: on the thread that made the device interrupt, as soon
+ * as that holds no lock of the device's any more. Without these locks nobody could take the device
+ * from a driver that blocks; and who takes it never signals.
  */
 final class SimulatedInterrupts implements Interrupts {
+  private static final System.Logger LOG = System.getLogger(SimulatedInterrupts.class.getName());
+
   /** A table entry: address, upper address, data, vector control with the mask in bit 0. */
   private static final int ENTRY_DWORDS = 4;
 
@@ -31,6 +39,12 @@ final class SimulatedInterrupts implements Interrupts {
 
   private @Nullable Kind enabled;
   private List<SimulatedVector> vectors = List.of();
+
+  /** The vectors whose events are to be signalled. */
+  private final BitSet due = new BitSet();
+
+  /** Whether there are any; guarded by this, except for reads. */
+  private volatile boolean anyDue;
 
   /** The level that the model drives. */
   private boolean line;
@@ -107,6 +121,8 @@ final class SimulatedInterrupts implements Interrupts {
     enabled = null;
     vectors.forEach(SimulatedVector::end);
     vectors = List.of();
+    due.clear();
+    anyDue = false;
     switch (kind) {
       case INTX -> lineMasked = false;
       case MSI -> {
@@ -193,6 +209,33 @@ final class SimulatedInterrupts implements Interrupts {
     deliverLine();
     deliverPending();
     deliverPendingMsi();
+  }
+
+  /**
+   * Signals the events that interrupts came for. Each vector's in the order of its interrupts, of
+   * which those that come before one is signalled are one.
+   */
+  void signalEvents() {
+    while (anyDue) {
+      Event event = nextEvent();
+      if (event != null) {
+        try {
+          event.signal();
+        } catch (RuntimeException e) {
+          LOG.log(System.Logger.Level.ERROR, device + ": an event could not be signalled", e);
+        }
+      }
+    }
+  }
+
+  private synchronized @Nullable Event nextEvent() {
+    int vector = due.nextSetBit(0);
+    if (vector < 0) {
+      return null;
+    }
+    due.clear(vector);
+    anyDue = !due.isEmpty();
+    return vectors.get(vector).event();
   }
 
   /** Whether an access is to the MSI-X table or its pending bits, which the bus serves. */
@@ -287,8 +330,9 @@ final class SimulatedInterrupts implements Interrupts {
   }
 
   private void deliver(Kind kind, int vector) {
-    if (enabled == kind && vector < vectors.size()) {
-      vectors.get(vector).deliver();
+    if (enabled == kind && vector < vectors.size() && vectors.get(vector).deliver()) {
+      due.set(vector);
+      anyDue = true;
     }
   }
 

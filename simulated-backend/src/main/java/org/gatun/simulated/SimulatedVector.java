@@ -8,7 +8,10 @@ import org.gatun.pci.Event;
 import org.gatun.pci.Vector;
 import org.jspecify.annotations.Nullable;
 
-/** A vector as the driver holds it. Its monitor guards its state. */
+/**
+ * A vector as the driver holds it. Its monitor guards its state, and is not held when an event is
+ * signalled.
+ */
 final class SimulatedVector implements Vector {
   private final DeviceName device;
   private final int index;
@@ -42,11 +45,15 @@ final class SimulatedVector implements Vector {
   }
 
   @Override
-  public synchronized void connect(Event target) {
-    check();
-    event = target;
-    if (pending) {
+  public void connect(Event target) {
+    boolean due;
+    synchronized (this) {
+      check();
+      event = target;
+      due = pending;
       pending = false;
+    }
+    if (due) {
       target.signal();
     }
   }
@@ -57,17 +64,26 @@ final class SimulatedVector implements Vector {
       check();
     }
     interrupts.mask(this, on);
+    interrupts.signalEvents();
   }
 
-  /** An interrupt has arrived. */
-  synchronized void deliver() {
-    Event connected = event;
-    if (connected != null) {
-      connected.signal();
-    } else {
-      pending = true;
-      notify();
+  /**
+   * An interrupt has arrived.
+   *
+   * @return whether it is for an event, which is to be signalled when no lock is held
+   */
+  synchronized boolean deliver() {
+    if (event != null) {
+      return true;
     }
+    pending = true;
+    notify();
+    return false;
+  }
+
+  /** What it is connected to. */
+  synchronized @Nullable Event event() {
+    return event;
   }
 
   /** The vector is gone: who waits hears it. */

@@ -240,25 +240,65 @@ class SimulatedDeviceTest {
     device.busMaster(true);
     Vector vector = device.interrupts().enable(Interrupts.Kind.MSI, 1).getFirst();
     AtomicInteger signals = new AtomicInteger();
-    Event event =
-        new Event() {
-          @Override
-          public void signal() {
-            signals.incrementAndGet();
-          }
-
-          @Override
-          public <T> Optional<T> unwrap(Class<T> exactType) {
-            return Optional.empty();
-          }
-        };
     hardware.context.signal(0);
-    vector.connect(event);
+    vector.connect(event(signals::incrementAndGet));
     assertThat(signals).hasValue(1);
     hardware.context.signal(0);
+    hardware.context.signalEvents();
     assertThat(signals).hasValue(2);
     assertThatIllegalStateException().isThrownBy(vector::poll);
     assertThatIllegalStateException().isThrownBy(() -> vector.await(Duration.ZERO));
+  }
+
+  @Test
+  void anEventThatFailsKeepsNoOtherFromItsInterrupt() {
+    device.busMaster(true);
+    List<Vector> vectors = device.interrupts().enable(Interrupts.Kind.MSIX, 2);
+    List<String> heard = new ArrayList<>();
+    vectors
+        .get(0)
+        .connect(
+            event(
+                () -> {
+                  heard.add("first");
+                  throw new IllegalStateException("for the test");
+                }));
+    vectors.get(1).connect(event(() -> heard.add("second")));
+    hardware.context.signal(0);
+    hardware.context.signal(1);
+    hardware.context.signalEvents();
+    assertThat(heard).containsExactly("first", "second");
+  }
+
+  @Test
+  void whatIsDisabledBeforeItsEventIsSignalledIsLost() {
+    device.busMaster(true);
+    AtomicInteger signals = new AtomicInteger();
+    device
+        .interrupts()
+        .enable(Interrupts.Kind.MSI, 1)
+        .getFirst()
+        .connect(event(signals::incrementAndGet));
+    hardware.context.signal(0);
+    device.interrupts().disable();
+    Vector again = device.interrupts().enable(Interrupts.Kind.MSI, 1).getFirst();
+    again.connect(event(signals::incrementAndGet));
+    hardware.context.signalEvents();
+    assertThat(signals).hasValue(0);
+  }
+
+  private static Event event(Runnable action) {
+    return new Event() {
+      @Override
+      public void signal() {
+        action.run();
+      }
+
+      @Override
+      public <T> Optional<T> unwrap(Class<T> exactType) {
+        return Optional.empty();
+      }
+    };
   }
 
   @Test

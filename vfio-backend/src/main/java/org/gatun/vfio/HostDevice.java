@@ -4,11 +4,13 @@ import java.lang.System.Logger.Level;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.ReentrantLock;
 import org.gatun.nativeaccess.LinuxException;
 import org.gatun.pci.Bar;
 import org.gatun.pci.DeviceGoneException;
 import org.gatun.pci.DeviceName;
+import org.gatun.pci.DeviceUnavailableException;
 import org.gatun.pci.DmaSpace;
 import org.gatun.pci.Interrupts;
 import org.gatun.pci.PciException;
@@ -16,6 +18,7 @@ import org.gatun.pci.ResetUnavailableException;
 import org.gatun.pci.config.ConfigSpace;
 import org.gatun.pci.spi.ResourceTracker;
 import org.gatun.pci.spi.SeizedDevice;
+import org.gatun.vfio.sysfs.SysfsDevice;
 import org.jspecify.annotations.Nullable;
 
 /** A device of this machine that is open in this process, and has to be closed before it ends. */
@@ -24,6 +27,7 @@ abstract sealed class HostDevice implements SeizedDevice permits VfioDevice, Unp
   private static final int BARS = 6;
 
   private final DeviceName name;
+  private final SysfsDevice sysfs;
   private final Parts parts;
 
   /** Held by what changes the command register or the state of the device, and by close. */
@@ -31,7 +35,7 @@ abstract sealed class HostDevice implements SeizedDevice permits VfioDevice, Unp
 
   private volatile boolean closed;
 
-  /** Why it is not proven, after closing, that nobody else has it; guarded by lock. */
+  /** Why it is not proven, after closing, that it is clean and nobody else has it; see lock. */
   private Optional<String> unproven = Optional.empty();
 
   /**
@@ -51,8 +55,9 @@ abstract sealed class HostDevice implements SeizedDevice permits VfioDevice, Unp
     }
   }
 
-  HostDevice(DeviceName name, Parts parts) {
+  HostDevice(DeviceName name, SysfsDevice sysfs, Parts parts) {
     this.name = name;
+    this.sysfs = sysfs;
     this.parts = parts;
   }
 
@@ -180,10 +185,21 @@ abstract sealed class HostDevice implements SeizedDevice permits VfioDevice, Unp
     }
   }
 
-  /** Itself, with decode off; closed if that fails. */
+  /**
+   * Itself, with decode off; closed if that fails.
+   *
+   * @throws DeviceUnavailableException if it was not reset when it was opened, though it can be
+   */
   final SeizedDevice fenced() {
     boolean fenced = false;
     try {
+      if (sysfs.isResettable() && !isResettable()) {
+        throw new DeviceUnavailableException(
+            name,
+            "its reset failed when it was opened, so it has what its last user left in it",
+            "the kernel's log may say why; power it off and on",
+            null);
+      }
       decode(false);
       fenced = true;
       return this;
@@ -229,6 +245,11 @@ abstract sealed class HostDevice implements SeizedDevice permits VfioDevice, Unp
     return name.toString();
   }
 
+  /** The device as the kernel shows it. */
+  final SysfsDevice sysfs() {
+    return sysfs;
+  }
+
   /** A step that fails, since the device is gone for instance, must not keep the others from it. */
   final void attempt(String step, Runnable action) {
     try {
@@ -250,12 +271,22 @@ abstract sealed class HostDevice implements SeizedDevice permits VfioDevice, Unp
   private void closeInOrder() {
     attempt("bus master off", () -> parts.command.busMaster(false));
     attempt("interrupts off", parts.interrupts::close);
+    AtomicBoolean reset = new AtomicBoolean();
     if (isResettable()) {
-      attempt("reset", this::resetForClose);
+      attempt(
+          "reset",
+          () -> {
+            resetForClose();
+            reset.set(true);
+          });
     }
     attempt("unmapping", parts.tracker::closeAll);
+    boolean expected = sysfs.isResettable();
     unproven = Optional.of("closing it failed");
     attempt("closing", () -> unproven = closeRest());
+    if (expected && !reset.get() && unproven.isEmpty()) {
+      unproven = Optional.of("its reset failed");
+    }
     OpenDevices.remove(this);
   }
 }

@@ -8,7 +8,6 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.Optional;
 import org.gatun.nativeaccess.Access;
-import org.gatun.nativeaccess.Errno;
 import org.gatun.nativeaccess.Fd;
 import org.gatun.nativeaccess.HeldFds;
 import org.gatun.nativeaccess.LinuxException;
@@ -190,11 +189,17 @@ final class IommuContext implements DmaDomain.Mapper, AutoCloseable {
       group.ioctl(Vfio.GROUP_UNSET_CONTAINER);
       return Optional.empty();
     } catch (LinuxException e) {
-      return Optional.of(
-          e.errno() == Errno.EBUSY
-              ? "a process still has a descriptor or a mapping of it: the kernel does not let go of"
-                  + " its IOMMU group"
-              : "the kernel does not say whether somebody has it: " + e.getMessage());
+      return switch (e.errno()) {
+        case EBUSY ->
+            Optional.of(
+                "a process still has a descriptor or a mapping of it: the kernel does not let go"
+                    + " of its IOMMU group");
+        // The group is in no address space any more: its last device was unbound from VFIO, and for
+        // that the kernel has waited until nobody had it.
+        case EINVAL -> Optional.empty();
+        default ->
+            Optional.of("the kernel does not say whether somebody has it: " + e.getMessage());
+      };
     }
   }
 

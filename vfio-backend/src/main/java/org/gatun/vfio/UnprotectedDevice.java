@@ -25,7 +25,6 @@ import org.jspecify.annotations.Nullable;
 final class UnprotectedDevice extends HostDevice {
   private static final System.Logger LOG = System.getLogger(UnprotectedDevice.class.getName());
 
-  private final SysfsDevice sysfs;
   private final SysfsFiles files;
   private final PhysicalDmaSpace dma;
   private final ConfigSpace config;
@@ -34,8 +33,7 @@ final class UnprotectedDevice extends HostDevice {
 
   private UnprotectedDevice(
       DeviceName name, SysfsDevice sysfs, SysfsFiles files, PhysicalDmaSpace dma, Parts parts) {
-    super(name, parts);
-    this.sysfs = sysfs;
+    super(name, sysfs, parts);
     this.files = files;
     this.dma = dma;
     this.config = parts.config();
@@ -140,13 +138,13 @@ final class UnprotectedDevice extends HostDevice {
 
   @Override
   boolean isResettable() {
-    return sysfs.isResettable();
+    return sysfs().isResettable();
   }
 
   /** The kernel keeps what is in config space. */
   @Override
   void resetNow() {
-    try (Fd fd = Fd.open(sysfs.directory().resolve("reset"), Access.WRITE)) {
+    try (Fd fd = Fd.open(sysfs().directory().resolve("reset"), Access.WRITE)) {
       fd.writeAt(0, 1, '1');
     }
   }
@@ -167,7 +165,7 @@ final class UnprotectedDevice extends HostDevice {
   Optional<String> closeRest() {
     attempt("freeing DMA memory", () -> dma.close(isStopped()));
     files.close();
-    List<Sysfs.Holder> holders = sysfs.holders();
+    List<Sysfs.Holder> holders = sysfs().holders();
     return holders.isEmpty()
         ? Optional.empty()
         : Optional.of("its registers are open or mapped in " + holders);

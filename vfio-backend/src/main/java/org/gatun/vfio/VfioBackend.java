@@ -47,6 +47,12 @@ public final class VfioBackend implements PciBackend {
     return sysfs.devices().stream().map(device -> found(name(device.address()), device)).toList();
   }
 
+  @Override
+  public Optional<FoundDevice> find(DeviceName name) {
+    PciAddress address = PciAddress.parse(name.text());
+    return sysfs.device(address).map(device -> found(name(address), device));
+  }
+
   static FoundDevice found(DeviceName name, SysfsDevice device) {
     return new FoundDevice(
         name,

@@ -32,7 +32,6 @@ final class VfioDevice extends HostDevice {
 
   private static final Duration RESET_INTERVAL = Duration.ofMillis(10);
 
-  private final SysfsDevice sysfs;
   private final OpenGroup group;
   private final Fd fd;
   private final boolean resettable;
@@ -47,8 +46,7 @@ final class VfioDevice extends HostDevice {
       boolean resettable,
       DetachWatcher watcher,
       Parts parts) {
-    super(name, parts);
-    this.sysfs = sysfs;
+    super(name, sysfs, parts);
     this.group = group;
     this.fd = fd;
     this.resettable = resettable;
@@ -138,7 +136,7 @@ final class VfioDevice extends HostDevice {
   @Override
   public void onDmaFault(LongConsumer listener) {
     checkOpen("onDmaFault");
-    KernelFaultLog.ofThisMachine().listen(sysfs.address(), listener);
+    KernelFaultLog.ofThisMachine().listen(sysfs().address(), listener);
   }
 
   @Override
@@ -183,7 +181,7 @@ final class VfioDevice extends HostDevice {
 
   @Override
   ResetUnavailableException noReset(@Nullable Exception cause) {
-    List<String> methods = sysfs.resetMethods();
+    List<String> methods = sysfs().resetMethods();
     return new ResetUnavailableException(
         name(),
         "it has no reset that can be used; the kernel knows of "
@@ -196,7 +194,7 @@ final class VfioDevice extends HostDevice {
   Optional<String> closeRest() {
     attempt("disarming", watcher::disarm);
     attempt("closing the device", fd::close);
-    KernelFaultLog.ofThisMachine().forget(sysfs.address());
+    KernelFaultLog.ofThisMachine().forget(sysfs().address());
     return group.release();
   }
 

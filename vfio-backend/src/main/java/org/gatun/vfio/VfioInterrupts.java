@@ -27,6 +27,9 @@ import org.jspecify.annotations.Nullable;
  * what is in there is passed on when it is unmasked. Each such change takes the vector down for a
  * moment. What comes then waits in the device if the device can mask vectors; where it can't, it
  * would be lost, so there masking is ignored.
+ *
+ * <p>An {@link Event} is code of whoever connects it, and may block: it is never called with the
+ * lock held, which closing the device, and taking it back, need.
  */
 final class VfioInterrupts implements Interrupts {
   private static final System.Logger LOG = System.getLogger(VfioInterrupts.class.getName());
@@ -157,33 +160,49 @@ final class VfioInterrupts implements Interrupts {
   }
 
   /** Gives a vector another event to signal. */
-  synchronized void connect(VfioVector vector, Event event) {
-    Kind kind = requireEnabled(vector);
+  void connect(VfioVector vector, Event event) {
+    requireEnabled(vector);
     Fd target = unwrap(event);
-    if (!vector.isHeld()) {
-      retarget(kind, vector, target);
+    boolean pending;
+    synchronized (this) {
+      Kind kind = requireEnabled(vector);
+      if (!vector.isHeld()) {
+        retarget(kind, vector, target);
+      }
+      pending = vector.connected(event, target);
     }
-    vector.connected(event, target);
+    if (pending) {
+      event.signal();
+    }
   }
 
   /** Masks or unmasks. */
-  synchronized void mask(VfioVector vector, boolean on) {
+  void mask(VfioVector vector, boolean on) {
+    Event due = change(vector, on);
+    if (due != null) {
+      due.signal();
+    }
+  }
+
+  /** Returns what is to be signalled, after the lock. */
+  private synchronized @Nullable Event change(VfioVector vector, boolean masked) {
     Kind kind = requireEnabled(vector);
     switch (kind) {
       case INTX -> {
         try {
-          irqs.mask(index(kind), on);
+          irqs.mask(index(kind), masked);
         } catch (LinuxException e) {
           throw gone("mask", e);
         }
       }
       case MSI, MSIX -> {
-        if ((kind == Kind.MSIX || msiCanMask) && vector.isHeld() != on) {
-          retarget(kind, vector, on ? vector.holdEvent() : vector.target());
-          vector.held(on);
+        if ((kind == Kind.MSIX || msiCanMask) && vector.isHeld() != masked) {
+          retarget(kind, vector, masked ? vector.holdEvent() : vector.target());
+          return vector.held(masked);
         }
       }
     }
+    return null;
   }
 
   private void retarget(Kind kind, VfioVector vector, Fd event) {
@@ -194,7 +213,7 @@ final class VfioInterrupts implements Interrupts {
     }
   }
 
-  private Kind requireEnabled(VfioVector vector) {
+  private synchronized Kind requireEnabled(VfioVector vector) {
     Kind kind = enabled;
     if (kind == null || !vectors.contains(vector)) {
       throw new DeviceGoneException(device, "vector " + vector.index(), null);

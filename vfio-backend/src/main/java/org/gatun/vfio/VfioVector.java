@@ -131,28 +131,32 @@ final class VfioVector implements Vector {
     return held;
   }
 
-  /** Interrupts have begun to signal an event, or will when unmasked. */
-  void connected(Event event, Fd fd) {
+  /**
+   * Interrupts have begun to signal an event, or will when unmasked.
+   *
+   * @return whether one is pending, which the event takes over: to be signalled after the lock
+   */
+  boolean connected(Event event, Fd fd) {
     connected = event;
     connectedFd = fd;
-    // It takes over what is pending.
-    if (own.take() != 0) {
-      event.signal();
-    }
+    return own.take() != 0;
   }
 
-  /** Interrupts have begun to signal the one event or the other. */
-  void held(boolean on) {
+  /**
+   * Interrupts have begun to signal the one event or the other.
+   *
+   * @return what takes over an interrupt that came meanwhile: to be signalled after the lock
+   */
+  @Nullable Event held(boolean on) {
     held = on;
     EventFd event = hold;
-    if (!on && event != null && event.take() != 0) {
-      Event target = connected;
-      if (target != null) {
-        target.signal();
-      } else {
-        own.signal();
-      }
+    if (on || event == null || event.take() == 0) {
+      return null;
     }
+    if (connected == null) {
+      own.signal();
+    }
+    return connected;
   }
 
   void close() {

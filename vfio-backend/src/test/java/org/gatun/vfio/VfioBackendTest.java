@@ -37,6 +37,14 @@ class VfioBackendTest {
   }
 
   @Test
+  void findsADeviceUnderEachOfItsNames() {
+    machine.device(ADDRESS, "", 7);
+
+    assertThat(backend.find(new DeviceName("vfio", "01:00.0"))).contains(backend.scan().getFirst());
+    assertThat(backend.find(new DeviceName("vfio", "02:00.0"))).isEmpty();
+  }
+
+  @Test
   void scans() {
     machine.device(ADDRESS, "nvme", 7);
 

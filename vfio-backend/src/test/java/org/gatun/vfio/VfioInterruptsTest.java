@@ -2,13 +2,16 @@ package org.gatun.vfio;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.CountDownLatch;
 import org.gatun.nativeaccess.Access;
 import org.gatun.nativeaccess.EventFd;
 import org.gatun.nativeaccess.Fd;
@@ -26,6 +29,8 @@ import org.junit.jupiter.api.Test;
 /** Interrupts over a kernel that keeps a list. */
 class VfioInterruptsTest {
   private static final DeviceName DEVICE = new DeviceName("vfio", "0000:01:00.0");
+
+  private static final Duration GENEROUS = Duration.ofSeconds(60);
 
   private final FakeIrqs irqs = new FakeIrqs();
   private final VfioInterrupts interrupts = new VfioInterrupts(DEVICE, irqs, new EmptyConfig());
@@ -120,6 +125,64 @@ class VfioInterruptsTest {
         .hasMessageContaining("vector 0");
   }
 
+  @Test
+  void anEventThatDoesNotSayWhatItIsHoldsUpNobody() throws InterruptedException {
+    Vector vector = interrupts.enable(Kind.MSIX, 1).getFirst();
+    BlockingEvent event = new BlockingEvent(true, false);
+
+    assertHeldUpByNobody(event, () -> vector.connect(event));
+  }
+
+  @Test
+  void anEventThatBlocksWhenItIsConnectedHoldsUpNobody() throws InterruptedException {
+    Vector vector = interrupts.enable(Kind.MSIX, 1).getFirst();
+    irqs.events.getFirst().write(Long.BYTES, 1);
+    BlockingEvent event = new BlockingEvent(false, true);
+
+    assertHeldUpByNobody(event, () -> vector.connect(event));
+  }
+
+  @Test
+  void anEventThatBlocksWhenItsVectorIsUnmaskedHoldsUpNobody() throws InterruptedException {
+    Vector vector = interrupts.enable(Kind.MSIX, 1).getFirst();
+    BlockingEvent event = new BlockingEvent(false, true);
+    vector.connect(event);
+    vector.mask(true);
+    irqs.events.getLast().write(Long.BYTES, 1);
+
+    assertHeldUpByNobody(event, () -> vector.mask(false));
+  }
+
+  /** A driver does something that does not return; what revocation does returns all the same. */
+  private void assertHeldUpByNobody(BlockingEvent event, Runnable use) throws InterruptedException {
+    Thread driver =
+        Thread.ofPlatform()
+            .daemon()
+            .start(
+                () -> {
+                  try {
+                    use.run();
+                  } catch (DeviceGoneException _) {
+                    // Too late.
+                  }
+                });
+    try {
+      assertTimeoutPreemptively(
+          GENEROUS,
+          () -> {
+            event.called.await();
+            interrupts.disable();
+            assertThat(interrupts.enabledCount()).isZero();
+            interrupts.close();
+          });
+      assertThat(event.end.getCount()).as("the event still blocks").isEqualTo(1);
+    } finally {
+      event.end.countDown();
+      driver.join();
+      event.eventFd.close();
+    }
+  }
+
   private void assertNothingIsLeft(int events) {
     assertThat(irqs.events).hasSize(events).allMatch(Fd::isClosed);
     assertThat(interrupts.enabledCount()).isZero();
@@ -182,6 +245,44 @@ class VfioInterruptsTest {
     @Override
     public <T> Optional<T> unwrap(Class<T> exactType) {
       return exactType == EventFd.class ? Optional.of(exactType.cast(event)) : Optional.empty();
+    }
+  }
+
+  /** Blocks until the end of the test, where it is told to. */
+  private static final class BlockingEvent implements Event {
+    final CountDownLatch called = new CountDownLatch(1);
+    final CountDownLatch end = new CountDownLatch(1);
+    final EventFd eventFd = EventFd.create("the driver's");
+    private final boolean blocksUnwrap;
+    private final boolean blocksSignal;
+
+    BlockingEvent(boolean blocksUnwrap, boolean blocksSignal) {
+      this.blocksUnwrap = blocksUnwrap;
+      this.blocksSignal = blocksSignal;
+    }
+
+    @Override
+    public void signal() {
+      if (blocksSignal) {
+        block();
+      }
+    }
+
+    @Override
+    public <T> Optional<T> unwrap(Class<T> exactType) {
+      if (blocksUnwrap) {
+        block();
+      }
+      return exactType == EventFd.class ? Optional.of(exactType.cast(eventFd)) : Optional.empty();
+    }
+
+    private void block() {
+      called.countDown();
+      try {
+        end.await();
+      } catch (InterruptedException _) {
+        Thread.currentThread().interrupt();
+      }
     }
   }
 

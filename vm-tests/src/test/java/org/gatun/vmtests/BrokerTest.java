@@ -41,7 +41,11 @@ class BrokerTest {
         .device(new Nvme("disk", Place.ROOT_PORT, List.of(new Namespace(image, 512))))
         .property(RevocationInVm.REVOCATIONS, String.valueOf(revocations))
         .property(RevocationInVm.SEED, String.valueOf(seed))
-        .tests(TwoGuestsInVm.class, BrokerCommandInVm.class, RevocationInVm.class)
+        .tests(
+            TwoGuestsInVm.class,
+            WantedBackInVm.class,
+            BrokerCommandInVm.class,
+            RevocationInVm.class)
         .limit(Duration.ofMinutes(5).plusMinutes(revocations))
         .run();
   }

@@ -46,11 +46,12 @@ final class Activity implements DeniedWrites {
           Integer.toHexString(offset),
           field == null ? "no rule" : field.rule().name());
     }
-    DeniedAccessEvent.emit(guest, name, offset, width, value, field);
+    DeniedAccessEvent.emit(
+        guest, name, field == null ? "" : field.rule().name(), offset, width, value);
   }
 
   /** An access to registers that are not the guest's. */
-  void deniedRegister() {
+  void deniedRegister(int bar, long offset, int width) {
     if (denied.getAndIncrement() == 0) {
       LOG.log(
           Level.WARNING,
@@ -59,6 +60,7 @@ final class Activity implements DeniedWrites {
           device,
           guest);
     }
+    DeniedAccessEvent.emit(guest, device, "BAR " + bar, offset, width, 0);
   }
 
   /** The guest made memory reachable. */

@@ -1,5 +1,6 @@
 package org.gatun.broker;
 
+import java.lang.System.Logger.Level;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -44,6 +45,8 @@ public final class Broker implements AutoCloseable {
 
   /** How long a guest may take to recover a device that reported an error, as in pciback. */
   public static final Duration RECOVERY_LIMIT = Duration.ofSeconds(60);
+
+  private static final System.Logger LOG = System.getLogger(Broker.class.getName());
 
   private final Map<String, PciBackend> backends;
   private final Duration recoveryLimit;
@@ -90,9 +93,6 @@ public final class Broker implements AutoCloseable {
    */
   public synchronized void seize(DeviceName name) {
     checkOpen(name);
-    if (groups.containsKey(name)) {
-      throw new GrantRefusedException(name, "the broker has it already", null, null);
-    }
     PciBackend backend = backends.get(name.scheme());
     if (backend == null) {
       throw new GrantRefusedException(
@@ -102,12 +102,16 @@ public final class Broker implements AutoCloseable {
           null);
     }
     Optional<FoundDevice> found = backend.find(name);
-    OwnedGroup group = groupOf(name, found.flatMap(FoundDevice::iommuGroup));
+    DeviceName own = found.map(FoundDevice::name).orElse(name);
+    if (groups.containsKey(own)) {
+      throw new GrantRefusedException(own, "the broker has it already", null, null);
+    }
+    OwnedGroup group = groupOf(own, found.flatMap(FoundDevice::iommuGroup));
     synchronized (group) {
-      OwnedDevice device = OwnedDevice.seize(backend, name, found);
+      OwnedDevice device = OwnedDevice.seize(backend, own, found, this::departs);
       group.devices().add(device);
       devices.add(device);
-      groups.put(name, group);
+      groups.put(own, group);
     }
   }
 
@@ -117,18 +121,65 @@ public final class Broker implements AutoCloseable {
    * @throws GrantRefusedException if the broker does not have it, or a guest has it
    */
   public synchronized void release(DeviceName name) {
-    OwnedDevice device = owned(name);
-    OwnedGroup group = group(name);
+    letGo(owned(name));
+  }
+
+  /** Asks the backend nothing first: what can't answer is let go, too. Holds the monitor. */
+  private void letGo(OwnedDevice device) {
+    OwnedGroup group = group(device.name());
     synchronized (group) {
       Grant grant = group.grant();
       if (grant != null) {
         throw new GrantRefusedException(
-            name, "guest " + grant.guest() + " has it", "revoke the grant first", null);
+            device.name(), "guest " + grant.guest() + " has it", "revoke the grant first", null);
       }
-      group.devices().remove(device);
-      devices.remove(device);
-      groups.remove(name);
+      forget(device, group);
       device.release();
+    }
+  }
+
+  private void forget(OwnedDevice device, OwnedGroup group) {
+    group.devices().remove(device);
+    devices.remove(device);
+    groups.remove(device.name());
+  }
+
+  /** On a thread of its own: the one that calls is the backend's. */
+  private void departs(OwnedDevice device, Duration deadline, String cause) {
+    Thread.ofPlatform()
+        .daemon()
+        .name("gatun broker lets go of " + device.name())
+        .start(() -> letGo(device, deadline, cause));
+  }
+
+  /**
+   * A device goes: it is taken from its guest, who is asked first if there is time, and then it is
+   * not the broker's any more; unless it can't be proven that nobody has it: that stays known.
+   */
+  private void letGo(OwnedDevice device, Duration deadline, String cause) {
+    OwnedGroup group;
+    Grant grant;
+    synchronized (this) {
+      if (!devices.contains(device)) {
+        return;
+      }
+      group = group(device.name());
+      synchronized (group) {
+        device.leave(cause);
+        grant = group.grant();
+      }
+    }
+    LOG.log(Level.WARNING, "{0}: the broker lets it go: {1}", device.name(), cause);
+    if (grant != null) {
+      grant.lose(device, deadline, cause);
+    }
+    synchronized (this) {
+      synchronized (group) {
+        device.release().ifPresent(device::quarantine);
+        if (device.quarantine().isEmpty() && devices.contains(device)) {
+          forget(device, group);
+        }
+      }
     }
   }
 
@@ -209,10 +260,10 @@ public final class Broker implements AutoCloseable {
       }
     } finally {
       if (device == null) {
-        grant.change(GrantState.CONNECTED);
+        grant.settle();
       }
     }
-    if (!grant.change(GrantState.RECONFIGURED)) {
+    if (!grant.change(GrantState.RECONFIGURING, GrantState.RECONFIGURED)) {
       // Revoked meanwhile: whoever did that does not know of this device.
       device.close();
       throw new GrantRefusedException(request.device(), grant + " has ended", null, null);
@@ -227,23 +278,20 @@ public final class Broker implements AutoCloseable {
    * @throws GrantRefusedException if the guest is not connected, or does not have it
    */
   public void remove(Grant grant, DeviceName device, Duration deadline) {
-    if (grant.devices().stream().noneMatch(d -> d.name().equals(device))) {
+    DeviceName own = canonical(device);
+    if (grant.devices().stream().noneMatch(d -> d.name().equals(own))) {
       throw new GrantRefusedException(
-          device, "guest " + grant.guest() + " does not have it", null, null);
+          own, "guest " + grant.guest() + " does not have it", null, null);
     }
     if (!grant.change(GrantState.RECONFIGURING)) {
       throw new GrantRefusedException(
           device, grant + " is " + grant.state(), "its guest connects first", null);
     }
-    grant.remove(device, deadline);
-    grant.change(GrantState.CONNECTED);
+    grant.remove(own, deadline);
+    grant.settle();
   }
 
-  /**
-   * Revokes all grants by force, and lets all devices go. Idempotent.
-   *
-   * @throws RuntimeException what closing a device failed with; the others are closed nevertheless
-   */
+  /** Revokes all grants by force, and lets all devices go. Idempotent. */
   @Override
   public void close() {
     List<Grant> open;
@@ -251,28 +299,27 @@ public final class Broker implements AutoCloseable {
       closed = true;
       open = grants();
     }
-    open.reversed().forEach(grant -> grant.revoke(Duration.ZERO));
+    open.reversed().forEach(grant -> attempt(grant, () -> grant.revoke(Duration.ZERO)));
     synchronized (this) {
-      releaseAll(List.copyOf(devices).reversed());
+      for (OwnedDevice device : List.copyOf(devices).reversed()) {
+        attempt(device.name(), () -> letGo(device));
+      }
     }
   }
 
-  /** One that fails does not keep the others from being let go. */
-  private void releaseAll(List<OwnedDevice> all) {
-    if (all.isEmpty()) {
-      return;
-    }
+  /** What fails must not keep the rest from it. */
+  private static void attempt(Object what, Runnable action) {
     try {
-      release(all.getFirst().name());
-    } finally {
-      releaseAll(all.subList(1, all.size()));
+      action.run();
+    } catch (RuntimeException | InternalError e) {
+      LOG.log(Level.ERROR, what + ": giving it back failed", e);
     }
   }
 
   private GrantedDevice grantOne(Grant grant, DeviceRequest request) {
-    DeviceName name = request.device();
-    checkOpen(name);
-    OwnedDevice device = owned(name);
+    checkOpen(request.device());
+    OwnedDevice device = owned(request.device());
+    DeviceName name = device.name();
     OwnedGroup group = group(name);
     synchronized (group) {
       checkGrantable(grant, device, group, request);
@@ -307,6 +354,10 @@ public final class Broker implements AutoCloseable {
           "it is in quarantine: " + quarantine.get(),
           "release it, see to it, and seize it again",
           null);
+    }
+    Optional<String> leaving = device.leaving();
+    if (leaving.isPresent()) {
+      throw new GrantRefusedException(name, "it goes: " + leaving.get(), null, null);
     }
     Grant other = group.grant();
     if (other != null && !other.equals(grant)) {
@@ -347,7 +398,13 @@ public final class Broker implements AutoCloseable {
   }
 
   private void changed(Grant grant, GrantState from, GrantState to) {
-    listeners.forEach(listener -> listener.changed(grant, from, to));
+    for (GrantListener listener : listeners) {
+      try {
+        listener.changed(grant, from, to);
+      } catch (RuntimeException e) {
+        LOG.log(Level.ERROR, grant + ": a listener failed", e);
+      }
+    }
   }
 
   private OwnedGroup groupOf(DeviceName name, Optional<Integer> number) {
@@ -359,9 +416,18 @@ public final class Broker implements AutoCloseable {
         .orElseGet(() -> new OwnedGroup(number));
   }
 
+  /** The name that the backend has for a device: others may mean the same one. */
+  private DeviceName canonical(DeviceName name) {
+    return Optional.ofNullable(backends.get(name.scheme()))
+        .flatMap(backend -> backend.find(name))
+        .map(FoundDevice::name)
+        .orElse(name);
+  }
+
   private OwnedDevice owned(DeviceName name) {
+    DeviceName own = canonical(name);
     return devices.stream()
-        .filter(d -> d.name().equals(name))
+        .filter(d -> d.name().equals(own))
         .findFirst()
         .orElseThrow(
             () ->

@@ -7,14 +7,14 @@ import jdk.jfr.Label;
 import jdk.jfr.Name;
 import jdk.jfr.StackTrace;
 import jdk.jfr.Throttle;
-import org.gatun.broker.policy.ConfigField;
 import org.gatun.pci.DeviceName;
-import org.jspecify.annotations.Nullable;
 
-/** A guest's write to config space that its policy does not allow. */
+/** A guest's access that its policy does not allow. */
 @Name("org.gatun.DeniedAccess")
 @Label("Denied Access")
-@Description("A guest's write to config space that its policy does not allow, dropped or denied")
+@Description(
+    "A guest's write to config space, or access to registers or ports, that its policy does not"
+        + " allow")
 @Category({"Gatun", "Broker"})
 @StackTrace(false)
 @Throttle("100/s")
@@ -27,7 +27,7 @@ final class DeniedAccessEvent extends Event {
   private final String device;
 
   @Label("Offset")
-  private final int offset;
+  private final long offset;
 
   @Label("Width")
   private final int width;
@@ -36,32 +36,24 @@ final class DeniedAccessEvent extends Event {
   private final int value;
 
   @Label("Field")
+  @Description("The field of config space, if a rule governs it, or the BAR")
   private final String field;
 
   private DeniedAccessEvent(
-      String guest, String device, int offset, int width, int value, String field) {
+      String guest, String device, String field, long offset, int width, int value) {
     this.guest = guest;
     this.device = device;
+    this.field = field;
     this.offset = offset;
     this.width = width;
     this.value = value;
-    this.field = field;
   }
 
+  /**
+   * @param value what was written to config space
+   */
   static void emit(
-      String guest,
-      DeviceName device,
-      int offset,
-      int width,
-      int value,
-      @Nullable ConfigField field) {
-    new DeniedAccessEvent(
-            guest,
-            device.toString(),
-            offset,
-            width,
-            value,
-            field == null ? "" : field.rule().name())
-        .commit();
+      String guest, DeviceName device, String field, long offset, int width, int value) {
+    new DeniedAccessEvent(guest, device.toString(), field, offset, width, value).commit();
   }
 }

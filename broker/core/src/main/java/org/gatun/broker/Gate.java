@@ -7,25 +7,33 @@ import org.gatun.pci.DeviceGoneException;
 import org.gatun.pci.DeviceName;
 
 /**
- * Lets calls of a guest through to its device until it is shut, and knows when the last of them has
- * come back: a call that was let in before may not reach a device that somebody else has by then.
- * Mapped registers and DMA memory need no gate: they end with their mappings.
+ * Lets calls of a guest through to its device from when it is opened until it is shut, and knows
+ * when the last of them has come back: a call that was let in before may not reach a device that
+ * somebody else has by then. Mapped registers and DMA memory need no gate: they end with their
+ * mappings.
  *
  * <p>Any thread. Entering allocates nothing.
  */
 final class Gate {
   private final DeviceName device;
   private final StampedLock lock = new StampedLock();
+  private volatile boolean opened;
   private volatile boolean shut;
 
   Gate(DeviceName device) {
     this.device = device;
   }
 
+  /** From now on calls are let in. */
+  void open() {
+    opened = true;
+  }
+
   /**
    * To be followed by {@link #leave}.
    *
    * @throws DeviceGoneException if it is shut
+   * @throws IllegalStateException if it was never opened
    */
   long enter(String operation) {
     check(operation);
@@ -43,10 +51,14 @@ final class Gate {
 
   /**
    * @throws DeviceGoneException if it is shut
+   * @throws IllegalStateException if it was never opened
    */
   void check(String operation) {
     if (shut) {
       throw gone(operation);
+    }
+    if (!opened) {
+      throw new IllegalStateException(device + ": " + operation + ": its guest connects first");
     }
   }
 

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 import org.gatun.pci.DetachListener;
 import org.gatun.pci.DeviceGoneException;
 import org.gatun.pci.DeviceName;
@@ -21,6 +22,7 @@ public final class Grant {
   private static final System.Logger LOG = System.getLogger(Grant.class.getName());
 
   private static final int SLOTS = 32;
+  private static final String TAKEN_BACK = "the broker took it back";
 
   private final String guest;
   private final QuotaAccount quota;
@@ -104,7 +106,9 @@ public final class Grant {
     boolean connected = false;
     try {
       for (Holding holding : current()) {
-        holding.connect(new Recovery(this, holding.device(), recoveryLimit));
+        if (!holding.isConnected()) {
+          holding.connect(new Recovery(this, holding.device(), recoveryLimit));
+        }
       }
       connected = true;
     } finally {
@@ -112,7 +116,14 @@ public final class Grant {
         revoke(Duration.ZERO);
       }
     }
-    change(GrantState.CONNECTED);
+    // Neither, if a device is just being added or removed: that settles it.
+    if (!change(GrantState.INITIALISED, GrantState.CONNECTED)) {
+      change(GrantState.RECONFIGURED, GrantState.CONNECTED);
+    }
+    GrantState reached = state();
+    if (reached == GrantState.CLOSING || reached == GrantState.CLOSED) {
+      throw new DeviceGoneException(name(), "connecting to a grant that ended", null);
+    }
     return devices();
   }
 
@@ -123,13 +134,15 @@ public final class Grant {
    * @param deadline zero or more; zero does not ask
    */
   public void revoke(Duration deadline) {
-    List<Holding> all = current();
-    if (!change(GrantState.CLOSING)) {
-      all.forEach(holding -> holding.take(true));
-      return;
+    boolean first = change(GrantState.CLOSING);
+    try {
+      // Only now: what is added after this is taken back by who adds it.
+      takeAll(current(), first ? deadline : Duration.ZERO, TAKEN_BACK);
+    } finally {
+      if (first) {
+        change(GrantState.CLOSED);
+      }
     }
-    takeAll(all, deadline);
-    change(GrantState.CLOSED);
   }
 
   /** Does what the guest asks for, and never throws: an error is an answer. */
@@ -156,28 +169,63 @@ public final class Grant {
   /** Takes one device back; the others stay. */
   void remove(DeviceName device, Duration deadline) {
     List<Holding> these = current().stream().filter(h -> h.owned().name().equals(device)).toList();
-    takeAll(these, deadline);
+    takeAll(these, deadline, TAKEN_BACK);
+  }
+
+  /**
+   * A device goes, whether the broker wants that or not: it is taken, and the others stay.
+   *
+   * @param deadline how long until then; zero if it has gone already
+   * @param cause for the guest
+   */
+  void lose(OwnedDevice device, Duration deadline, String cause) {
+    boolean reconfiguring = change(GrantState.RECONFIGURING);
+    takeAll(current().stream().filter(h -> h.owned().equals(device)).toList(), deadline, cause);
+    if (reconfiguring) {
+      settle();
+    }
+    closeIfEmpty();
+  }
+
+  /** A device was added or removed, or was not. */
+  void settle() {
+    change(
+        GrantState.RECONFIGURING,
+        current().stream().allMatch(Holding::isConnected)
+            ? GrantState.CONNECTED
+            : GrantState.RECONFIGURED);
   }
 
   /** The guest closed a device: it is back when this returns. */
   void closedByGuest(Holding holding) {
     if (holding.take(false)) {
-      boolean last;
       synchronized (this) {
         holdings.remove(holding);
-        last = holdings.isEmpty();
       }
-      if (last && change(GrantState.CLOSING)) {
-        change(GrantState.CLOSED);
-      }
+      closeIfEmpty();
+    }
+  }
+
+  private void closeIfEmpty() {
+    if (current().isEmpty() && change(GrantState.CLOSING)) {
+      change(GrantState.CLOSED);
     }
   }
 
   /** Takes the step, if it is one that may come next. */
   boolean change(GrantState next) {
+    return change(from -> from.next().contains(next), next);
+  }
+
+  /** Takes the step, if the grant is there. */
+  boolean change(GrantState from, GrantState next) {
+    return change(from::equals, next);
+  }
+
+  private boolean change(Predicate<GrantState> fits, GrantState next) {
     GrantState from;
     synchronized (this) {
-      if (!state.next().contains(next)) {
+      if (!fits.test(state)) {
         return false;
       }
       from = state;
@@ -225,13 +273,13 @@ public final class Grant {
     return List.copyOf(holdings);
   }
 
-  private void takeAll(List<Holding> these, Duration deadline) {
+  private void takeAll(List<Holding> these, Duration deadline, String cause) {
     if (deadline.isPositive()) {
       ask(these, deadline);
     }
     for (Holding holding : these.reversed()) {
       if (holding.take(true)) {
-        tell(holding, l -> l.gone("the broker took it back"));
+        tell(holding, l -> l.gone(cause));
       }
     }
     synchronized (this) {
@@ -240,14 +288,15 @@ public final class Grant {
   }
 
   private void ask(List<Holding> these, Duration deadline) {
-    long end = System.nanoTime() + deadline.toNanos();
+    long limit = TimeUnit.NANOSECONDS.convert(deadline);
+    long start = System.nanoTime();
     these.forEach(holding -> tell(holding, l -> l.requested(deadline)));
     try {
       for (Holding holding : these) {
         if (holding.device().listeners().isEmpty()) {
           continue; // nobody there to be asked
         }
-        if (!holding.taken().await(end - System.nanoTime(), TimeUnit.NANOSECONDS)) {
+        if (!holding.taken().await(limit - (System.nanoTime() - start), TimeUnit.NANOSECONDS)) {
           LOG.log(
               Level.WARNING,
               "{0}: {1} did not give {2} back in {3}: it is taken by force",
@@ -266,11 +315,17 @@ public final class Grant {
   /** On a thread of its own: a listener is the guest's code, and may never return. */
   private static void tell(Holding holding, Consumer<DetachListener> message) {
     List<DetachListener> listeners = holding.device().listeners();
-    if (!listeners.isEmpty()) {
+    if (listeners.isEmpty()) {
+      return;
+    }
+    try {
       Thread.ofPlatform()
           .daemon()
           .name("gatun broker tells the driver of " + holding.owned().name())
           .start(() -> listeners.forEach(message));
+    } catch (OutOfMemoryError e) {
+      // No thread: the guest learns of it at its next use.
+      LOG.log(Level.ERROR, "{0}: its driver is not told: {1}", holding.owned().name(), e);
     }
   }
 

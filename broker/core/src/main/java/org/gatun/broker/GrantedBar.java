@@ -26,7 +26,7 @@ final class GrantedBar implements Bar {
   private final List<Range> ranges;
   private final ResourceTracker trapped;
   private final AtomicInteger surplus;
-  private final Runnable deniedAccess;
+  private final DeniedAccess deniedAccess;
 
   /**
    * @param readable what the guest may read, ascending
@@ -41,7 +41,7 @@ final class GrantedBar implements Bar {
       List<BarPart> writable,
       ResourceTracker trapped,
       AtomicInteger surplus,
-      Runnable deniedAccess) {
+      DeniedAccess deniedAccess) {
     this.inner = inner;
     this.gate = gate;
     this.readable = readable;
@@ -209,6 +209,12 @@ final class GrantedBar implements Bar {
     return false;
   }
 
+  /** Hears of accesses to what is not the guest's. */
+  interface DeniedAccess {
+    /** At an offset from the start of the BAR. */
+    void denied(long offset, int width);
+  }
+
   /** A mapping of the backend's, and where in the BAR it starts. */
   private record Part(long start, Mmio registers) {}
 
@@ -228,7 +234,7 @@ final class GrantedBar implements Bar {
       try {
         long at = start + offset;
         if (!isReadable(at, width)) {
-          deniedAccess.run();
+          deniedAccess.denied(at, width);
           return -1;
         }
         Part part = partOf(at);
@@ -250,7 +256,7 @@ final class GrantedBar implements Bar {
       try {
         long at = start + offset;
         if (!isWritable(at, width)) {
-          deniedAccess.run();
+          deniedAccess.denied(at, width);
           return;
         }
         Part part = partOf(at);

@@ -88,7 +88,7 @@ public final class GrantedDevice implements PciDevice {
                 without(readable, msixTable(snapshot, bar.index())),
                 trapped,
                 surplus,
-                activity::deniedRegister));
+                (offset, width) -> activity.deniedRegister(bar.index(), offset, width)));
       }
     }
     this.bars = List.copyOf(granted);
@@ -144,9 +144,8 @@ public final class GrantedDevice implements PciDevice {
     through(
         "reset",
         () -> {
-          inner.reset();
+          interrupts.reset(inner::reset);
           config.reset();
-          interrupts.reset();
         });
   }
 
@@ -172,6 +171,11 @@ public final class GrantedDevice implements PciDevice {
   @Override
   public String toString() {
     return name.toString();
+  }
+
+  /** The guest has come: its calls reach the device. */
+  void open() {
+    gate.open();
   }
 
   /** Whether the guest has switched memory decode off, for itself. */

@@ -73,8 +73,9 @@ final class GrantedInterrupts implements Interrupts {
     return Optional.ofNullable(enabled);
   }
 
-  /** The device was reset, and with it its interrupts. */
-  synchronized void reset() {
+  /** Resets the device, and with it its interrupts. */
+  synchronized void reset(Runnable device) {
+    device.run();
     enabled = null;
   }
 }

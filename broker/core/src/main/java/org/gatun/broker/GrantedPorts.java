@@ -14,9 +14,10 @@ final class GrantedPorts implements PortIo {
   private final Gate gate;
   private final Check reads;
   private final Check writes;
-  private final Runnable deniedAccess;
+  private final GrantedBar.DeniedAccess deniedAccess;
 
-  GrantedPorts(PortIo inner, Gate gate, Check reads, Check writes, Runnable deniedAccess) {
+  GrantedPorts(
+      PortIo inner, Gate gate, Check reads, Check writes, GrantedBar.DeniedAccess deniedAccess) {
     this.inner = inner;
     this.gate = gate;
     this.reads = reads;
@@ -63,7 +64,7 @@ final class GrantedPorts implements PortIo {
     long stamp = gate.enter("port read");
     try {
       if (isInside(offset, width) && !reads.allows(offset, width)) {
-        deniedAccess.run();
+        deniedAccess.denied(offset, width);
         return -1 >>> (32 - 8 * width);
       }
       return switch (width) {
@@ -80,7 +81,7 @@ final class GrantedPorts implements PortIo {
     long stamp = gate.enter("port write");
     try {
       if (isInside(offset, width) && !writes.allows(offset, width)) {
-        deniedAccess.run();
+        deniedAccess.denied(offset, width);
         return;
       }
       switch (width) {

@@ -8,7 +8,6 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.gatun.broker.policy.ConfigLayout;
 import org.gatun.pci.DeviceGoneException;
-import org.gatun.pci.spi.Hazard;
 import org.gatun.pci.spi.SeizedDevice;
 
 /** A device in the hands of a guest, and how it is taken back. Any thread. */
@@ -22,6 +21,7 @@ final class Holding {
   private final GrantedDevice device;
   private final Activity activity;
   private final AtomicBoolean taking = new AtomicBoolean();
+  private volatile boolean connected;
   private final CountDownLatch taken = new CountDownLatch(1);
 
   Holding(
@@ -51,20 +51,25 @@ final class Holding {
     return activity;
   }
 
+  /** Whether the guest has taken it up. */
+  boolean isConnected() {
+    return connected;
+  }
+
   /** Counted down when the guest has it no more. */
   CountDownLatch taken() {
     return taken;
   }
 
   /**
-   * The guest's mappings work from now on.
+   * The guest's calls and mappings work from now on; not if it is just being taken.
    *
    * @param recovery what deals with errors that the device reports
    */
   void connect(Recovery recovery) {
     synchronized (group) {
       if (taking.get()) {
-        throw new DeviceGoneException(owned.name(), "connecting a guest", null);
+        return;
       }
       SeizedDevice seized =
           owned
@@ -72,7 +77,9 @@ final class Holding {
               .orElseThrow(() -> new DeviceGoneException(owned.name(), "connecting a guest", null));
       seized.onError(recovery::start);
       seized.onDmaFault(activity::dmaFaulted);
+      connected = true;
       seized.decode(true);
+      device.open();
     }
   }
 
@@ -88,6 +95,8 @@ final class Holding {
       awaitTaken();
       return false;
     }
+    // Who is interrupted still does all of it: each wait below would end at once.
+    boolean interrupted = Thread.interrupted();
     RevocationEvent event = new RevocationEvent();
     event.begin();
     try {
@@ -106,6 +115,9 @@ final class Holding {
       event.quarantine = owned.quarantine().orElse("");
       event.commit();
       taken.countDown();
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
     }
     return true;
   }
@@ -130,6 +142,7 @@ final class Holding {
     if (group.returned()) {
       group.devices().stream().filter(d -> !d.equals(owned)).forEach(returned::add);
     }
+    boolean unclean = connected && owned.lacksReset();
     Optional<String> unproven = Optional.empty();
     for (OwnedDevice one : returned) {
       Optional<String> held = release(one);
@@ -141,9 +154,9 @@ final class Holding {
       }
       if (unproven.isPresent()) {
         one.quarantine(unproven.get());
-      } else if (one.equals(owned) && owned.has(Hazard.MISSING_RESET)) {
+      } else if (one.equals(owned) && unclean) {
         one.quarantine("it has no reset: what the guest did to it can't be undone");
-      } else {
+      } else if (!one.isLeaving()) {
         one.reclaim(one.equals(owned) ? layout : null);
       }
       one.quarantine()

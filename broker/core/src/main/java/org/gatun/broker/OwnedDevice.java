@@ -1,14 +1,14 @@
 package org.gatun.broker;
 
 import java.lang.System.Logger.Level;
+import java.time.Duration;
 import java.util.Optional;
 import org.gatun.broker.policy.ConfigField;
 import org.gatun.broker.policy.ConfigLayout;
 import org.gatun.broker.policy.DeviceSnapshot;
-import org.gatun.broker.policy.Effect;
+import org.gatun.pci.DetachListener;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.PciAddress;
-import org.gatun.pci.config.Capabilities;
 import org.gatun.pci.config.ConfigRegisters;
 import org.gatun.pci.config.ConfigSpace;
 import org.gatun.pci.spi.FoundDevice;
@@ -28,34 +28,67 @@ final class OwnedDevice {
   private final DeviceName name;
   private final Optional<FoundDevice> found;
   private final DeviceSnapshot snapshot;
+  private final Departure departure;
   private @Nullable SeizedDevice seized;
   private @Nullable String quarantine;
+  private @Nullable String leaving;
+
+  /** Hears that a device is wanted back, or has gone. Called by threads of the backend's. */
+  interface Departure {
+    /**
+     * A device goes.
+     *
+     * @param deadline how long until the device is taken; zero if it has gone
+     */
+    void of(OwnedDevice device, Duration deadline, String cause);
+  }
 
   private OwnedDevice(
       PciBackend backend,
       DeviceName name,
       Optional<FoundDevice> found,
       SeizedDevice seized,
-      DeviceSnapshot snapshot) {
+      DeviceSnapshot snapshot,
+      Departure departure) {
     this.backend = backend;
     this.name = name;
     this.found = found;
     this.seized = seized;
     this.snapshot = snapshot;
+    this.departure = departure;
   }
 
   /** Opens a device, fenced, and notes what it is. */
-  static OwnedDevice seize(PciBackend backend, DeviceName name, Optional<FoundDevice> found) {
+  static OwnedDevice seize(
+      PciBackend backend, DeviceName name, Optional<FoundDevice> found, Departure departure) {
     SeizedDevice seized = backend.seize(name);
-    OwnedDevice owned = null;
+    boolean done = false;
     try {
-      owned = new OwnedDevice(backend, name, found, seized, DeviceSnapshot.of(seized));
+      DeviceSnapshot snapshot = DeviceSnapshot.of(seized);
+      OwnedDevice owned = new OwnedDevice(backend, name, found, seized, snapshot, departure);
+      owned.listen(seized);
+      done = true;
       return owned;
     } finally {
-      if (owned == null) {
+      if (!done) {
         seized.close();
       }
     }
+  }
+
+  private void listen(SeizedDevice device) {
+    device.onDetach(
+        new DetachListener() {
+          @Override
+          public void requested(Duration deadline) {
+            departure.of(OwnedDevice.this, deadline, "somebody wants it back");
+          }
+
+          @Override
+          public void gone(String cause) {
+            departure.of(OwnedDevice.this, Duration.ZERO, cause);
+          }
+        });
   }
 
   DeviceName name() {
@@ -70,6 +103,23 @@ final class OwnedDevice {
     return found.filter(f -> f.hazards().contains(hazard)).isPresent();
   }
 
+  /**
+   * Whether it has no reset, or has none any more: a bus reset goes when a neighbour comes. What
+   * can't be found out counts as none.
+   */
+  boolean lacksReset() {
+    try {
+      return has(Hazard.MISSING_RESET)
+          || backend
+              .find(name)
+              .filter(now -> now.hazards().contains(Hazard.MISSING_RESET))
+              .isPresent();
+    } catch (RuntimeException | InternalError e) {
+      LOG.log(Level.ERROR, name + ": whether it has a reset can't be found out", e);
+      return true;
+    }
+  }
+
   DeviceSnapshot snapshot() {
     return snapshot;
   }
@@ -81,6 +131,20 @@ final class OwnedDevice {
   /** The device, if it is not in quarantine. */
   Optional<SeizedDevice> seized() {
     return Optional.ofNullable(seized);
+  }
+
+  /** It is not granted any more, and when it was taken from its guest it is let go. */
+  void leave(String cause) {
+    leaving = cause;
+  }
+
+  boolean isLeaving() {
+    return leaving != null;
+  }
+
+  /** Why it is about to go. */
+  Optional<String> leaving() {
+    return Optional.ofNullable(leaving);
   }
 
   /** Gives it no more, for that reason. */
@@ -119,10 +183,11 @@ final class OwnedDevice {
     try {
       SeizedDevice again = backend.seize(name);
       seized = again;
+      listen(again);
       if (layout != null) {
         restore(layout, again.config());
       }
-      String difference = difference(again.config());
+      String difference = difference(DeviceSnapshot.of(again));
       if (difference != null) {
         quarantine(difference);
       }
@@ -131,32 +196,50 @@ final class OwnedDevice {
     }
   }
 
-  /** Registers that a guest wrote, and that a reset does not clear. */
+  /** Registers that a guest may have written, and that a reset does not clear. */
   private void restore(ConfigLayout layout, ConfigSpace config) {
+    ConfigSpace saved = snapshot.config();
     for (ConfigField field : layout.fields()) {
+      int mask =
+          switch (field.rule().effect()) {
+            case PLAIN -> field.writeMask(layout.policy().permissive());
+            case COMMAND ->
+                field.writeMask(layout.policy().permissive()) & ~ConfigRegisters.COMMAND_BUS_MASTER;
+            case SNAPSHOT, LINK, BAR, ROM, BIST, VPD_ADDRESS, MSI_CONTROL, MSIX_CONTROL -> 0;
+          };
       int offset = field.offset();
       int width = field.rule().width();
-      if (field.rule().effect() == Effect.PLAIN
-          && field.writeMask(layout.policy().permissive()) != 0
-          && config.read(offset, width) != snapshot.config().read(offset, width)) {
-        config.write(offset, width, snapshot.config().read(offset, width));
+      int now = config.read(offset, width);
+      int wanted = (now & ~mask) | (saved.read(offset, width) & mask);
+      if (wanted != now) {
+        config.write(offset, width, wanted);
+      }
+    }
+    for (int offset = 0; offset < layout.size(); offset++) {
+      if (layout.isRaw(offset) && config.read8(offset) != saved.read8(offset)) {
+        config.write8(offset, saved.read8(offset));
       }
     }
   }
 
   /** What makes it another device than the one that was seized. */
-  private @Nullable String difference(ConfigSpace config) {
+  private @Nullable String difference(DeviceSnapshot now) {
     int[] identity = {
       ConfigRegisters.VENDOR_ID, ConfigRegisters.REVISION_ID, ConfigRegisters.SUBSYSTEM_VENDOR_ID
     };
     for (int offset : identity) {
-      if (config.read32(offset) != snapshot.config().read32(offset)) {
+      int value = now.config().read32(offset);
+      if (value != snapshot.config().read32(offset)) {
         return "after its reset it is not the device that was seized: config space at 0x%x reads 0x%x"
-            .formatted(offset, config.read32(offset));
+            .formatted(offset, value);
       }
     }
-    return Capabilities.walk(config).list().equals(snapshot.capabilities().list())
+    if (!now.capabilities().list().equals(snapshot.capabilities().list())) {
+      return "after its reset its capability list is not the one that was seized";
+    }
+    return now.hasSameRegisters(snapshot)
         ? null
-        : "after its reset its capability list is not the one that was seized";
+        : "after its reset its BARs, or its MSI-X table, are not where they were when it was"
+            + " seized";
   }
 }

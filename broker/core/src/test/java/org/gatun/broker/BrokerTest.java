@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.gatun.broker.DeviceRequest.BarPart;
+import org.gatun.broker.policy.ConfigPolicy;
 import org.gatun.pci.Bar;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.DeviceUnavailableException;
@@ -17,6 +18,8 @@ import org.gatun.pci.DmaException;
 import org.gatun.pci.Interrupts.Kind;
 import org.gatun.pci.Mmio;
 import org.gatun.pci.PciDevice;
+import org.gatun.pci.config.Capabilities;
+import org.gatun.pci.config.Capability;
 import org.gatun.pci.config.ConfigRegisters;
 import org.gatun.pci.spi.Hazard;
 import org.gatun.simulated.EduModel;
@@ -238,6 +241,95 @@ class BrokerTest {
     assertThatThrownBy(() -> devices.getLast().dma().allocate(4096, 4096))
         .isInstanceOf(DmaException.class);
     next.close();
+  }
+
+  @Test
+  void aDeviceHasOneOwnerUnderAllItsNames() {
+    HookedBackend backend = new HookedBackend(site.bus);
+    DeviceName edu = site.bus.plug("edu", EduModel.withoutReset());
+    DeviceName alias = new DeviceName("simulated", "EDU");
+    try (Broker broker = new Broker(List.of(backend))) {
+      broker.seize(alias);
+
+      assertThat(broker.devices().getFirst().name()).isEqualTo(edu);
+      assertThatThrownBy(() -> broker.seize(edu)).hasMessageContaining("has it already");
+      assertThatThrownBy(
+              () -> broker.grant("guest", Quota.DEFAULT, List.of(DeviceRequest.of(alias))))
+          .isInstanceOf(GrantRefusedException.class)
+          .hasMessageContaining(Hazard.MISSING_RESET.text());
+      broker.release(alias);
+    }
+  }
+
+  @Test
+  void aLateDeviceIsNotLostWhenAnotherComesOrGoes() {
+    DeviceName first = site.seize("first", new EduModel());
+    DeviceName second = site.seize("second", new EduModel());
+    DeviceName late = site.seize("late", new EduModel());
+    Grant grant = site.grant("guest", first, second);
+    PciDevice stays = grant.connect().getFirst();
+    site.broker.add(grant, DeviceRequest.of(late));
+
+    site.broker.remove(grant, second, Duration.ZERO);
+    assertThatThrownBy(() -> site.broker.add(grant, DeviceRequest.of(late)))
+        .isInstanceOf(GrantRefusedException.class);
+
+    assertThat(grant.state()).isEqualTo(GrantState.RECONFIGURED);
+    assertThat(grant.connect()).extracting(PciDevice::name).containsExactly(first, late);
+    assertThat(grant.devices().getLast().id()).isEqualTo(stays.id());
+  }
+
+  @Test
+  void whatNoGuestHadIsCleanWithoutAReset() {
+    DeviceName edu = site.seize("edu", EduModel.withoutReset());
+    DeviceName other = site.seize("other", EduModel.withoutReset());
+    DeviceRequest accepted = DeviceRequest.of(edu).accepting(Hazard.MISSING_RESET);
+
+    assertThatThrownBy(
+            () ->
+                site.broker.grant(
+                    "guest", Quota.DEFAULT, List.of(accepted, DeviceRequest.of(other))))
+        .isInstanceOf(GrantRefusedException.class);
+
+    assertThat(site.broker.devices()).allSatisfy(d -> assertThat(d.quarantine()).isEmpty());
+  }
+
+  @Test
+  void beforeTheGuestComesNothingOfADeviceCanBeUsed() {
+    GrantedDevice device =
+        site.grant("guest", site.seize("edu", new EduModel())).devices().getFirst();
+
+    assertThatThrownBy(() -> device.busMaster(true)).isInstanceOf(IllegalStateException.class);
+    assertThatThrownBy(device::dma).isInstanceOf(IllegalStateException.class);
+  }
+
+  /** Registers that survive a reset, as sticky ones do. */
+  @Test
+  void whatAPermissiveGrantChangedIsUndone() {
+    HookedBackend backend = new HookedBackend(site.bus);
+    DeviceName name = site.bus.plug("specimen", new SpecimenModel());
+    int offset =
+        Capabilities.walk(site.bus.hardware(name))
+                .find(Capability.ADVANCED_FEATURES)
+                .orElseThrow()
+                .offset()
+            + 6;
+    try (Broker broker = new Broker(List.of(backend))) {
+      broker.seize(name);
+      int before = site.bus.hardware(name).read16(offset);
+      DeviceRequest request =
+          DeviceRequest.of(name).withConfig(new ConfigPolicy(true, false, Set.of(), List.of()));
+      Grant grant = broker.grant("guest", Quota.DEFAULT, List.of(request));
+      grant.connect().getFirst().config().write16(offset, ~before & 0xffff);
+      int written = site.bus.hardware(name).read16(offset);
+      assertThat(written).isNotEqualTo(before);
+      backend.onSeize(device -> device.config().write16(offset, written));
+
+      grant.revoke(Duration.ZERO);
+
+      assertThat(site.bus.hardware(name).read16(offset)).isEqualTo(before);
+      assertThat(broker.devices().getFirst().quarantine()).isEmpty();
+    }
   }
 
   @Test

@@ -2,12 +2,15 @@ package org.gatun.broker;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.gatun.pci.Bar;
@@ -15,6 +18,7 @@ import org.gatun.pci.DetachListener;
 import org.gatun.pci.DeviceGoneException;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.DmaBuffer;
+import org.gatun.pci.Event;
 import org.gatun.pci.Interrupts.Kind;
 import org.gatun.pci.Mmio;
 import org.gatun.pci.PciDevice;
@@ -22,7 +26,9 @@ import org.gatun.pci.Vector;
 import org.gatun.pci.config.ConfigRegisters;
 import org.gatun.pci.config.ConfigSpace;
 import org.gatun.simulated.EduModel;
+import org.gatun.simulated.RootPortModel;
 import org.gatun.simulated.SpecimenModel;
+import org.gatun.specs.edu.EduRegisters;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -149,6 +155,55 @@ class RevocationTest {
   }
 
   @Test
+  void aGuestsEventThatNeverReturnsDoesNotHoldUpRevocation() {
+    DeviceName edu = site.seize("edu", new EduModel());
+    Grant grant = site.grant("guest", edu);
+    PciDevice granted = grant.connect().getFirst();
+    granted.busMaster(true);
+    CountDownLatch signalled = new CountDownLatch(1);
+    CountDownLatch end = new CountDownLatch(1);
+    granted
+        .interrupts()
+        .enable(Kind.MSI, 1)
+        .getFirst()
+        .connect(
+            new Event() {
+              @Override
+              public void signal() {
+                signalled.countDown();
+                try {
+                  end.await();
+                } catch (InterruptedException _) {
+                  Thread.currentThread().interrupt();
+                }
+              }
+
+              @Override
+              public <T> Optional<T> unwrap(Class<T> exactType) {
+                return Optional.empty();
+              }
+            });
+    Mmio registers = granted.bar(EduRegisters.BAR).orElseThrow().map(0, EduRegisters.BAR_SIZE);
+    registers.write32(EduRegisters.STATUS, EduRegisters.STATUS_RAISE_INTERRUPT);
+    registers.write32(EduRegisters.FACTORIAL, 3);
+    try {
+      assertTimeoutPreemptively(
+          Duration.ofSeconds(60),
+          () -> {
+            signalled.await();
+            grant.revoke(Duration.ZERO);
+          });
+
+      assertThat(grant.state()).isEqualTo(GrantState.CLOSED);
+      assertThat(end.getCount()).as("the event still blocks").isEqualTo(1);
+      // And the next guest has the device.
+      assertThat(site.grant("next", edu).connect()).hasSize(1);
+    } finally {
+      end.countDown();
+    }
+  }
+
+  @Test
   void whatIsFencedDoesNoDmaAndAnswersNowhere() {
     Grant grant = site.grant("guest", device);
     PciDevice granted = grant.connect().getFirst();
@@ -241,8 +296,87 @@ class RevocationTest {
     grant.revoke(Duration.ZERO);
 
     assertThat(grant.state()).isEqualTo(GrantState.CLOSED);
-    assertThat(site.broker.devices().getFirst().quarantine()).isPresent();
     assertThatThrownBy(granted::config).isInstanceOf(DeviceGoneException.class);
+  }
+
+  /** A wait ends at once for who is interrupted: this one is done all the same. */
+  @Test
+  void whoIsInterruptedWaitsForTheGuestsCallsAllTheSame() throws InterruptedException {
+    HookedBackend backend = new HookedBackend(site.bus);
+    DeviceName name = site.bus.plug("watched", new SpecimenModel());
+    List<String> calls = Collections.synchronizedList(new ArrayList<>());
+    CountDownLatch inside = new CountDownLatch(1);
+    CountDownLatch goOn = new CountDownLatch(1);
+    try (Broker broker = new Broker(List.of(backend))) {
+      broker.seize(name);
+      Grant grant = broker.grant("guest", Quota.DEFAULT, List.of(DeviceRequest.of(name)));
+      PciDevice granted = grant.connect().getFirst();
+      backend.onCall(
+          call -> {
+            if (call.equals("busMaster") && inside.getCount() > 0) {
+              inside.countDown();
+              awaitUninterruptibly(goOn);
+            }
+            calls.add(call);
+          });
+      Thread guest = Thread.ofPlatform().start(() -> granted.busMaster(true));
+      inside.await();
+      Thread revoker =
+          Thread.ofPlatform()
+              .start(
+                  () -> {
+                    Thread.currentThread().interrupt();
+                    grant.revoke(Duration.ZERO);
+                    calls.add(Thread.currentThread().isInterrupted() ? "interrupted" : "forgotten");
+                  });
+      while (revoker.getState() != Thread.State.TIMED_WAITING && calls.isEmpty()) {
+        Thread.onSpinWait();
+      }
+      goOn.countDown();
+      guest.join();
+      revoker.join();
+
+      assertThat(calls).startsWith("busMaster", "decode").endsWith("interrupted");
+    }
+  }
+
+  private static void awaitUninterruptibly(CountDownLatch latch) {
+    try {
+      latch.await();
+    } catch (InterruptedException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  @Test
+  void neitherAListenerThatFailsNorADeadlineWithoutEndKeepsTheBrokerFromIt() {
+    site.broker.listen(
+        (_, _, _) -> {
+          throw new IllegalStateException("the test says so");
+        });
+    Grant grant = site.grant("guest", device);
+    grant.connect();
+
+    grant.revoke(Duration.ofSeconds(Long.MAX_VALUE));
+
+    assertThat(grant.state()).isEqualTo(GrantState.CLOSED);
+    assertThat(site.grant("next", device).connect()).hasSize(1);
+  }
+
+  /** A bus reset is one as long as it resets nobody else. */
+  @Test
+  void aDeviceThatLostItsResetMeanwhileEndsInQuarantine() {
+    DeviceName port = site.bus.plug("port", new RootPortModel());
+    DeviceName edu = site.bus.plugBehind(port, "edu", EduModel.withoutReset());
+    site.broker.seize(edu);
+    Grant grant = site.grant("guest", edu);
+    grant.connect();
+    site.bus.plugBehind(port, "neighbour", new EduModel());
+
+    grant.revoke(Duration.ZERO);
+
+    assertThat(site.broker.devices().getLast().quarantine())
+        .hasValueSatisfying(reason -> assertThat(reason).contains("no reset"));
   }
 
   @Test

@@ -21,7 +21,8 @@ public interface PciBackend {
   List<FoundDevice> scan();
 
   /**
-   * What {@link #scan} would say of one device, also if it does not list it.
+   * What {@link #scan} would say of one device, also if it does not list it. Where several names
+   * mean one device, what is found has the one that all of them share.
    *
    * @return empty if there is no such device, or if this backend makes it up from its name
    * @throws IllegalArgumentException as {@link #open}

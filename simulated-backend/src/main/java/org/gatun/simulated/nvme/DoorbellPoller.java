@@ -5,7 +5,7 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
 import java.util.concurrent.locks.LockSupport;
-import org.gatun.pci.DeviceName;
+import org.gatun.simulated.ModelContext;
 
 /** The thread that looks at doorbells in shared memory, and rings them. */
 final class DoorbellPoller implements Runnable, AutoCloseable {
@@ -16,16 +16,23 @@ final class DoorbellPoller implements Runnable, AutoCloseable {
   private static final int PATIENCE = 10_000;
 
   private static final long PAUSE_NANOS = 50_000;
+  private static final int JOIN_MILLIS = 1;
 
   private final NvmeDevice device;
   private final MemorySegment doorbells;
+  private final ModelContext context;
   private final Thread thread;
+
+  /** Between the rounds: it does not touch the device, and may be kept by code of the driver's. */
+  private volatile boolean signalling;
+
   private volatile boolean closed;
 
-  DoorbellPoller(NvmeDevice device, MemorySegment doorbells, DeviceName name) {
+  DoorbellPoller(NvmeDevice device, MemorySegment doorbells, ModelContext context) {
     this.device = device;
     this.doorbells = doorbells;
-    this.thread = new Thread(this, name + " doorbells");
+    this.context = context;
+    this.thread = new Thread(this, context.name() + " doorbells");
     thread.setDaemon(true);
   }
 
@@ -43,6 +50,9 @@ final class DoorbellPoller implements Runnable, AutoCloseable {
     int idle = 0;
     while (!closed) {
       if (round()) {
+        signalling = true;
+        context.signalEvents();
+        signalling = false;
         idle = 0;
       } else if (++idle < PATIENCE) {
         Thread.onSpinWait();
@@ -52,14 +62,17 @@ final class DoorbellPoller implements Runnable, AutoCloseable {
     }
   }
 
-  /** Ends the thread; not to be called with a monitor of the device held. */
+  /**
+   * Ends the thread, without waiting for the driver's code that it may be in: after that it does
+   * not touch the device any more. Not to be called with a monitor of the device held.
+   */
   @Override
   public void close() {
     closed = true;
     boolean interrupted = false;
-    while (thread.isAlive()) {
+    while (thread.isAlive() && !signalling) {
       try {
-        thread.join();
+        thread.join(JOIN_MILLIS);
       } catch (InterruptedException _) {
         interrupted = true;
       }

@@ -121,9 +121,7 @@ public final class NvmeDevice implements RunningModel {
     this.poller =
         model.hasSharedDoorbells()
             ? new DoorbellPoller(
-                this,
-                context.sharedMemory(NvmeRegisters.BAR, NvmeRegisters.DOORBELLS),
-                context.name())
+                this, context.sharedMemory(NvmeRegisters.BAR, NvmeRegisters.DOORBELLS), context)
             : null;
     if (poller != null) {
       poller.start();

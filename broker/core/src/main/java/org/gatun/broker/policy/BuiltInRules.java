@@ -142,11 +142,11 @@ public final class BuiltInRules {
     if (wide) {
       return maskable
           ? List.of(address, upper, message, extended, mask, pending)
-          : List.of(address, upper, message);
+          : List.of(address, upper, message, extended);
     }
     return maskable
         ? List.of(address, message, extended, mask, pending)
-        : List.of(address, message);
+        : List.of(address, message, extended);
   }
 
   /** What a guest does not see, of those that the specification names. */

@@ -79,7 +79,12 @@ public final class ConfigLayout {
               >>> (8 * (offset - field.offset()))
           & 0xff;
     }
-    return policy.permissive() && !isHidden(offset) ? 0xff : 0;
+    return isRaw(offset) ? 0xff : 0;
+  }
+
+  /** Whether a guest writes a byte as it likes: no rule governs it, and the grant is permissive. */
+  public boolean isRaw(int offset) {
+    return policy.permissive() && byByte[offset] == null && !isHidden(offset);
   }
 
   @Nullable ConfigField fieldAt(int offset) {

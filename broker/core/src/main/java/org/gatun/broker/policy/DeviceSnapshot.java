@@ -7,6 +7,7 @@ import org.gatun.pci.Bar;
 import org.gatun.pci.PciDevice;
 import org.gatun.pci.config.BarRegister;
 import org.gatun.pci.config.Capabilities;
+import org.gatun.pci.config.Capability;
 import org.gatun.pci.config.ConfigRegisters;
 import org.gatun.pci.config.ConfigSnapshot;
 import org.gatun.pci.config.ConfigSpace;
@@ -53,6 +54,32 @@ public record DeviceSnapshot(
     }
     return new DeviceSnapshot(
         config, Capabilities.walk(config), bars, rom(config, device.config()));
+  }
+
+  /** Whether BARs are of the same kinds and sizes, and the tables of MSI-X in the same places. */
+  public boolean hasSameRegisters(DeviceSnapshot other) {
+    return shapes().equals(other.shapes()) && msix().equals(other.msix());
+  }
+
+  /** But for the addresses, which who configures the bus may change. */
+  private List<BarRegister> shapes() {
+    return bars.stream()
+        .map(b -> new BarRegister(b.index(), b.io(), b.wide(), b.prefetchable(), 0, b.size()))
+        .toList();
+  }
+
+  /** Size, table and pending bits (PCI 3.0, 6.8.2); empty without MSI-X. */
+  private List<Integer> msix() {
+    return capabilities
+        .find(Capability.MSIX)
+        .filter(c -> c.offset() + 12 <= config.size())
+        .map(
+            c ->
+                List.of(
+                    config.read16(c.offset() + 2) & 0x7ff,
+                    config.read32(c.offset() + 4),
+                    config.read32(c.offset() + 8)))
+        .orElse(List.of());
   }
 
   /** Whether it has a bridge's header. */

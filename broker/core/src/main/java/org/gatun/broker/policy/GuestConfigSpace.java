@@ -145,9 +145,13 @@ public final class GuestConfigSpace implements ConfigSpace {
       hardware.write(offset, width, value);
       return;
     }
-    if (mask != 0) {
-      int old = hardware.read(offset, width);
-      hardware.write(offset, width, (old & ~mask) | (value & mask));
+    // Byte by byte: writing back what the others hold can mean something, too.
+    for (int i = 0; i < width; i++) {
+      int bits = mask >>> (8 * i) & 0xff;
+      if (bits != 0) {
+        int old = hardware.read8(offset + i);
+        hardware.write8(offset + i, (old & ~bits) | (value >>> (8 * i) & bits));
+      }
     }
     deniedWrites.denied(name, offset, width, value, layout.fieldAt(offset), false);
   }
@@ -236,8 +240,11 @@ public final class GuestConfigSpace implements ConfigSpace {
     }
     int old = hardware.read16(field.offset());
     int wanted = (old & ~mask) | (value & mask);
-    if (wanted != old) {
+    if ((wanted ^ old) >>> 8 != 0) {
       hardware.write16(field.offset(), wanted);
+    } else if (wanted != old) {
+      // Not the high byte: the kernel masks INTx there, at any moment.
+      hardware.write8(field.offset(), wanted & 0xff);
     }
     commandShadow = value & 0xffff;
     if (((show(field) ^ value) & 0xffff) != 0) {
