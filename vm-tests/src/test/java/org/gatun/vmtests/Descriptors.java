@@ -42,7 +42,7 @@ final class Descriptors implements AutoCloseable {
   static Set<Integer> open() throws IOException {
     try (Stream<Path> descriptors = Files.list(Path.of("/proc/self/fd"))) {
       return descriptors
-          .filter(Files::exists)
+          .filter(path -> !Files.isDirectory(path))
           .map(path -> Integer.parseInt(path.getFileName().toString()))
           .collect(Collectors.toCollection(TreeSet::new));
     }

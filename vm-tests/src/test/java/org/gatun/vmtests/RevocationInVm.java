@@ -219,7 +219,7 @@ class RevocationInVm {
         assertThat(taken.holders()).as("with %d left", left).isEmpty();
       }
     }
-    assertThat(failures).as("steps that failed").isGreaterThan(3);
+    assertThat(failures).as("container, group and device").isGreaterThanOrEqualTo(3);
   }
 
   /** The kernel knows of it, and nobody else does: no proof, no next grant. */

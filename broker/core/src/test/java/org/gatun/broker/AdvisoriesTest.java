@@ -441,8 +441,8 @@ class AdvisoriesTest {
 
   @Test
   void xsa476NoMappingSurvivesItsDevice() {
-    PciDevice device = connect(ConfigPolicy.STRICT);
-    Bar bar = device.bar(SpecimenModel.REGISTERS).orElseThrow();
+    Grant grant = site.grant("guest", name);
+    Bar bar = grant.connect().getFirst().bar(SpecimenModel.REGISTERS).orElseThrow();
     Mmio direct = bar.map(SpecimenModel.DIRECT, 0x1000);
     Mmio trapped = bar.map(0, 0x100);
     Grant grant = site.broker.grants().getFirst();
