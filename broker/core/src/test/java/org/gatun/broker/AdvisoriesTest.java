@@ -445,7 +445,6 @@ class AdvisoriesTest {
     Bar bar = grant.connect().getFirst().bar(SpecimenModel.REGISTERS).orElseThrow();
     Mmio direct = bar.map(SpecimenModel.DIRECT, 0x1000);
     Mmio trapped = bar.map(0, 0x100);
-    Grant grant = site.broker.grants().getFirst();
 
     site.bus.unplug(name);
     grant.revoke(Duration.ZERO);
