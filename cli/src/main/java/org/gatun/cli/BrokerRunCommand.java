@@ -6,7 +6,6 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.lang.System.Logger.Level;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -110,7 +109,7 @@ final class BrokerRunCommand implements Callable<Integer> {
    * finds nothing to do.
    */
   private synchronized void giveBack(Broker broker) {
-    broker.grants().reversed().forEach(grant -> grant.revoke(Duration.ZERO));
+    broker.stop();
     for (DeviceName device : seized.reversed()) {
       release(broker, device);
       say("released", device + ": released", Map.of("device", device.toString()));

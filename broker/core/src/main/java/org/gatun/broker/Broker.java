@@ -287,15 +287,29 @@ public final class Broker implements AutoCloseable {
     grant.settle();
   }
 
-  /** Revokes all grants by force, and lets all devices go: failures are logged. Idempotent. */
-  @Override
-  public void close() {
+  /**
+   * Grants nothing any more, and revokes all grants by force: failures are logged. The devices that
+   * come back are not opened again; {@link #devices} tells of each whether it came back clean.
+   * Idempotent.
+   */
+  public void stop() {
     List<Grant> open;
     synchronized (this) {
       closed = true;
       open = grants();
+      for (OwnedDevice device : devices) {
+        synchronized (group(device.name())) {
+          device.leave("the broker stops");
+        }
+      }
     }
     open.reversed().forEach(grant -> attempt(grant, () -> grant.revoke(Duration.ZERO)));
+  }
+
+  /** As {@link #stop}, and lets all devices go. */
+  @Override
+  public void close() {
+    stop();
     synchronized (this) {
       for (OwnedDevice device : List.copyOf(devices).reversed()) {
         attempt(device.name(), () -> release(device.name()));

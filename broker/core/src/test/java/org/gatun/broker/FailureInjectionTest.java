@@ -145,7 +145,8 @@ class FailureInjectionTest {
     while (closing(failure, step)) {
       step++;
     }
-    assertThat(step).as("steps that failed").isGreaterThan(20);
+    // Six of each device: nothing is opened again.
+    assertThat(step).as("steps that failed").isGreaterThanOrEqualTo(12);
   }
 
   private static boolean closing(Failure failure, int step) {
