@@ -34,6 +34,7 @@ final class ConfigLayout {
 
   private static final int BIST_CAPABLE = 1 << 7;
   private static final int BIST_START = 1 << 6;
+  private static final int BIST_CODE = 0xf;
   private static final int ROM_ENABLE = 1;
 
   /** The type 1 header (PCI-to-PCI Bridge Architecture Specification 1.2, 3.2.5). */
@@ -118,7 +119,8 @@ final class ConfigLayout {
     writable.put(ConfigRegisters.LATENCY_TIMER, 1, 0xff);
     if (function.traits().contains(Trait.SELF_TEST)) {
       values.put(ConfigRegisters.BIST, 1, BIST_CAPABLE);
-      writable.put(ConfigRegisters.BIST, 1, BIST_START);
+      // Its completion code is read-only; a register lets tests see a write.
+      writable.put(ConfigRegisters.BIST, 1, BIST_START | BIST_CODE);
     }
     writable.put(ConfigRegisters.INTERRUPT_LINE, 1, 0xff);
     values.put(ConfigRegisters.INTERRUPT_PIN, 1, function.interrupts().pin());

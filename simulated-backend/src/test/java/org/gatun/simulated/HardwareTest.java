@@ -143,8 +143,8 @@ class HardwareTest {
 
   @Test
   void aSelfTestIsSeenToRun() {
-    config.write8(ConfigRegisters.BIST, 0x4f);
-    assertThat(hardware.read8(ConfigRegisters.BIST)).isEqualTo(0xc0);
+    config.write8(ConfigRegisters.BIST, 0x75);
+    assertThat(hardware.read8(ConfigRegisters.BIST)).isEqualTo(0xc5);
   }
 
   @Test

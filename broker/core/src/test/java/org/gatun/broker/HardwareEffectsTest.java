@@ -12,10 +12,14 @@ import org.gatun.pci.config.Capabilities;
 import org.gatun.pci.config.Capability;
 import org.gatun.pci.config.ConfigRegisters;
 import org.gatun.pci.config.ConfigSpace;
+import org.gatun.pci.spi.Hazard;
 import org.gatun.simulated.HardwareConfig;
+import org.gatun.simulated.RootPortModel;
 import org.gatun.simulated.SpecimenModel;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * What a guest may write arrives in the hardware's own registers, and what comes with it does not.
@@ -29,6 +33,8 @@ class HardwareEffectsTest {
   private static final int MSIX_ENABLE = 1 << 15;
   private static final int MSIX_MASK_ALL = 1 << 14;
   private static final int PME_ENABLE = 1 << 8;
+  private static final int BIST_CAPABLE = 1 << 7;
+  private static final int BIST_START = 1 << 6;
 
   private final Site site = Site.virtualTime();
   private final DeviceName name = site.seize("device", new SpecimenModel());
@@ -107,6 +113,48 @@ class HardwareEffectsTest {
     assertThat(hardware.read16(ConfigRegisters.STATUS)).isEqualTo(status);
     guest.write16(ConfigRegisters.STATUS, clearable);
     assertThat(hardware.read16(ConfigRegisters.STATUS) & clearable).isZero();
+  }
+
+  @Test
+  void aSelfTestIsStartedByWhoChangesNothingElseOfIt() {
+    ConfigSpace guest = guest(ConfigPolicy.STRICT);
+    hardware.write8(ConfigRegisters.BIST, 0x05);
+    int idle = hardware.read8(ConfigRegisters.BIST);
+    for (int other : new int[] {idle & 0xf0, idle ^ 0x0f, (idle ^ 0x0f) | BIST_START}) {
+      guest.write8(ConfigRegisters.BIST, other);
+      assertThat(hardware.read8(ConfigRegisters.BIST)).as("0x%x", other).isEqualTo(idle);
+    }
+
+    guest.write8(ConfigRegisters.BIST, idle | BIST_START);
+    assertThat(hardware.read8(ConfigRegisters.BIST)).isEqualTo(idle | BIST_START);
+    hardware.write8(ConfigRegisters.BIST, 0x05);
+    guest.write8(ConfigRegisters.BIST, BIST_START);
+    assertThat(hardware.read8(ConfigRegisters.BIST)).isEqualTo(BIST_CAPABLE | BIST_START);
+  }
+
+  /** PCI-to-PCI Bridge Architecture Specification 1.2, 3.2: bus numbers, bases, limits, control. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void windowsOfABridgeAreWrittenInAPermissiveGrantOnly(boolean permissive) {
+    DeviceName port = site.seize("port", new RootPortModel());
+    HardwareConfig bridge = site.bus.hardware(port);
+    DeviceRequest request =
+        DeviceRequest.of(port)
+            .withConfig(permissive ? PERMISSIVE : ConfigPolicy.STRICT)
+            .accepting(Hazard.MISSING_RESET);
+    ConfigSpace guest =
+        site.broker.grant("guest", Quota.DEFAULT, List.of(request)).connect().getFirst().config();
+    int seen = 0;
+    for (int window = 0x18; window < 0x34; window += 4) {
+      int before = bridge.read32(window);
+      // The upper half of that one is the secondary status, which a written 1 clears.
+      int writable = bridge.writable(window, 4) & (window == 0x1c ? 0xffff : -1);
+      guest.write32(window, ~before);
+      int changed = before ^ bridge.read32(window);
+      assertThat(changed & writable).as("0x%x", window).isEqualTo(permissive ? writable : 0);
+      seen += writable == 0 ? 0 : 1;
+    }
+    assertThat(seen).as("windows that the hardware lets one write").isGreaterThan(3);
   }
 
   /** As drivers do after a reset that the host knew nothing of. */
