@@ -10,6 +10,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Set;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
 
 /**
  * Memory that a model and its driver share. Each mapping of a BAR ends by itself, and without
@@ -34,7 +36,7 @@ final class SharedMemory implements AutoCloseable {
       } finally {
         Files.delete(path);
       }
-      segment = file.map(MapMode.READ_WRITE, 0, size, arena);
+      segment = mapUndisturbed(0, size, arena);
     } catch (IOException e) {
       throw new UncheckedIOException("no memory for a shared BAR range: " + e.getMessage(), e);
     }
@@ -48,9 +50,36 @@ final class SharedMemory implements AutoCloseable {
   /** Another view, with a lifetime of its own. */
   MemorySegment map(long offset, long length, Arena lifetime) {
     try {
-      return file.map(MapMode.READ_WRITE, offset, length, lifetime);
+      return mapUndisturbed(offset, length, lifetime);
     } catch (IOException e) {
       throw new UncheckedIOException("can't map a shared BAR range: " + e.getMessage(), e);
+    }
+  }
+
+  /**
+   * On a thread of its own, which nobody interrupts: an interrupt of the caller's would close the
+   * file, for all who map it later.
+   */
+  private MemorySegment mapUndisturbed(long offset, long length, Arena lifetime)
+      throws IOException {
+    FutureTask<MemorySegment> mapping =
+        new FutureTask<>(() -> file.map(MapMode.READ_WRITE, offset, length, lifetime));
+    Thread.ofPlatform().daemon().name("gatun maps shared memory").start(mapping);
+    boolean interrupted = false;
+    try {
+      while (true) {
+        try {
+          return mapping.get();
+        } catch (InterruptedException _) {
+          interrupted = true;
+        }
+      }
+    } catch (ExecutionException e) {
+      throw new IOException(e.getCause());
+    } finally {
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
     }
   }
 

@@ -366,6 +366,17 @@ class HardwareTest {
     assertThatIllegalArgumentException().isThrownBy(() -> hardware.writable(4096, 1));
   }
 
+  /** An interrupt closes a file that is just being mapped, for all who come later. */
+  @Test
+  void whoIsInterruptedMapsRegistersAllTheSame() {
+    Thread.currentThread().interrupt();
+    Mmio first = bar(0).map(SpecimenModel.DIRECT, 0x100);
+    assertThat(Thread.interrupted()).as("still interrupted").isTrue();
+    first.write32(8, 0x1234_5678);
+
+    assertThat(bar(0).map(SpecimenModel.DIRECT, 0x100).read32(8)).isEqualTo(0x1234_5678);
+  }
+
   @Test
   void whatIsBehindABarIsSeenWithoutDecode() {
     Mmio mmio = bar(0).map(0, 0x1000);
