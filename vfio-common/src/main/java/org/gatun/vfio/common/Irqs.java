@@ -1,4 +1,4 @@
-package org.gatun.vfio;
+package org.gatun.vfio.common;
 
 import java.util.List;
 import org.gatun.nativeaccess.ClosedDescriptorException;
@@ -10,7 +10,7 @@ import org.gatun.nativeaccess.LinuxException;
  * VFIO_PCI_MSIX_IRQ_INDEX}) and number. Each call throws {@link LinuxException} if the kernel
  * refuses, and {@link ClosedDescriptorException} if the device, or an eventfd, is closed.
  */
-interface Irqs {
+public interface Irqs {
   /** How many there are that an eventfd can be given for. */
   int count(int index);
 

@@ -9,23 +9,23 @@ import java.nio.channels.FileChannel.MapMode;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
+import org.gatun.pci.spi.SharedMemory;
 
 /**
- * Memory that a model and its driver share. Each mapping of a BAR ends by itself, and without
- * native access a second lifetime for the same memory is only to be had from a file: one that has
- * no name any more, in memory where the system has such a place.
+ * Memory that can be mapped several times, without native access: a file that has no name any more,
+ * in memory where the system has such a place. It can't be passed on: who has the file could cut it
+ * short, which ends processes that use it.
  */
-final class SharedMemory implements AutoCloseable {
+final class FileMemory implements SharedMemory {
   private static final Path IN_MEMORY = Path.of("/dev/shm");
 
   private final FileChannel file;
-  private final Arena arena = Arena.ofShared();
-  private final MemorySegment segment;
 
-  SharedMemory(long size) {
+  FileMemory(long size) {
     try {
       Path path =
           Files.isWritable(IN_MEMORY)
@@ -36,24 +36,23 @@ final class SharedMemory implements AutoCloseable {
       } finally {
         Files.delete(path);
       }
-      segment = mapUndisturbed(0, size, arena);
     } catch (IOException e) {
       throw new UncheckedIOException("no memory for a shared BAR range: " + e.getMessage(), e);
     }
   }
 
-  /** The model's view. */
-  MemorySegment segment() {
-    return segment;
-  }
-
-  /** Another view, with a lifetime of its own. */
-  MemorySegment map(long offset, long length, Arena lifetime) {
+  @Override
+  public MemorySegment map(long offset, long length, Arena lifetime) {
     try {
       return mapUndisturbed(offset, length, lifetime);
     } catch (IOException e) {
       throw new UncheckedIOException("can't map a shared BAR range: " + e.getMessage(), e);
     }
+  }
+
+  @Override
+  public <T> Optional<T> unwrap(Class<T> exactType) {
+    return Optional.empty();
   }
 
   /**
@@ -85,7 +84,6 @@ final class SharedMemory implements AutoCloseable {
 
   @Override
   public void close() {
-    arena.close();
     try {
       file.close();
     } catch (IOException e) {

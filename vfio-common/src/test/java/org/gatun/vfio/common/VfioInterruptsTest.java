@@ -1,4 +1,4 @@
-package org.gatun.vfio;
+package org.gatun.vfio.common;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;

@@ -1,4 +1,4 @@
-package org.gatun.vfio;
+package org.gatun.vfio.common;
 
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG_UNALIGNED;
@@ -20,19 +20,19 @@ import org.gatun.pci.Bar.Range;
  * @param offset of its first byte in the device's descriptor
  * @param areas what can be mapped, in no order that counts; not checked yet
  */
-record Region(
+public record Region(
     int index, boolean readable, boolean writable, long size, long offset, List<Area> areas) {
   /** More than any processor can address. */
   private static final long SIZE_LIMIT = 1L << 56;
 
   /** A part of a region, as the kernel said. */
-  record Area(long offset, long size) {}
+  public record Area(long offset, long size) {}
 
-  Region {
+  public Region {
     areas = List.copyOf(areas);
   }
 
-  static Region query(Fd device, int index) {
+  public static Region query(Fd device, int index) {
     try (Arena arena = Arena.ofConfined()) {
       return of(
           InfoStruct.query(device, Vfio.DEVICE_GET_REGION_INFO, Vfio.REGION_INFO, index, arena),
@@ -40,7 +40,7 @@ record Region(
     }
   }
 
-  static Region of(InfoStruct info, int index) {
+  public static Region of(InfoStruct info, int index) {
     int flags = info.getInt("flags");
     long size = info.getLong("size");
     long offset = info.getLong("offset");
@@ -70,7 +70,7 @@ record Region(
    * @param hidden parts that are not to be mapped, though the kernel would: Linux maps the MSI-X
    *     table too, and a driver that writes there by hand sends interrupts astray
    */
-  List<Range> ranges(long pageSize, List<Area> hidden) {
+  public List<Range> ranges(long pageSize, List<Area> hidden) {
     List<Area> direct = new ArrayList<>();
     if (readable && writable) {
       for (Area area : areas) {

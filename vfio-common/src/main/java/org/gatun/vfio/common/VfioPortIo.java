@@ -1,10 +1,11 @@
-package org.gatun.vfio;
+package org.gatun.vfio.common;
 
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.PortIo;
+import org.gatun.pci.RegisterHandler;
 
 /** An I/O BAR: the kernel makes the port accesses. */
-record VfioPortIo(DeviceName device, RegionAccess region, long size) implements PortIo {
+record VfioPortIo(DeviceName device, RegisterHandler region, long size) implements PortIo {
   @Override
   public int read8(long offset) {
     return (int) read(offset, 1);

@@ -1,4 +1,4 @@
-package org.gatun.vfio;
+package org.gatun.vfio.common;
 
 import java.util.List;
 import java.util.Optional;
@@ -12,7 +12,7 @@ import org.gatun.pci.config.ConfigSpace;
  *
  * @param bar negative if there is no table
  */
-record MsixTable(int bar, long offset, long size) {
+public record MsixTable(int bar, long offset, long size) {
   private static final int CONTROL = 2;
   private static final int SIZE_MASK = 0x7ff;
   private static final int TABLE = 4;
@@ -20,7 +20,7 @@ record MsixTable(int bar, long offset, long size) {
   private static final int ENTRY_SIZE = 16;
 
   /** As the capability has it: not checked against the BAR. */
-  static MsixTable find(ConfigSpace config) {
+  public static MsixTable find(ConfigSpace config) {
     Optional<Capability> capability = Capabilities.walk(config).find(Capability.MSIX);
     if (capability.isEmpty() || capability.get().offset() > config.size() - TABLE - Integer.BYTES) {
       return new MsixTable(-1, 0, 0);
@@ -33,7 +33,7 @@ record MsixTable(int bar, long offset, long size) {
   }
 
   /** The table, if it is in that BAR. */
-  List<Region.Area> in(int index) {
+  public List<Region.Area> in(int index) {
     return bar == index ? List.of(new Region.Area(offset, size)) : List.of();
   }
 }

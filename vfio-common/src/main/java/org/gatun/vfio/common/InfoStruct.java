@@ -1,4 +1,4 @@
-package org.gatun.vfio;
+package org.gatun.vfio.common;
 
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
@@ -17,7 +17,7 @@ import org.gatun.nativeaccess.Ioctl;
  * <linux/vfio.h>}, vfio_info_cap_header): each says at which offset the next one is, 0 at the end.
  * Nothing in there is trusted: what leads out of the structure, or round and round, ends the chain.
  */
-final class InfoStruct {
+public final class InfoStruct {
   /** Real chains take less than a kilobyte; a sparse region can have many areas. */
   private static final int SIZE_LIMIT = 1 << 20;
 
@@ -30,7 +30,7 @@ final class InfoStruct {
   /**
    * @param bytes the structure and its capabilities, at least as long as the layout
    */
-  InfoStruct(StructLayout layout, MemorySegment bytes) {
+  public InfoStruct(StructLayout layout, MemorySegment bytes) {
     this.layout = layout;
     this.bytes = bytes;
   }
@@ -40,7 +40,8 @@ final class InfoStruct {
    *
    * @param index goes into the field of that name, if the structure has one
    */
-  static InfoStruct query(Fd fd, Ioctl request, StructLayout layout, int index, Arena arena) {
+  public static InfoStruct query(
+      Fd fd, Ioctl request, StructLayout layout, int index, Arena arena) {
     long size = layout.byteSize();
     while (true) {
       InfoStruct struct = new InfoStruct(layout, arena.allocate(size, Long.BYTES));
@@ -57,11 +58,11 @@ final class InfoStruct {
     }
   }
 
-  int getInt(String field) {
+  public int getInt(String field) {
     return bytes.get(JAVA_INT, Vfio.offset(layout, field));
   }
 
-  long getLong(String field) {
+  public long getLong(String field) {
     return bytes.get(JAVA_LONG, Vfio.offset(layout, field));
   }
 
@@ -72,7 +73,7 @@ final class InfoStruct {
    * @param smallest how long it must be at least
    * @return from its header to the end of the structure; empty if it is not there
    */
-  Optional<MemorySegment> capability(int first, int id, long smallest) {
+  public Optional<MemorySegment> capability(int first, int id, long smallest) {
     long header = Vfio.INFO_CAP_HEADER.byteSize();
     BitSet seen = new BitSet();
     long at = Integer.toUnsignedLong(first);

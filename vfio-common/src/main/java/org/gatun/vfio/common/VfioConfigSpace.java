@@ -1,9 +1,9 @@
-package org.gatun.vfio;
+package org.gatun.vfio.common;
 
 import org.gatun.pci.config.ConfigSpace;
 
 /** Config space as vfio-pci shows it: part virtual, part the device's. */
-record VfioConfigSpace(RegionAccess region, int size) implements ConfigSpace {
+public record VfioConfigSpace(RegionAccess region, int size) implements ConfigSpace {
   @Override
   public int read(int offset, int width) {
     ConfigSpace.check(offset, width, size);

@@ -1,4 +1,4 @@
-package org.gatun.vfio;
+package org.gatun.vfio.common;
 
 import java.util.List;
 import java.util.Map;
@@ -13,7 +13,7 @@ import org.gatun.pci.BusRange;
  * pointer and of ISA's addresses; never address 0. Addresses are unsigned. Not for several threads
  * at a time.
  */
-final class BusAddressAllocator {
+public final class BusAddressAllocator {
   private static final long PREFERRED_START = 16L << 20;
 
   private final long pageSize;
@@ -24,7 +24,7 @@ final class BusAddressAllocator {
   /**
    * @param usable in whole pages, apart from each other
    */
-  BusAddressAllocator(List<BusRange> usable, long pageSize) {
+  public BusAddressAllocator(List<BusRange> usable, long pageSize) {
     this.pageSize = pageSize;
     usable.forEach(range -> free.put(range.first(), range.last()));
   }
@@ -37,7 +37,7 @@ final class BusAddressAllocator {
    * @param limit the highest address that the range may hold
    * @return its first address; empty if there is no such range
    */
-  OptionalLong allocate(long size, long alignment, long limit) {
+  public OptionalLong allocate(long size, long alignment, long limit) {
     OptionalLong found = find(PREFERRED_START, size, alignment, limit);
     if (found.isEmpty()) {
       found = find(pageSize, size, alignment, limit);
@@ -47,7 +47,7 @@ final class BusAddressAllocator {
   }
 
   /** Takes that very range, and returns whether it was free. */
-  boolean reserve(long address, long size) {
+  public boolean reserve(long address, long size) {
     Map.Entry<Long, Long> entry = free.floorEntry(address);
     if (entry == null || !new BusRange(entry.getKey(), entry.getValue()).contains(address, size)) {
       return false;
@@ -57,7 +57,7 @@ final class BusAddressAllocator {
   }
 
   /** Gives back a range that was taken. */
-  void release(long address, long size) {
+  public void release(long address, long size) {
     long first = address;
     long last = address + size - 1;
     Map.Entry<Long, Long> below = free.lowerEntry(first);
@@ -73,7 +73,7 @@ final class BusAddressAllocator {
   }
 
   /** What is free now, ascending. */
-  List<BusRange> free() {
+  public List<BusRange> free() {
     return free.entrySet().stream().map(e -> new BusRange(e.getKey(), e.getValue())).toList();
   }
 

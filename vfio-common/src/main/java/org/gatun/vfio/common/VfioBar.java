@@ -1,4 +1,4 @@
-package org.gatun.vfio;
+package org.gatun.vfio.common;
 
 import java.lang.foreign.MemorySegment;
 import java.util.List;
@@ -15,11 +15,11 @@ import org.gatun.pci.Mmio;
 import org.gatun.pci.PciException;
 import org.gatun.pci.PortIo;
 import org.gatun.pci.RegisterHandler;
-import org.gatun.pci.Shareable;
+import org.gatun.pci.SharedRange;
 import org.gatun.pci.spi.ResourceTracker;
 
 /** A BAR of a real device: mapped where that can be, else trapped. */
-final class VfioBar implements Bar {
+public final class VfioBar implements Bar {
   private final DeviceName device;
   private final Fd fd;
   private final Region region;
@@ -30,7 +30,7 @@ final class VfioBar implements Bar {
   private final Trap trap;
 
   /** Serves what is not mapped. */
-  interface Trap {
+  public interface Trap {
     /** For accesses to a part of the BAR: their offsets count from its start. */
     RegisterHandler at(long start);
   }
@@ -40,7 +40,7 @@ final class VfioBar implements Bar {
    *
    * @param hidden what is not to be mapped, though the kernel would
    */
-  VfioBar(
+  public VfioBar(
       DeviceName device,
       Fd fd,
       Region region,
@@ -63,7 +63,7 @@ final class VfioBar implements Bar {
    * @param hidden what is not to be mapped, though the kernel would
    * @param trap serves what is not mapped
    */
-  VfioBar(
+  public VfioBar(
       DeviceName device,
       Fd fd,
       Region region,
@@ -137,12 +137,12 @@ final class VfioBar implements Bar {
     if (kind != Kind.IO) {
       throw new IllegalArgumentException(this + " is memory: it has no ports");
     }
-    return new VfioPortIo(device, access(device, fd, region, 0), region.size());
+    return new VfioPortIo(device, trap.at(0), region.size());
   }
 
   /** Nothing: who had the device's descriptor could do all with the device. */
   @Override
-  public Optional<Shareable> share(Range range) {
+  public Optional<SharedRange> share(Range range) {
     return Optional.empty();
   }
 

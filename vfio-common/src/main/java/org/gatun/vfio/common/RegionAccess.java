@@ -1,4 +1,4 @@
-package org.gatun.vfio;
+package org.gatun.vfio.common;
 
 import org.gatun.nativeaccess.ClosedDescriptorException;
 import org.gatun.nativeaccess.Fd;
@@ -15,7 +15,8 @@ import org.gatun.pci.RegisterHandler;
  * @param what for messages: {@code BAR 0}
  * @param start of the part in the device's descriptor
  */
-record RegionAccess(DeviceName device, Fd fd, String what, long start) implements RegisterHandler {
+public record RegionAccess(DeviceName device, Fd fd, String what, long start)
+    implements RegisterHandler {
   @Override
   public long read(long offset, int width) {
     try {

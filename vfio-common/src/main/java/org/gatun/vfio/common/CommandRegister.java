@@ -1,4 +1,4 @@
-package org.gatun.vfio;
+package org.gatun.vfio.common;
 
 import java.util.List;
 import org.gatun.pci.config.ConfigRegisters;
@@ -9,7 +9,7 @@ import org.gatun.pci.config.ConfigSpace;
  * back. So what does not concern that bit is written without its byte. INTx itself takes a write of
  * both bytes: QEMU looks at the line only when the low one is written.
  */
-final class CommandRegister {
+public final class CommandRegister {
   private final ConfigSpace config;
 
   /** Bits 0 and 1, as far as there are BARs of their kind. */
@@ -17,7 +17,7 @@ final class CommandRegister {
 
   private boolean decode = true;
 
-  CommandRegister(ConfigSpace config, List<VfioBar> bars) {
+  public CommandRegister(ConfigSpace config, List<VfioBar> bars) {
     this.config = config;
     int bits = 0;
     for (VfioBar bar : bars) {
@@ -30,21 +30,21 @@ final class CommandRegister {
     this.decodeBits = bits;
   }
 
-  synchronized void busMaster(boolean on) {
+  public synchronized void busMaster(boolean on) {
     set(ConfigRegisters.COMMAND_BUS_MASTER, on);
   }
 
-  synchronized boolean isBusMaster() {
+  public synchronized boolean isBusMaster() {
     return (config.read8(ConfigRegisters.COMMAND) & ConfigRegisters.COMMAND_BUS_MASTER) != 0;
   }
 
   /** Whether the device answers at its BARs, now and after it was settled. */
-  synchronized void decode(boolean on) {
+  public synchronized void decode(boolean on) {
     decode = on;
     set(decodeBits, on);
   }
 
-  synchronized void maskIntx(boolean on) {
+  public synchronized void maskIntx(boolean on) {
     int command = config.read16(ConfigRegisters.COMMAND);
     config.write16(
         ConfigRegisters.COMMAND,
@@ -54,7 +54,7 @@ final class CommandRegister {
   }
 
   /** Bus master off, and decode as it was asked for: at first on. */
-  synchronized void settle() {
+  public synchronized void settle() {
     set(ConfigRegisters.COMMAND_BUS_MASTER, false);
     set(decodeBits, decode);
   }

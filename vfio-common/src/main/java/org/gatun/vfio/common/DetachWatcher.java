@@ -1,4 +1,4 @@
-package org.gatun.vfio;
+package org.gatun.vfio.common;
 
 import java.lang.System.Logger.Level;
 import java.time.Duration;
@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  * error that is not correctable (its error interrupt), and tells the listeners: on one thread for
  * each device.
  */
-final class DetachWatcher {
+public final class DetachWatcher {
   private static final System.Logger LOG = System.getLogger(DetachWatcher.class.getName());
 
   /**
@@ -53,7 +53,7 @@ final class DetachWatcher {
   }
 
   /** Watches a device. A device without these interrupts is never heard of. */
-  static DetachWatcher start(DeviceName device, Irqs irqs) {
+  public static DetachWatcher start(DeviceName device, Irqs irqs) {
     DetachWatcher watcher = new DetachWatcher(device, irqs);
     boolean done = false;
     try {
@@ -72,18 +72,18 @@ final class DetachWatcher {
   }
 
   /** From now on errors are for the owner to deal with, on the thread of this. */
-  void recoverBy(Runnable owners) {
+  public void recoverBy(Runnable owners) {
     recovery = owners;
   }
 
-  void add(DetachListener listener) {
+  public void add(DetachListener listener) {
     synchronized (listeners) {
       listeners.add(listener);
     }
   }
 
   /** Lets the thread end, while the device is still open. */
-  void disarm() {
+  public void disarm() {
     for (Source source : sources) {
       try {
         irqs.disable(source.index);
@@ -95,7 +95,7 @@ final class DetachWatcher {
   }
 
   /** Waits for the thread to end, unless this is it, or a listener keeps it. */
-  void join() {
+  public void join() {
     if (Thread.currentThread().equals(thread) || sources.isEmpty()) {
       return;
     }
@@ -153,7 +153,7 @@ final class DetachWatcher {
    *
    * @return whether there are any at all
    */
-  boolean requestBack(Duration deadline) {
+  public boolean requestBack(Duration deadline) {
     List<DetachListener> toAsk;
     synchronized (listeners) {
       if (listeners.isEmpty()) {

@@ -1,4 +1,4 @@
-package org.gatun.vfio;
+package org.gatun.vfio.common;
 
 import java.lang.System.Logger.Level;
 import java.util.ArrayList;
@@ -31,7 +31,7 @@ import org.jspecify.annotations.Nullable;
  * <p>An {@link Event} is code of whoever connects it, and may block: it is never called with the
  * lock held, which closing the device, and taking it back, need.
  */
-final class VfioInterrupts implements Interrupts {
+public final class VfioInterrupts implements Interrupts {
   private static final System.Logger LOG = System.getLogger(VfioInterrupts.class.getName());
 
   /** Message Control: bit 8 is per-vector masking (PCI Local Bus Specification 3.0, 6.8.1.3). */
@@ -46,7 +46,7 @@ final class VfioInterrupts implements Interrupts {
   private List<VfioVector> vectors = List.of();
   private boolean closed;
 
-  VfioInterrupts(DeviceName device, Irqs irqs, ConfigSpace config) {
+  public VfioInterrupts(DeviceName device, Irqs irqs, ConfigSpace config) {
     this.device = device;
     this.irqs = irqs;
     Optional<Capability> msi = Capabilities.walk(config).find(Capability.MSI);
@@ -145,13 +145,13 @@ final class VfioInterrupts implements Interrupts {
   }
 
   /** As {@link #disable}, for good. */
-  synchronized void close() {
+  public synchronized void close() {
     closed = true;
     disable();
   }
 
   /** How many vectors are enabled. */
-  synchronized int enabledCount() {
+  public synchronized int enabledCount() {
     return vectors.size();
   }
 

@@ -1,4 +1,4 @@
-package org.gatun.vfio;
+package org.gatun.vfio.common;
 
 import java.time.Duration;
 import org.gatun.nativeaccess.ClosedDescriptorException;
