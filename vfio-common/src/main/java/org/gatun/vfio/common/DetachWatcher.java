@@ -12,6 +12,7 @@ import org.gatun.nativeaccess.ClosedDescriptorException;
 import org.gatun.nativeaccess.EventFd;
 import org.gatun.nativeaccess.LinuxException;
 import org.gatun.pci.DetachListener;
+import org.gatun.pci.DeviceGoneException;
 import org.gatun.pci.DeviceName;
 import org.jspecify.annotations.Nullable;
 
@@ -87,7 +88,7 @@ public final class DetachWatcher {
     for (Source source : sources) {
       try {
         irqs.disable(source.index);
-      } catch (LinuxException e) {
+      } catch (LinuxException | DeviceGoneException e) {
         LOG.log(Level.DEBUG, device + ": " + e.getMessage());
       }
       source.event.close();
@@ -173,18 +174,23 @@ public final class DetachWatcher {
     }
   }
 
-  private void failed() {
+  /** Tells the listeners that it is gone, on the calling thread. */
+  public void gone(String cause) {
     List<DetachListener> all;
     synchronized (listeners) {
       all = List.copyOf(listeners);
     }
+    tell(all, listener -> listener.gone(cause));
+  }
+
+  private void failed() {
     LOG.log(Level.ERROR, device + ": reported an uncorrectable error");
     Runnable owners = recovery;
     if (owners != null) {
       owners.run();
       return;
     }
-    tell(all, listener -> listener.gone("it reported an uncorrectable PCI Express error"));
+    gone("it reported an uncorrectable PCI Express error");
   }
 
   private void tell(List<DetachListener> toTell, Consumer<DetachListener> message) {

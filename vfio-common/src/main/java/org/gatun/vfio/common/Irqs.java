@@ -4,11 +4,13 @@ import java.util.List;
 import org.gatun.nativeaccess.ClosedDescriptorException;
 import org.gatun.nativeaccess.Fd;
 import org.gatun.nativeaccess.LinuxException;
+import org.gatun.pci.DeviceGoneException;
 
 /**
- * The interrupts of a VFIO device, as the kernel sees them: by index ({@code
+ * The interrupts of a device, as the kernel, or who serves it, sees them: by index ({@code
  * VFIO_PCI_MSIX_IRQ_INDEX}) and number. Each call throws {@link LinuxException} if the kernel
- * refuses, and {@link ClosedDescriptorException} if the device, or an eventfd, is closed.
+ * refuses, and {@link ClosedDescriptorException} if the device, or an eventfd, is closed; over a
+ * socket, {@link DeviceGoneException} if whoever serves the device is gone.
  */
 public interface Irqs {
   /** How many there are that an eventfd can be given for. */

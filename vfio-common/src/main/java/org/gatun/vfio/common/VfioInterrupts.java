@@ -123,7 +123,7 @@ public final class VfioInterrupts implements Interrupts {
   private void disableQuietly(Kind kind) {
     try {
       irqs.disable(index(kind));
-    } catch (LinuxException | ClosedDescriptorException e) {
+    } catch (LinuxException | ClosedDescriptorException | DeviceGoneException e) {
       // The device is gone, and its interrupts with it.
       LOG.log(Level.WARNING, device + ": disabling its interrupts failed: " + e.getMessage());
     }
