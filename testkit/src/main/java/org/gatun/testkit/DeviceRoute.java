@@ -16,6 +16,12 @@ public interface DeviceRoute {
   /** What the system property says. */
   String PROPERTY = "gatun.test.route";
 
+  /**
+   * The tag of tests that look at a device in step with its driver: that count on the time of the
+   * bus, or on a write being carried out when it returns. They are for the straight way only.
+   */
+  String IN_STEP = "in-step";
+
   /** By which it is chosen. */
   String name();
 
@@ -53,6 +59,6 @@ public interface DeviceRoute {
 
   /** What a test that runs in virtual time may take where time is real, on a busy machine. */
   static Duration patience(Duration virtual) {
-    return chosen().isEmpty() ? virtual : virtual.multipliedBy(200);
+    return chosen().isEmpty() ? virtual : virtual.multipliedBy(15);
   }
 }
