@@ -18,6 +18,7 @@ module org.gatun.nativeaccess {
       org.gatun.cli,
       org.gatun.nativeaccess.jna,
       org.gatun.vfio,
+      org.gatun.vfio.common,
       org.gatun.vfiouser,
       org.gatun.vmtests;
 

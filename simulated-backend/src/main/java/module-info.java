@@ -1,4 +1,5 @@
 import org.gatun.pci.spi.PciBackend;
+import org.gatun.pci.spi.SharedMemoryProvider;
 import org.gatun.simulated.SimulatedBackend;
 import org.jspecify.annotations.NullMarked;
 
@@ -13,6 +14,8 @@ module org.gatun.simulated {
   requires static transitive org.jspecify;
 
   exports org.gatun.simulated;
+
+  uses SharedMemoryProvider;
 
   provides PciBackend with
       SimulatedBackend;

@@ -12,6 +12,7 @@ module org.gatun.vfio {
   requires static transitive org.jspecify;
   requires transitive org.gatun.pci;
   requires org.gatun.nativeaccess;
+  requires org.gatun.vfio.common;
 
   exports org.gatun.vfio;
   exports org.gatun.vfio.sysfs;

@@ -35,7 +35,13 @@ class ArchitectureTest {
           Map.entry("org.gatun.specs", Set.of()),
           Map.entry("org.gatun.nativeaccess", Set.of()),
           Map.entry("org.gatun.nativeaccess.jna", Set.of("org.gatun.nativeaccess")),
-          Map.entry("org.gatun.vfio", Set.of("org.gatun.pci", "org.gatun.nativeaccess")),
+          Map.entry("org.gatun.vfio.common", Set.of("org.gatun.pci", "org.gatun.nativeaccess")),
+          Map.entry(
+              "org.gatun.vfio",
+              Set.of("org.gatun.pci", "org.gatun.nativeaccess", "org.gatun.vfio.common")),
+          Map.entry(
+              "org.gatun.vfiouser",
+              Set.of("org.gatun.pci", "org.gatun.nativeaccess", "org.gatun.vfio.common")),
           Map.entry("org.gatun.simulated", Set.of("org.gatun.pci", "org.gatun.specs")),
           Map.entry("org.gatun.broker", Set.of("org.gatun.pci")),
           Map.entry("org.gatun.driver.edu", Set.of("org.gatun.pci", "org.gatun.specs")),

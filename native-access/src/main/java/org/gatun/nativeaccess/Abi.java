@@ -1,6 +1,7 @@
 package org.gatun.nativeaccess;
 
 import static java.lang.foreign.MemoryLayout.PathElement.groupElement;
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT;
@@ -43,6 +44,25 @@ final class Abi {
 
   static final short POLLIN = 1;
 
+  static final int SEEK_END = 2;
+
+  static final long TMPFS_MAGIC = 0x01021994;
+  static final long HUGETLBFS_MAGIC = 0x958458f6L;
+
+  static final int AF_UNIX = 1;
+  static final int SOCK_STREAM = 1;
+  static final int SOCK_CLOEXEC = 0x80000;
+  static final int SOL_SOCKET = 1;
+  static final int SO_PASSCRED = 16;
+  static final int SO_PEERCRED = 17;
+  static final int SO_RCVTIMEO = 20;
+  static final int SO_SNDTIMEO = 21;
+  static final int SCM_RIGHTS = 1;
+  static final int MSG_CTRUNC = 8;
+  static final int MSG_NOSIGNAL = 0x4000;
+  static final int MSG_CMSG_CLOEXEC = 0x40000000;
+  static final int SHUT_RDWR = 2;
+
   static final int RLIMIT_MEMLOCK = 8;
   static final long RLIM_INFINITY = -1;
 
@@ -67,6 +87,69 @@ final class Abi {
           .withName("rlimit");
   static final long RLIMIT_CUR = offset(RLIMIT, "rlim_cur");
   static final long RLIMIT_MAX = offset(RLIMIT, "rlim_max");
+
+  static final StructLayout TIMEVAL =
+      MemoryLayout.structLayout(JAVA_LONG.withName("tv_sec"), JAVA_LONG.withName("tv_usec"))
+          .withName("timeval");
+  static final long TIMEVAL_SEC = offset(TIMEVAL, "tv_sec");
+  static final long TIMEVAL_USEC = offset(TIMEVAL, "tv_usec");
+
+  /** Of the rest nothing is used, but the kernel fills it. */
+  static final StructLayout STATFS =
+      MemoryLayout.structLayout(JAVA_LONG.withName("f_type"), MemoryLayout.paddingLayout(112))
+          .withName("statfs");
+
+  static final long STATFS_TYPE = offset(STATFS, "f_type");
+
+  static final StructLayout SOCKADDR_UN =
+      MemoryLayout.structLayout(
+              JAVA_SHORT.withName("sun_family"),
+              MemoryLayout.sequenceLayout(108, JAVA_BYTE).withName("sun_path"))
+          .withName("sockaddr_un");
+  static final long SOCKADDR_UN_FAMILY = offset(SOCKADDR_UN, "sun_family");
+  static final long SOCKADDR_UN_PATH = offset(SOCKADDR_UN, "sun_path");
+
+  static final StructLayout UCRED =
+      MemoryLayout.structLayout(
+              JAVA_INT.withName("pid"), JAVA_INT.withName("uid"), JAVA_INT.withName("gid"))
+          .withName("ucred");
+  static final long UCRED_PID = offset(UCRED, "pid");
+  static final long UCRED_UID = offset(UCRED, "uid");
+  static final long UCRED_GID = offset(UCRED, "gid");
+
+  static final StructLayout IOVEC =
+      MemoryLayout.structLayout(JAVA_LONG.withName("iov_base"), JAVA_LONG.withName("iov_len"))
+          .withName("iovec");
+  static final long IOVEC_BASE = offset(IOVEC, "iov_base");
+  static final long IOVEC_LEN = offset(IOVEC, "iov_len");
+
+  static final StructLayout MSGHDR =
+      MemoryLayout.structLayout(
+              JAVA_LONG.withName("msg_name"),
+              JAVA_INT.withName("msg_namelen"),
+              MemoryLayout.paddingLayout(4),
+              JAVA_LONG.withName("msg_iov"),
+              JAVA_LONG.withName("msg_iovlen"),
+              JAVA_LONG.withName("msg_control"),
+              JAVA_LONG.withName("msg_controllen"),
+              JAVA_INT.withName("msg_flags"),
+              MemoryLayout.paddingLayout(4))
+          .withName("msghdr");
+  static final long MSGHDR_IOV = offset(MSGHDR, "msg_iov");
+  static final long MSGHDR_IOVLEN = offset(MSGHDR, "msg_iovlen");
+  static final long MSGHDR_CONTROL = offset(MSGHDR, "msg_control");
+  static final long MSGHDR_CONTROLLEN = offset(MSGHDR, "msg_controllen");
+  static final long MSGHDR_FLAGS = offset(MSGHDR, "msg_flags");
+
+  static final StructLayout CMSGHDR =
+      MemoryLayout.structLayout(
+              JAVA_LONG.withName("cmsg_len"),
+              JAVA_INT.withName("cmsg_level"),
+              JAVA_INT.withName("cmsg_type"))
+          .withName("cmsghdr");
+  static final long CMSGHDR_LEN = offset(CMSGHDR, "cmsg_len");
+  static final long CMSGHDR_LEVEL = offset(CMSGHDR, "cmsg_level");
+  static final long CMSGHDR_TYPE = offset(CMSGHDR, "cmsg_type");
 
   private Abi() {}
 

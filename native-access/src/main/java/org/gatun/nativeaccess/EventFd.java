@@ -26,10 +26,17 @@ import java.util.concurrent.TimeUnit;
 public final class EventFd implements AutoCloseable {
   private static final MemorySegment ONE = one();
 
+  /** What {@link Fd#kind} says of one. */
+  private static final String KIND = "anon_inode:[eventfd]";
+
   private final Fd fd;
 
-  private EventFd(Fd fd) {
+  /** Whether closing wakes those who wait, by a signal. */
+  private final boolean wakes;
+
+  private EventFd(Fd fd, boolean wakes) {
     this.fd = fd;
+    this.wakes = wakes;
   }
 
   /**
@@ -44,7 +51,26 @@ public final class EventFd implements AutoCloseable {
     // shared, the other side may
     // see one signal too many, at the end.
     return new EventFd(
-        new Fd(number, description, open -> Linux.calls().write(open, ONE, Long.BYTES)));
+        new Fd(number, description, open -> Linux.calls().write(open, ONE, Long.BYTES)), true);
+  }
+
+  /**
+   * Takes over the descriptor of an eventfd that somebody else made: one that a peer sent.
+   *
+   * <p>The other side may go on using it, and decides how it behaves, so it differs in this from
+   * one that was made here. Closing it does not signal it, and so wakes nobody. If it blocks, which
+   * the other side can change at any time, {@link #signal} blocks while the counter is full, and
+   * {@link #take} while it is 0: call them on a thread that serves this peer alone. If it is a
+   * semaphore, {@link #take} takes 1.
+   *
+   * @throws WrongDescriptorException if it is something else; then it stays the caller's, open
+   */
+  public static EventFd of(Fd fd) {
+    // By name: any other question might be put to a file system, which might be the peer's.
+    if (!fd.kind().equals(KIND)) {
+      throw new WrongDescriptorException("an eventfd", fd);
+    }
+    return new EventFd(fd, false);
   }
 
   /** The descriptor, to give to the kernel; it stays this object's. */
@@ -128,7 +154,7 @@ public final class EventFd implements AutoCloseable {
     return Fd.awaitReadable(events.stream().map(EventFd::fd).toList(), limit);
   }
 
-  /** Closes it and wakes those who wait. Does nothing the second time. */
+  /** Closes it and wakes those who wait, if it was made here. Does nothing the second time. */
   @Override
   public void close() {
     fd.close();
@@ -147,7 +173,9 @@ public final class EventFd implements AutoCloseable {
     } while (Fd.interrupted(result));
     if (fd.isClosed()) {
       // What was read may have been the signal that wakes the waiters: pass it on to the next.
-      Linux.calls().write(number, ONE, Long.BYTES);
+      if (wakes) {
+        Linux.calls().write(number, ONE, Long.BYTES);
+      }
       throw new ClosedDescriptorException("await", fd);
     }
     if (result == -Errno.EAGAIN.number()) {

@@ -4,9 +4,11 @@ import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 import static java.nio.ByteOrder.LITTLE_ENDIAN;
 
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -228,6 +230,11 @@ public final class Fd implements AutoCloseable {
    */
   @Override
   public void close() {
+    close(wake);
+  }
+
+  /** Closes the descriptor as {@link #close()} does, but wakes those who wait in this way. */
+  void close(Wake waiters) {
     int before;
     do {
       before = state.get();
@@ -238,7 +245,7 @@ public final class Fd implements AutoCloseable {
       // used to wake.
     } while (!state.compareAndSet(before, CLOSED | (before + 1)));
     if (before > 0) {
-      wake.wake(number);
+      waiters.wake(number);
     }
     release();
   }
@@ -273,6 +280,23 @@ public final class Fd implements AutoCloseable {
       if (!interrupted(result)) {
         Linux.check(result, "close", this);
       }
+    }
+  }
+
+  /**
+   * Returns what the kernel says that the descriptor refers to: a path, or for what has none,
+   * {@code anon_inode:[eventfd]} and the like, which no file can be named. Whatever it is, no file
+   * system is asked, so this does not block. Control characters are replaced, as names can be
+   * anybody's.
+   */
+  String kind() {
+    Path link = Path.of("/proc/self/fd/" + acquire("readlink"));
+    try {
+      return Files.readSymbolicLink(link).toString().replaceAll("\\p{Cntrl}", "?");
+    } catch (IOException e) {
+      return "unknown, as " + e;
+    } finally {
+      release();
     }
   }
 

@@ -49,6 +49,28 @@ final class FfmCalls implements LinuxCalls {
   private static final MethodHandle EVENTFD = function("eventfd", JAVA_INT, JAVA_INT, JAVA_INT);
   private static final MethodHandle PPOLL =
       function("ppoll", JAVA_INT, ADDRESS, JAVA_LONG, ADDRESS, ADDRESS);
+  private static final MethodHandle LSEEK =
+      function("lseek", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT);
+  private static final MethodHandle FSTATFS = function("fstatfs", JAVA_INT, JAVA_INT, ADDRESS);
+  private static final MethodHandle SOCKET =
+      function("socket", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT);
+  private static final MethodHandle SOCKETPAIR =
+      function("socketpair", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS);
+  private static final MethodHandle BIND = function("bind", JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT);
+  private static final MethodHandle LISTEN = function("listen", JAVA_INT, JAVA_INT, JAVA_INT);
+  private static final MethodHandle ACCEPT4 =
+      function("accept4", JAVA_INT, JAVA_INT, ADDRESS, ADDRESS, JAVA_INT);
+  private static final MethodHandle CONNECT =
+      function("connect", JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT);
+  private static final MethodHandle SENDMSG =
+      function("sendmsg", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_INT);
+  private static final MethodHandle RECVMSG =
+      function("recvmsg", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_INT);
+  private static final MethodHandle SHUTDOWN = function("shutdown", JAVA_INT, JAVA_INT, JAVA_INT);
+  private static final MethodHandle GETSOCKOPT =
+      function("getsockopt", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS, ADDRESS);
+  private static final MethodHandle SETSOCKOPT =
+      function("setsockopt", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT);
   private static final MethodHandle GETRLIMIT = function("getrlimit", JAVA_INT, JAVA_INT, ADDRESS);
   private static final MethodHandle GETPAGESIZE = function("getpagesize", JAVA_INT);
 
@@ -237,6 +259,140 @@ final class FfmCalls implements LinuxCalls {
     try {
       return result(
           (int) PPOLL.invokeExact(errno, pollFds, count, timespec, MemorySegment.NULL), errno);
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  @Override
+  public long lseek(int fd, long offset, int whence) {
+    MemorySegment errno = ERRNO.get();
+    try {
+      return result((long) LSEEK.invokeExact(errno, fd, offset, whence), errno);
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  @Override
+  public int fstatfs(int fd, MemorySegment statfs) {
+    MemorySegment errno = ERRNO.get();
+    try {
+      return result((int) FSTATFS.invokeExact(errno, fd, statfs), errno);
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  @Override
+  public int socket(int domain, int type, int protocol) {
+    MemorySegment errno = ERRNO.get();
+    try {
+      return result((int) SOCKET.invokeExact(errno, domain, type, protocol), errno);
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  @Override
+  public int socketpair(int domain, int type, int protocol, MemorySegment two) {
+    MemorySegment errno = ERRNO.get();
+    try {
+      return result((int) SOCKETPAIR.invokeExact(errno, domain, type, protocol, two), errno);
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  @Override
+  public int bind(int fd, MemorySegment address, int length) {
+    MemorySegment errno = ERRNO.get();
+    try {
+      return result((int) BIND.invokeExact(errno, fd, address, length), errno);
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  @Override
+  public int listen(int fd, int backlog) {
+    MemorySegment errno = ERRNO.get();
+    try {
+      return result((int) LISTEN.invokeExact(errno, fd, backlog), errno);
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  @Override
+  public int accept4(int fd, int flags) {
+    MemorySegment errno = ERRNO.get();
+    try {
+      return result(
+          (int) ACCEPT4.invokeExact(errno, fd, MemorySegment.NULL, MemorySegment.NULL, flags),
+          errno);
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  @Override
+  public int connect(int fd, MemorySegment address, int length) {
+    MemorySegment errno = ERRNO.get();
+    try {
+      return result((int) CONNECT.invokeExact(errno, fd, address, length), errno);
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  @Override
+  public long sendmsg(int fd, MemorySegment message, int flags) {
+    MemorySegment errno = ERRNO.get();
+    try {
+      return result((long) SENDMSG.invokeExact(errno, fd, message, flags), errno);
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  @Override
+  public long recvmsg(int fd, MemorySegment message, int flags) {
+    MemorySegment errno = ERRNO.get();
+    try {
+      return result((long) RECVMSG.invokeExact(errno, fd, message, flags), errno);
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  @Override
+  public int shutdown(int fd, int how) {
+    MemorySegment errno = ERRNO.get();
+    try {
+      return result((int) SHUTDOWN.invokeExact(errno, fd, how), errno);
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  @Override
+  public int getsockopt(int fd, int level, int option, MemorySegment value, MemorySegment length) {
+    MemorySegment errno = ERRNO.get();
+    try {
+      return result((int) GETSOCKOPT.invokeExact(errno, fd, level, option, value, length), errno);
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  @Override
+  public int setsockopt(int fd, int level, int option, MemorySegment value) {
+    MemorySegment errno = ERRNO.get();
+    try {
+      return result(
+          (int) SETSOCKOPT.invokeExact(errno, fd, level, option, value, (int) value.byteSize()),
+          errno);
     } catch (Throwable e) {
       throw unexpected(e);
     }

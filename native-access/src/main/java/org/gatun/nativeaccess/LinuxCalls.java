@@ -75,6 +75,55 @@ public interface LinuxCalls {
    */
   int ppoll(MemorySegment pollFds, long count, MemorySegment timespec);
 
+  /** {@code lseek(2)}. */
+  long lseek(int fd, long offset, int whence);
+
+  /** {@code fstatfs(2)} to a {@code struct statfs}. */
+  int fstatfs(int fd, MemorySegment statfs);
+
+  /** {@code socket(2)}. */
+  int socket(int domain, int type, int protocol);
+
+  /** {@code socketpair(2)}: the two descriptors go to an array of two {@code int}. */
+  int socketpair(int domain, int type, int protocol, MemorySegment two);
+
+  /** {@code bind(2)} to the first {@code length} bytes of {@code address}. */
+  int bind(int fd, MemorySegment address, int length);
+
+  /** {@code listen(2)}. */
+  int listen(int fd, int backlog);
+
+  /** {@code accept4(2)}, without asking for the peer's address. */
+  int accept4(int fd, int flags);
+
+  /** {@code connect(2)} to the first {@code length} bytes of {@code address}. */
+  int connect(int fd, MemorySegment address, int length);
+
+  /**
+   * {@code sendmsg(2)} of a {@code struct msghdr}. What that points to, the caller keeps alive and
+   * in place during the call: nobody looks into it here.
+   */
+  long sendmsg(int fd, MemorySegment message, int flags);
+
+  /**
+   * {@code recvmsg(2)} to a {@code struct msghdr}. What that points to, the caller keeps alive and
+   * in place during the call: nobody looks into it here.
+   */
+  long recvmsg(int fd, MemorySegment message, int flags);
+
+  /** {@code shutdown(2)}. */
+  int shutdown(int fd, int how);
+
+  /**
+   * {@code getsockopt(2)}.
+   *
+   * @param length a {@code socklen_t}: how much room there is, and after the call, how much is used
+   */
+  int getsockopt(int fd, int level, int option, MemorySegment value, MemorySegment length);
+
+  /** {@code setsockopt(2)} to all of {@code value}. */
+  int setsockopt(int fd, int level, int option, MemorySegment value);
+
   /** {@code getrlimit(2)} to a {@code struct rlimit}. */
   int getrlimit(int resource, MemorySegment limit);
 

@@ -38,12 +38,38 @@ public final class Mapping implements AutoCloseable {
     int number = fd.acquire("mmap");
     try {
       return map(
-          "%s at 0x%x, length 0x%x".formatted(fd, offset, length),
+          describe(fd, offset, length),
           length,
           access.protection(),
           Abi.MAP_SHARED,
           number,
           offset);
+    } finally {
+      fd.release();
+    }
+  }
+
+  /**
+   * Maps part of a file or device, shared, for as long as an arena lives, which unmaps it.
+   *
+   * @param offset in bytes, a multiple of the page size
+   * @param length in bytes, positive
+   * @param lifetime which decides too which threads may access the memory
+   * @return the memory, read-only if mapped for reading
+   * @throws LinuxException if it can't be mapped
+   * @throws IllegalStateException if the arena is closed
+   */
+  public static MemorySegment map(Fd fd, long offset, long length, Access access, Arena lifetime) {
+    int number = fd.acquire("mmap");
+    try {
+      return map(
+          describe(fd, offset, length),
+          length,
+          access.protection(),
+          Abi.MAP_SHARED,
+          number,
+          offset,
+          lifetime);
     } finally {
       fd.release();
     }
@@ -60,20 +86,44 @@ public final class Mapping implements AutoCloseable {
         0);
   }
 
-  // reinterpret: the kernel just said that this memory is ours. The arena: it is closed by close(),
-  // or below.
-  @SuppressWarnings({"restricted", "MustBeClosedChecker"})
+  private static String describe(Fd fd, long offset, long length) {
+    return "%s at 0x%x, length 0x%x".formatted(fd, offset, length);
+  }
+
+  // The arena is closed by close(), or below.
+  @SuppressWarnings("MustBeClosedChecker")
   private static Mapping map(
       String description, long length, int protection, int flags, int fd, long offset) {
-    if (length <= 0) {
-      throw new IllegalArgumentException("mmap " + description + ": length must be positive");
-    }
     Arena arena = Arena.ofShared();
     boolean mapped = false;
     try {
-      long address = Linux.calls().mmap(length, protection, flags, fd, offset);
-      // An address is never among the last 4095, so a negative one is an error.
-      Linux.check(address, "mmap", description);
+      MemorySegment segment = map(description, length, protection, flags, fd, offset, arena);
+      mapped = true;
+      return new Mapping(description, arena, segment);
+    } finally {
+      if (!mapped) {
+        arena.close();
+      }
+    }
+  }
+
+  @SuppressWarnings("restricted") // the kernel just said that this memory is ours
+  private static MemorySegment map(
+      String description,
+      long length,
+      int protection,
+      int flags,
+      int fd,
+      long offset,
+      Arena arena) {
+    if (length <= 0) {
+      throw new IllegalArgumentException("mmap " + description + ": length must be positive");
+    }
+    long address = Linux.calls().mmap(length, protection, flags, fd, offset);
+    // An address is never among the last 4095, so a negative one is an error.
+    Linux.check(address, "mmap", description);
+    boolean owned = false;
+    try {
       MemorySegment segment =
           MemorySegment.ofAddress(address)
               .reinterpret(
@@ -81,12 +131,12 @@ public final class Mapping implements AutoCloseable {
                   arena,
                   memory ->
                       Linux.check(Linux.calls().munmap(address, length), "munmap", description));
-      mapped = true;
-      boolean writable = (protection & Abi.PROT_WRITE) != 0;
-      return new Mapping(description, arena, writable ? segment : segment.asReadOnly());
+      owned = true;
+      return (protection & Abi.PROT_WRITE) != 0 ? segment : segment.asReadOnly();
     } finally {
-      if (!mapped) {
-        arena.close();
+      if (!owned) {
+        // The arena was closed, or is another thread's.
+        Linux.calls().munmap(address, length);
       }
     }
   }

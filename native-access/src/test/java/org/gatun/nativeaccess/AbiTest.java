@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.io.IOException;
 import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemoryLayout.PathElement;
+import java.lang.foreign.PaddingLayout;
 import java.lang.foreign.StructLayout;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -28,6 +29,13 @@ class AbiTest {
           "sys/eventfd.h",
           "sys/mman.h",
           "sys/resource.h",
+          "sys/socket.h",
+          "sys/time.h",
+          "sys/uio.h",
+          "sys/un.h",
+          "sys/vfs.h",
+          "unistd.h",
+          "linux/magic.h",
           "sys/ioctl.h",
           "linux/fs.h",
           "linux/nsfs.h");
@@ -59,6 +67,22 @@ class AbiTest {
     ours.put("EFD_NONBLOCK", (long) Abi.EFD_NONBLOCK);
     ours.put("EFD_CLOEXEC", (long) Abi.EFD_CLOEXEC);
     ours.put("POLLIN", (long) Abi.POLLIN);
+    ours.put("SEEK_END", (long) Abi.SEEK_END);
+    ours.put("AF_UNIX", (long) Abi.AF_UNIX);
+    ours.put("SOCK_STREAM", (long) Abi.SOCK_STREAM);
+    ours.put("SOCK_CLOEXEC", (long) Abi.SOCK_CLOEXEC);
+    ours.put("SOL_SOCKET", (long) Abi.SOL_SOCKET);
+    ours.put("SO_PASSCRED", (long) Abi.SO_PASSCRED);
+    ours.put("SO_PEERCRED", (long) Abi.SO_PEERCRED);
+    ours.put("SO_RCVTIMEO", (long) Abi.SO_RCVTIMEO);
+    ours.put("SO_SNDTIMEO", (long) Abi.SO_SNDTIMEO);
+    ours.put("SCM_RIGHTS", (long) Abi.SCM_RIGHTS);
+    ours.put("MSG_CTRUNC", (long) Abi.MSG_CTRUNC);
+    ours.put("MSG_NOSIGNAL", (long) Abi.MSG_NOSIGNAL);
+    ours.put("MSG_CMSG_CLOEXEC", (long) Abi.MSG_CMSG_CLOEXEC);
+    ours.put("SHUT_RDWR", (long) Abi.SHUT_RDWR);
+    ours.put("TMPFS_MAGIC", Abi.TMPFS_MAGIC);
+    ours.put("HUGETLBFS_MAGIC", Abi.HUGETLBFS_MAGIC);
     ours.put("RLIMIT_MEMLOCK", (long) Abi.RLIMIT_MEMLOCK);
     ours.put("RLIM_INFINITY", Abi.RLIM_INFINITY);
     assertSameInC(ours);
@@ -67,10 +91,24 @@ class AbiTest {
   @Test
   void structures() throws Exception {
     Map<String, Long> ours = new LinkedHashMap<>();
-    for (StructLayout struct : List.of(Abi.POLLFD, Abi.TIMESPEC, Abi.RLIMIT)) {
+    for (StructLayout struct :
+        List.of(
+            Abi.POLLFD,
+            Abi.TIMESPEC,
+            Abi.TIMEVAL,
+            Abi.RLIMIT,
+            Abi.STATFS,
+            Abi.SOCKADDR_UN,
+            Abi.UCRED,
+            Abi.IOVEC,
+            Abi.MSGHDR,
+            Abi.CMSGHDR)) {
       String type = "struct " + struct.name().orElseThrow();
       ours.put("sizeof(%s)".formatted(type), struct.byteSize());
       for (MemoryLayout member : struct.memberLayouts()) {
+        if (member instanceof PaddingLayout) {
+          continue;
+        }
         String name = member.name().orElseThrow();
         ours.put(
             "offsetof(%s, %s)".formatted(type, name),

@@ -3,8 +3,12 @@ package org.gatun.nativeaccess;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.sun.management.ThreadMXBean;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.lang.management.ManagementFactory;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 /** The calls of the hot path allocate nothing, once they are compiled. */
@@ -44,6 +48,25 @@ class AllocationTest {
             event.signal();
             event.await(LIMIT);
           });
+    }
+  }
+
+  @Test
+  void messages() {
+    try (Arena arena = Arena.ofConfined()) {
+      UnixSocket.Pair pair = UnixSocket.pair();
+      try (UnixSocket client = pair.first();
+          UnixSocket server = pair.second()) {
+        MemorySegment message = arena.allocate(32);
+        List<Fd> descriptors = new ArrayList<>();
+        assertAllocatesNothing(
+            () -> {
+              client.send(message, 0, 32, List.of());
+              server.receive(message, 0, 32, 8, descriptors);
+              server.send(message, 0, 32, List.of());
+              client.receive(message, 0, 32, 0, descriptors);
+            });
+      }
     }
   }
 

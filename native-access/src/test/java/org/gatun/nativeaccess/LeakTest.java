@@ -1,11 +1,14 @@
 package org.gatun.nativeaccess;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import org.gatun.nativeaccess.DmaMemory.Pages;
 import org.junit.jupiter.api.Test;
@@ -49,6 +52,46 @@ class LeakTest {
   }
 
   @Test
+  void socketsAndTheDescriptorsTheyPass() throws IOException {
+    try (Arena arena = Arena.ofConfined();
+        Memfd memfd = Memfd.create("gatun-passed")) {
+      MemorySegment message = arena.allocate(1);
+      assertNothingLeft(
+          () -> {
+            UnixSocket.Pair pair = UnixSocket.pair();
+            try (UnixSocket first = pair.first();
+                UnixSocket second = pair.second()) {
+              List<Fd> received = new ArrayList<>();
+              first.send(message, 0, 1, List.of(memfd.fd()));
+              second.receive(message, 0, 1, 1, received);
+              received.getFirst().close();
+            }
+          });
+    }
+  }
+
+  @Test
+  void connections() throws IOException {
+    Path path = directory.resolve("socket");
+    try (UnixSocket listener = UnixSocket.listen(path, 1)) {
+      assertNothingLeft(
+          () -> {
+            UnixSocket client = UnixSocket.connect(path);
+            listener.accept().close();
+            client.close();
+          });
+    }
+    assertNothingLeft(
+        () -> {
+          try (UnixSocket client = UnixSocket.connect(path)) {
+            throw new AssertionError("connected with nobody: " + client);
+          } catch (LinuxException e) {
+            assertThat(e.errno()).isEqualTo(Errno.ECONNREFUSED);
+          }
+        });
+  }
+
+  @Test
   void fileMappings() throws IOException {
     Path file = Files.write(directory.resolve("gatun-leak"), new byte[(int) PAGE]);
     try (Fd fd = Fd.open(file, Access.READ_WRITE)) {
@@ -68,6 +111,21 @@ class LeakTest {
               assertThat(e.errno()).isEqualTo(Errno.EINVAL);
             }
           });
+    }
+  }
+
+  @Test
+  void mappingsOfAnArenaThatIsClosed() throws IOException {
+    Path file = Files.write(directory.resolve("gatun-leak"), new byte[(int) PAGE]);
+    Arena closed;
+    try (Arena arena = Arena.ofConfined()) {
+      closed = arena;
+    }
+    try (Fd fd = Fd.open(file, Access.READ)) {
+      assertNothingLeft(
+          () ->
+              assertThatThrownBy(() -> Mapping.map(fd, 0, PAGE, Access.READ, closed))
+                  .isInstanceOf(IllegalStateException.class));
     }
   }
 

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.InstanceOfAssertFactories.type;
 
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
@@ -53,6 +54,24 @@ class MappingTest {
     assertThat(Descriptors.mappings(file.toString())).hasSize(1);
     mapping.close();
     mapping.close();
+    assertThat(Descriptors.mappings(file.toString())).isEmpty();
+    assertThatThrownBy(() -> segment.get(ValueLayout.JAVA_INT, 0))
+        .isInstanceOf(IllegalStateException.class);
+  }
+
+  @Test
+  void belongsToTheArenaItIsGiven() throws IOException {
+    MemorySegment segment;
+    try (Fd fd = Fd.open(file, Access.READ_WRITE);
+        Arena arena = Arena.ofConfined()) {
+      segment = Mapping.map(fd, page, page, Access.READ_WRITE, arena);
+      assertThat(segment.byteSize()).isEqualTo(page);
+      assertThat(segment.get(ValueLayout.JAVA_BYTE, 0)).isEqualTo((byte) 42);
+      segment.set(ValueLayout.JAVA_BYTE, 0, (byte) 43);
+      assertThat(Files.readAllBytes(file)[(int) page]).isEqualTo((byte) 43);
+      assertThat(Mapping.map(fd, 0, page, Access.READ, arena).isReadOnly()).isTrue();
+      assertThat(Descriptors.mappings(file.toString())).hasSize(2);
+    }
     assertThat(Descriptors.mappings(file.toString())).isEmpty();
     assertThatThrownBy(() -> segment.get(ValueLayout.JAVA_INT, 0))
         .isInstanceOf(IllegalStateException.class);

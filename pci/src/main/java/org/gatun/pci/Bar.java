@@ -87,7 +87,8 @@ public interface Bar {
 
   /**
    * The memory behind a direct range, for those who pass it on to another process; empty if it
-   * can't be shared.
+   * can't be shared, as that of a real device: who has its descriptor can do all with it. It ends
+   * with the device at the latest.
    */
-  Optional<Shareable> share(Range range);
+  Optional<SharedRange> share(Range range);
 }

@@ -2,6 +2,8 @@ package org.gatun.pci;
 
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.Optional;
+import org.gatun.pci.spi.RemoteDma;
 
 /**
  * The memory that a device can reach, by bus addresses (IOVAs). The IOMMU, real or simulated, holds
@@ -51,4 +53,12 @@ public interface DmaSpace {
    * @param bits 12 to 64
    */
   void limitTo(int bits);
+
+  /**
+   * For exporters: how a device that is software reaches memory by calls. Empty for hardware, which
+   * reaches memory only; a device that has it accesses all of its DMA memory from this process.
+   */
+  default Optional<RemoteDma> remote() {
+    return Optional.empty();
+  }
 }

@@ -1,11 +1,15 @@
 package org.gatun.simulated;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
+import java.util.Objects;
 import org.gatun.pci.DmaDirection;
+import org.gatun.pci.PciException;
+import org.gatun.pci.spi.RemoteMemory;
 import org.gatun.simulated.IommuDomain.Mapping;
 import org.gatun.simulated.IommuDomain.Table;
 import org.jspecify.annotations.Nullable;
@@ -92,10 +96,14 @@ public final class DmaPort {
     try {
       Mapping mapping = find(busAddress);
       if (mapping != null && mapping.readable) {
-        return (long) LONG.getAcquire(mapping.memory, busAddress - mapping.first);
+        MemorySegment memory = mapping.memory;
+        return memory != null
+            ? (long) LONG.getAcquire(memory, busAddress - mapping.first)
+            : readRemote(mapping, busAddress);
       }
-    } catch (IllegalStateException | WrongThreadException _) {
-      // Mapped memory of the driver's own, freed too early: refused below.
+    } catch (IllegalStateException | WrongThreadException | PciException _) {
+      // Mapped memory of the driver's own, freed too early; or a remote host has gone: refused
+      // below.
     } finally {
       exit();
     }
@@ -114,11 +122,17 @@ public final class DmaPort {
     try {
       Mapping mapping = find(busAddress);
       if (mapping != null && mapping.writable) {
-        LONG.setRelease(mapping.memory, busAddress - mapping.first, value);
+        MemorySegment memory = mapping.memory;
+        if (memory != null) {
+          LONG.setRelease(memory, busAddress - mapping.first, value);
+        } else {
+          writeRemote(mapping, busAddress, value);
+        }
         return true;
       }
-    } catch (IllegalStateException | WrongThreadException _) {
-      // Mapped memory of the driver's own, freed too early: refused below.
+    } catch (IllegalStateException | WrongThreadException | PciException _) {
+      // Mapped memory of the driver's own, freed too early; or a remote host has gone: refused
+      // below.
     } finally {
       exit();
     }
@@ -147,19 +161,49 @@ public final class DmaPort {
         }
         long part = Math.min(length - done, mapping.last - address + 1);
         long offset = address - mapping.first;
-        if (write) {
-          MemorySegment.copy(local, localOffset + done, mapping.memory, offset, part);
+        MemorySegment memory = mapping.memory;
+        if (memory == null) {
+          transferRemote(mapping, address, local.asSlice(localOffset + done, part), write);
+        } else if (write) {
+          MemorySegment.copy(local, localOffset + done, memory, offset, part);
         } else {
-          MemorySegment.copy(mapping.memory, offset, local, localOffset + done, part);
+          MemorySegment.copy(memory, offset, local, localOffset + done, part);
         }
         done += part;
       }
-    } catch (IllegalStateException | WrongThreadException _) {
-      // Mapped memory of the driver's own, freed too early: to the device it is not there.
+    } catch (IllegalStateException | WrongThreadException | PciException _) {
+      // Mapped memory of the driver's own, freed too early, or a remote host has gone: to the
+      // device it is not there.
     } finally {
       exit();
     }
     return done;
+  }
+
+  private static void transferRemote(
+      Mapping mapping, long busAddress, MemorySegment local, boolean write) {
+    RemoteMemory remote = Objects.requireNonNull(mapping.remote);
+    if (write) {
+      remote.write(busAddress, local);
+    } else {
+      remote.read(busAddress, local);
+    }
+  }
+
+  private static long readRemote(Mapping mapping, long busAddress) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment value = arena.allocate(Long.BYTES, Long.BYTES);
+      transferRemote(mapping, busAddress, value, false);
+      return (long) LONG.getAcquire(value, 0L);
+    }
+  }
+
+  private static void writeRemote(Mapping mapping, long busAddress, long value) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment bytes = arena.allocate(Long.BYTES, Long.BYTES);
+      LONG.setRelease(bytes, 0L, value);
+      transferRemote(mapping, busAddress, bytes, true);
+    }
   }
 
   private @Nullable Mapping find(long busAddress) {

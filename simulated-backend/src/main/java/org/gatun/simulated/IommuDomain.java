@@ -4,11 +4,13 @@ import java.lang.foreign.MemorySegment;
 import java.lang.invoke.VarHandle;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.CopyOnWriteArrayList;
 import org.gatun.pci.BusRange;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.DmaDirection;
 import org.gatun.pci.DmaException;
+import org.gatun.pci.spi.RemoteMemory;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,27 +28,48 @@ final class IommuDomain {
   /** Low addresses are given out last: an address that a bug made of a small number then faults. */
   private static final long PREFERRED_START = 1 << 20;
 
-  /** Memory at contiguous bus addresses. */
+  /** Memory at contiguous bus addresses: of this process, or reached by calls. */
   static final class Mapping {
     final long first;
     final long last;
-    final MemorySegment memory;
+    final @Nullable MemorySegment memory;
+    final @Nullable RemoteMemory remote;
     final boolean readable;
     final boolean writable;
 
-    Mapping(long first, MemorySegment memory, DmaDirection direction) {
+    private Mapping(
+        long first,
+        long size,
+        @Nullable MemorySegment memory,
+        @Nullable RemoteMemory remote,
+        DmaDirection direction) {
       this.first = first;
-      this.last = first + memory.byteSize() - 1;
+      this.last = first + size - 1;
       this.memory = memory;
+      this.remote = remote;
       this.readable = direction != DmaDirection.FROM_DEVICE;
       this.writable = direction != DmaDirection.TO_DEVICE;
+    }
+
+    static Mapping of(long first, MemorySegment memory, DmaDirection direction) {
+      return new Mapping(first, memory.byteSize(), memory, null, direction);
+    }
+
+    static Mapping of(long first, long size, RemoteMemory remote, DmaDirection direction) {
+      return new Mapping(first, size, null, remote, direction);
+    }
+
+    long size() {
+      return last - first + 1;
     }
 
     /** Whether it is the same memory at the same bus addresses, whoever mapped it. */
     private boolean isTwinOf(Mapping other) {
       return first == other.first
           && last == other.last
-          && memory.address() == other.memory.address()
+          && Objects.equals(remote, other.remote)
+          && (memory == null ? 0 : memory.address())
+              == (other.memory == null ? 0 : other.memory.address())
           && readable == other.readable
           && writable == other.writable;
     }
@@ -147,31 +170,29 @@ final class IommuDomain {
           "close buffers that are no longer used",
           null);
     }
-    return add(new Mapping(first, memory, direction));
+    return add(Mapping.of(first, memory, direction));
   }
 
-  /** Maps memory at an address of the caller's choice, or counts the same mapping once more. */
-  synchronized Mapping mapAt(
-      DeviceName device, long first, MemorySegment memory, long limit, DmaDirection direction) {
-    long size = memory.byteSize();
-    if (USABLE.stream().noneMatch(r -> r.contains(first, size)) || first + size - 1 > limit) {
+  /** Adds a mapping at an address of the caller's choice, or counts the same one once more. */
+  synchronized Mapping mapAt(DeviceName device, Mapping mapping, long limit) {
+    long first = mapping.first;
+    long last = mapping.last;
+    if (USABLE.stream().noneMatch(r -> r.contains(first, mapping.size())) || last > limit) {
       throw new DmaException(
           device,
-          "bus addresses 0x%x to 0x%x can't be mapped".formatted(first, first + size - 1),
+          "bus addresses 0x%x to 0x%x can't be mapped".formatted(first, last),
           "usable are " + USABLE + ", up to 0x%x".formatted(limit),
           null);
     }
-    Mapping mapping = new Mapping(first, memory, direction);
     Mapping present = table.find(first);
     if (present != null && present.isTwinOf(mapping)) {
       twins.add(mapping);
       return mapping;
     }
-    if (!table.isFree(first, first + size - 1)) {
+    if (!table.isFree(first, last)) {
       throw new DmaException(
           device,
-          "bus addresses 0x%x to 0x%x are mapped already, at least in part"
-              .formatted(first, first + size - 1),
+          "bus addresses 0x%x to 0x%x are mapped already, at least in part".formatted(first, last),
           null,
           null);
     }

@@ -51,7 +51,9 @@ public interface ModelContext {
   void schedule(long delayNanos, Runnable action);
 
   /**
-   * The memory behind a direct range of a BAR, zeroed, valid until the model is closed.
+   * The memory behind a direct range of a BAR, zeroed, valid until the model is closed or reset: at
+   * a reset it may have become another, so that somebody who was given the old one has nothing of
+   * the device any more.
    *
    * @param offset where the range starts in the BAR
    * @throws IllegalArgumentException if no direct range starts there

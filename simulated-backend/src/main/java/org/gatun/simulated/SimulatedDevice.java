@@ -18,13 +18,14 @@ import org.gatun.pci.Interrupts;
 import org.gatun.pci.Mmio;
 import org.gatun.pci.PortIo;
 import org.gatun.pci.ResetUnavailableException;
-import org.gatun.pci.Shareable;
+import org.gatun.pci.SharedRange;
 import org.gatun.pci.Vector;
 import org.gatun.pci.config.ConfigRegisters;
 import org.gatun.pci.config.ConfigSpace;
 import org.gatun.pci.spi.ResourceTracker;
 import org.gatun.pci.spi.ResourceTracker.Resource;
 import org.gatun.pci.spi.SeizedDevice;
+import org.gatun.pci.spi.SharedMemory;
 import org.gatun.simulated.FunctionDescription.BarDescription;
 import org.jspecify.annotations.Nullable;
 
@@ -226,6 +227,7 @@ final class SimulatedDevice implements SeizedDevice {
           } else {
             function.stop();
           }
+          function.renewPassedOn();
           gone = true;
         }
       }
@@ -325,6 +327,38 @@ final class SimulatedDevice implements SeizedDevice {
     }
   }
 
+  /** A range that somebody else was given. */
+  private final class PassedOn implements SharedRange {
+    private final SharedMemory memory;
+    private final long offset;
+    private boolean ended;
+
+    PassedOn(SharedMemory memory, long offset) {
+      this.memory = memory;
+      this.offset = offset;
+    }
+
+    @Override
+    public long offset() {
+      return offset;
+    }
+
+    @Override
+    public <T> Optional<T> unwrap(Class<T> exactType) {
+      return memory.unwrap(exactType);
+    }
+
+    @Override
+    public void close() {
+      synchronized (lifeCycle) {
+        if (!ended && !gone) {
+          function.renewPassedOn();
+        }
+        ended = true;
+      }
+    }
+  }
+
   private final class SimulatedBar implements Bar {
     private final BarDescription description;
 
@@ -380,10 +414,7 @@ final class SimulatedDevice implements SeizedDevice {
                     name, length, function.handler(index(), offset), () -> mappings.remove(key));
             case DIRECT -> {
               Arena lifetime = Arena.ofShared();
-              MemorySegment view =
-                  function
-                      .shared(index(), range.offset())
-                      .map(offset - range.offset(), length, lifetime);
+              MemorySegment view = function.memory(index()).map(offset, length, lifetime);
               yield Mmio.direct(
                   name,
                   view,
@@ -414,8 +445,15 @@ final class SimulatedDevice implements SeizedDevice {
     }
 
     @Override
-    public Optional<Shareable> share(Range range) {
-      return Optional.empty();
+    public Optional<SharedRange> share(Range range) {
+      boolean direct =
+          ranges().stream()
+              .anyMatch(
+                  r -> r.access() == Access.DIRECT && r.contains(range.offset(), range.length()));
+      check("sharing BAR " + index());
+      return direct
+          ? function.memory(index()).passOn().map(memory -> new PassedOn(memory, range.offset()))
+          : Optional.empty();
     }
 
     private IllegalArgumentException cannotMap(long offset, long length) {

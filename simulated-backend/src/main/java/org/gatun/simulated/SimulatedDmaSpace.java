@@ -3,6 +3,8 @@ package org.gatun.simulated;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.gatun.pci.BusRange;
 import org.gatun.pci.DeviceGoneException;
 import org.gatun.pci.DeviceName;
@@ -10,6 +12,8 @@ import org.gatun.pci.DmaBuffer;
 import org.gatun.pci.DmaDirection;
 import org.gatun.pci.DmaException;
 import org.gatun.pci.DmaSpace;
+import org.gatun.pci.spi.RemoteDma;
+import org.gatun.pci.spi.RemoteMemory;
 import org.gatun.pci.spi.ResourceTracker;
 import org.gatun.pci.spi.ResourceTracker.Resource;
 import org.gatun.simulated.IommuDomain.Mapping;
@@ -48,7 +52,7 @@ final class SimulatedDmaSpace implements DmaSpace {
       MemorySegment memory = arena.allocate(whole, PAGE);
       Mapping mapping =
           domain.map(device, memory, Math.max(alignment, PAGE), limit, DmaDirection.BIDIRECTIONAL);
-      return buffer(mapping, arena::close);
+      return buffer(memory, mapping, arena::close);
     } catch (OutOfMemoryError e) {
       arena.close();
       throw new DmaException(
@@ -62,17 +66,46 @@ final class SimulatedDmaSpace implements DmaSpace {
   @Override
   public DmaBuffer map(MemorySegment memory, DmaDirection direction) {
     checkPages(memory);
-    return buffer(domain.map(device, memory, PAGE, limit, direction), () -> {});
+    return buffer(memory, domain.map(device, memory, PAGE, limit, direction), () -> {});
   }
 
   @Override
   public DmaBuffer mapAt(long busAddress, MemorySegment memory, DmaDirection direction) {
     checkPages(memory);
-    if (busAddress % PAGE != 0) {
+    checkAddress(busAddress);
+    Mapping mapping = domain.mapAt(device, Mapping.of(busAddress, memory, direction), limit);
+    return buffer(memory, mapping, () -> {});
+  }
+
+  @Override
+  public Optional<RemoteDma> remote() {
+    return Optional.of(this::mapRemote);
+  }
+
+  private RemoteDma.Window mapRemote(
+      long busAddress, long size, RemoteMemory memory, DmaDirection direction) {
+    checkAddress(busAddress);
+    if (size <= 0 || size % PAGE != 0) {
       throw new IllegalArgumentException(
-          "%s: bus address 0x%x is not a multiple of %d".formatted(device, busAddress, PAGE));
+          "%s: DMA maps whole pages of %d bytes, not 0x%x".formatted(device, PAGE, size));
     }
-    return buffer(domain.mapAt(device, busAddress, memory, limit, direction), () -> {});
+    Mapping mapping = domain.mapAt(device, Mapping.of(busAddress, size, memory, direction), limit);
+    Object key = new Object();
+    AtomicBoolean open = new AtomicBoolean(true);
+    RemoteDma.Window window =
+        () -> {
+          if (open.getAndSet(false)) {
+            domain.unmap(mapping);
+            buffers.remove(key);
+          }
+        };
+    try {
+      buffers.add(key, new Resource.Buffer(size), window::close);
+    } catch (DeviceGoneException e) {
+      window.close();
+      throw e;
+    }
+    return window;
   }
 
   @Override
@@ -89,12 +122,12 @@ final class SimulatedDmaSpace implements DmaSpace {
     limit = bits >= Long.SIZE - 1 ? Long.MAX_VALUE : (1L << bits) - 1;
   }
 
-  private DmaBuffer buffer(Mapping mapping, Runnable free) {
+  private DmaBuffer buffer(MemorySegment memory, Mapping mapping, Runnable free) {
     Object key = new Object();
     DmaBuffer buffer =
         new DmaBuffer(
             device,
-            mapping.memory,
+            memory,
             mapping.first,
             () -> {
               domain.unmap(mapping);
@@ -102,12 +135,19 @@ final class SimulatedDmaSpace implements DmaSpace {
               buffers.remove(key);
             });
     try {
-      buffers.add(key, new Resource.Buffer(mapping.memory.byteSize()), buffer::close);
+      buffers.add(key, new Resource.Buffer(memory.byteSize()), buffer::close);
     } catch (DeviceGoneException e) {
       buffer.close();
       throw e;
     }
     return buffer;
+  }
+
+  private void checkAddress(long busAddress) {
+    if (busAddress % PAGE != 0) {
+      throw new IllegalArgumentException(
+          "%s: bus address 0x%x is not a multiple of %d".formatted(device, busAddress, PAGE));
+    }
   }
 
   private void checkPages(MemorySegment memory) {

@@ -4,6 +4,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.LongConsumer;
 import org.gatun.pci.Bar;
@@ -18,15 +19,13 @@ import org.jspecify.annotations.Nullable;
 
 /** A function in its slot: config space, IOMMU, interrupts and the model behind its BARs. */
 final class SimulatedFunction implements ModelContext {
-  private record Place(int bar, long offset) {}
-
   private final Slot slot;
   private final FunctionDescription description;
   private final BusTime time;
   private final SimulatedConfig config;
   private final BusMaster busMaster;
   private final SimulatedInterrupts interrupts;
-  private final Map<Place, SharedMemory> shared = new HashMap<>();
+  private final Map<Integer, BarMemory> shared = new HashMap<>();
   private final RunningModel model;
   private final AtomicReference<@Nullable SimulatedDevice> owner = new AtomicReference<>();
   private final Object decodeLock = new Object();
@@ -58,15 +57,19 @@ final class SimulatedFunction implements ModelContext {
     this.interrupts = new SimulatedInterrupts(slot.name(), description.interrupts(), config, time);
     try {
       for (BarDescription bar : description.bars()) {
-        for (Bar.Range range : bar.ranges()) {
-          if (range.access() == Bar.Access.DIRECT) {
-            shared.put(new Place(bar.index(), range.offset()), new SharedMemory(range.length()));
-          }
+        long size =
+            bar.ranges().stream()
+                .filter(range -> range.access() == Bar.Access.DIRECT)
+                .mapToLong(range -> range.offset() + range.length())
+                .max()
+                .orElse(0);
+        if (size > 0) {
+          shared.put(bar.index(), new BarMemory(slot.name() + " BAR " + bar.index(), size));
         }
       }
       this.model = blueprint.start(this);
     } catch (RuntimeException e) {
-      shared.values().forEach(SharedMemory::close);
+      shared.values().forEach(BarMemory::close);
       busMaster.detach();
       throw e;
     }
@@ -162,16 +165,34 @@ final class SimulatedFunction implements ModelContext {
 
   @Override
   public MemorySegment sharedMemory(int bar, long offset) {
-    return shared(bar, offset).segment();
+    Bar.Range range =
+        description.bars().stream()
+            .filter(b -> b.index() == bar)
+            .flatMap(b -> b.ranges().stream())
+            .filter(r -> r.access() == Bar.Access.DIRECT && r.offset() == offset)
+            .findFirst()
+            .orElseThrow(
+                () ->
+                    new IllegalArgumentException(
+                        "%s: no direct range starts at 0x%x of BAR %d"
+                            .formatted(name(), offset, bar)));
+    return memory(bar).view().asSlice(offset, range.length());
   }
 
-  SharedMemory shared(int bar, long offset) {
-    SharedMemory memory = shared.get(new Place(bar, offset));
-    if (memory == null) {
-      throw new IllegalArgumentException(
-          "%s: no direct range starts at 0x%x of BAR %d".formatted(name(), offset, bar));
+  /** The memory behind the direct ranges of a BAR that has some. */
+  BarMemory memory(int bar) {
+    return Objects.requireNonNull(shared.get(bar));
+  }
+
+  /** Who was given memory of the function has something else from now on. */
+  void renewPassedOn() {
+    boolean renewed = false;
+    for (BarMemory memory : shared.values()) {
+      renewed |= memory.renew();
     }
-    return memory;
+    if (renewed) {
+      model.reset();
+    }
   }
 
   /** Reads what is behind a BAR, whatever it decodes. */
@@ -191,7 +212,7 @@ final class SimulatedFunction implements ModelContext {
     }
     for (Bar.Range range : described.ranges()) {
       if (range.access() == Bar.Access.DIRECT && range.contains(offset, width)) {
-        MemorySegment memory = shared(bar, range.offset()).segment();
+        MemorySegment memory = sharedMemory(bar, range.offset());
         long value = 0;
         for (int i = 0; i < width; i++) {
           long at = offset - range.offset() + i;
@@ -282,7 +303,7 @@ final class SimulatedFunction implements ModelContext {
     busMaster.detach();
     model.close();
     interrupts.reset();
-    shared.values().forEach(SharedMemory::close);
+    shared.values().forEach(BarMemory::close);
   }
 
   private long readBar(int bar, long offset, int width) {

@@ -9,8 +9,7 @@ final class Specimen implements RunningModel {
 
   private final ModelContext context;
   private final DmaPort dma;
-  private final MemorySegment memory;
-  private final List<MemorySegment> allMemory;
+  private MemorySegment memory;
   private final RegisterBytes registers = new RegisterBytes(SpecimenModel.REGISTERS_END);
   private final RegisterBytes ports = new RegisterBytes(SpecimenModel.PORTS_SIZE);
 
@@ -21,12 +20,6 @@ final class Specimen implements RunningModel {
     this.context = context;
     this.dma = context.newDmaPort();
     this.memory = context.sharedMemory(SpecimenModel.MEMORY, 0);
-    this.allMemory =
-        List.of(
-            memory,
-            context.sharedMemory(SpecimenModel.SMALL, 0),
-            context.sharedMemory(SpecimenModel.REGISTERS, SpecimenModel.DIRECT),
-            context.sharedMemory(SpecimenModel.REGISTERS, SpecimenModel.DIRECT_AFTER_TABLE));
   }
 
   @Override
@@ -60,7 +53,13 @@ final class Specimen implements RunningModel {
     clear(registers);
     clear(ports);
     // A reset leaves nothing of who had the function before (PCI Express 5.0, 6.6.2).
-    allMemory.forEach(m -> m.fill((byte) 0));
+    memory = context.sharedMemory(SpecimenModel.MEMORY, 0);
+    List.of(
+            memory,
+            context.sharedMemory(SpecimenModel.SMALL, 0),
+            context.sharedMemory(SpecimenModel.REGISTERS, SpecimenModel.DIRECT),
+            context.sharedMemory(SpecimenModel.REGISTERS, SpecimenModel.DIRECT_AFTER_TABLE))
+        .forEach(m -> m.fill((byte) 0));
     context.setInterruptLine(false);
   }
 

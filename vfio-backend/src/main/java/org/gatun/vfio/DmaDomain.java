@@ -8,6 +8,7 @@ import java.util.OptionalLong;
 import org.gatun.nativeaccess.LinuxException;
 import org.gatun.pci.BusRange;
 import org.gatun.pci.DmaDirection;
+import org.gatun.vfio.common.BusAddressAllocator;
 
 /**
  * The mappings of one IOMMU context. The devices of a group share one: the same mapping made twice

@@ -18,6 +18,9 @@ import org.gatun.pci.ResetUnavailableException;
 import org.gatun.pci.config.ConfigSpace;
 import org.gatun.pci.spi.ResourceTracker;
 import org.gatun.pci.spi.SeizedDevice;
+import org.gatun.vfio.common.CommandRegister;
+import org.gatun.vfio.common.VfioBar;
+import org.gatun.vfio.common.VfioInterrupts;
 import org.gatun.vfio.sysfs.SysfsDevice;
 import org.jspecify.annotations.Nullable;
 

@@ -15,6 +15,7 @@ import org.gatun.nativeaccess.Mapping;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.DmaDirection;
 import org.gatun.pci.PciAddress;
+import org.gatun.vfio.common.Vfio;
 import org.gatun.vfio.sysfs.IommuGroup;
 import org.gatun.vfio.sysfs.Sysfs;
 

@@ -11,6 +11,8 @@ import java.util.List;
 import java.util.Optional;
 import org.gatun.nativeaccess.Fd;
 import org.gatun.pci.BusRange;
+import org.gatun.vfio.common.InfoStruct;
+import org.gatun.vfio.common.Vfio;
 
 /**
  * What an IOMMU can do.

@@ -9,6 +9,9 @@ import org.gatun.nativeaccess.Errno;
 import org.gatun.nativeaccess.Fd;
 import org.gatun.nativeaccess.HeldFds;
 import org.gatun.nativeaccess.LinuxException;
+import org.gatun.vfio.common.InfoStruct;
+import org.gatun.vfio.common.Irqs;
+import org.gatun.vfio.common.Vfio;
 
 /** The interrupts of a VFIO device, through its descriptor. */
 record IrqControl(Fd device) implements Irqs {

@@ -8,6 +8,8 @@ import org.gatun.pci.Bar.Range;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.Mmio;
 import org.gatun.pci.RegisterHandler;
+import org.gatun.vfio.common.Region;
+import org.gatun.vfio.common.VfioBar;
 
 /**
  * The trapped parts of a memory BAR that the kernel lets nobody read or write, only map: a mapping

@@ -11,6 +11,7 @@ import org.gatun.nativeaccess.Errno;
 import org.gatun.nativeaccess.LinuxException;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.DeviceUnavailableException;
+import org.gatun.vfio.common.Vfio;
 import org.gatun.vfio.sysfs.IommuGroup;
 import org.gatun.vfio.sysfs.Sysfs;
 import org.jspecify.annotations.Nullable;

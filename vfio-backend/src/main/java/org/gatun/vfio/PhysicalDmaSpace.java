@@ -23,6 +23,7 @@ import org.gatun.pci.DmaDirection;
 import org.gatun.pci.DmaException;
 import org.gatun.pci.DmaSpace;
 import org.gatun.pci.spi.ResourceTracker;
+import org.gatun.vfio.common.BusAddressAllocator;
 import org.jspecify.annotations.Nullable;
 
 /**

@@ -14,6 +14,11 @@ import org.gatun.pci.DeviceUnavailableException;
 import org.gatun.pci.config.ConfigRegisters;
 import org.gatun.pci.config.ConfigSpace;
 import org.gatun.pci.spi.ResourceTracker;
+import org.gatun.vfio.common.MsixTable;
+import org.gatun.vfio.common.Region;
+import org.gatun.vfio.common.RegionAccess;
+import org.gatun.vfio.common.VfioBar;
+import org.gatun.vfio.common.VfioConfigSpace;
 import org.gatun.vfio.sysfs.SysfsDevice;
 
 /**

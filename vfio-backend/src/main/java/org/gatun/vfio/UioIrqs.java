@@ -11,6 +11,9 @@ import org.gatun.nativeaccess.EventFd;
 import org.gatun.nativeaccess.Fd;
 import org.gatun.nativeaccess.LinuxException;
 import org.gatun.pci.DeviceName;
+import org.gatun.vfio.common.CommandRegister;
+import org.gatun.vfio.common.Irqs;
+import org.gatun.vfio.common.Vfio;
 import org.jspecify.annotations.Nullable;
 
 /**

@@ -10,6 +10,9 @@ import java.util.Random;
 import org.gatun.pci.Bar.Access;
 import org.gatun.pci.Bar.Range;
 import org.gatun.pci.BusRange;
+import org.gatun.vfio.common.InfoStruct;
+import org.gatun.vfio.common.Region;
+import org.gatun.vfio.common.Vfio;
 import org.junit.jupiter.api.Test;
 
 /** What the kernel says of regions and of the IOMMU, sound and not. */

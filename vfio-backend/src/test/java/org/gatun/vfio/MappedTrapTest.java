@@ -12,6 +12,8 @@ import org.gatun.pci.DeviceGoneException;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.Mmio;
 import org.gatun.pci.spi.ResourceTracker;
+import org.gatun.vfio.common.Region;
+import org.gatun.vfio.common.VfioBar;
 import org.junit.jupiter.api.Test;
 
 /** BARs made of memory. */

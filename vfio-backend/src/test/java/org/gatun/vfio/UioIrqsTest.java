@@ -14,6 +14,8 @@ import org.gatun.nativeaccess.Fd;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.config.ConfigRegisters;
 import org.gatun.pci.config.ConfigSpace;
+import org.gatun.vfio.common.CommandRegister;
+import org.gatun.vfio.common.Vfio;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 

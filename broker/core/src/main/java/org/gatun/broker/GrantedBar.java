@@ -9,7 +9,7 @@ import org.gatun.pci.Bar;
 import org.gatun.pci.Mmio;
 import org.gatun.pci.PortIo;
 import org.gatun.pci.RegisterHandler;
-import org.gatun.pci.Shareable;
+import org.gatun.pci.SharedRange;
 import org.gatun.pci.spi.ResourceTracker;
 
 /**
@@ -104,7 +104,7 @@ final class GrantedBar implements Bar {
   }
 
   @Override
-  public Optional<Shareable> share(Range range) {
+  public Optional<SharedRange> share(Range range) {
     boolean whole =
         ranges.stream()
             .anyMatch(

@@ -2,6 +2,8 @@ package org.gatun.broker;
 
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Supplier;
 import org.gatun.pci.BusRange;
 import org.gatun.pci.DeviceGoneException;
@@ -9,6 +11,7 @@ import org.gatun.pci.DeviceName;
 import org.gatun.pci.DmaBuffer;
 import org.gatun.pci.DmaDirection;
 import org.gatun.pci.DmaSpace;
+import org.gatun.pci.spi.RemoteDma;
 
 /** DMA memory within a quota. The buffers are the backend's memory, with nothing in between. */
 final class GrantedDmaSpace implements DmaSpace {
@@ -67,10 +70,45 @@ final class GrantedDmaSpace implements DmaSpace {
     }
   }
 
+  @Override
+  public Optional<RemoteDma> remote() {
+    return inner
+        .remote()
+        .map(
+            dma ->
+                (busAddress, size, memory, direction) ->
+                    remoteWithin(size, () -> dma.mapAt(busAddress, size, memory, direction)));
+  }
+
   /** The device was taken back, with all of its buffers: what they used is free for others. */
   synchronized void end() {
     ended = true;
     quota.giveBack(bytes, mappings);
+  }
+
+  private RemoteDma.Window remoteWithin(long size, Supplier<RemoteDma.Window> maker) {
+    long stamp = gate.enter("DMA memory");
+    try {
+      take(size);
+      RemoteDma.Window window = null;
+      try {
+        window = maker.get();
+      } finally {
+        if (window == null) {
+          giveBack(size);
+        }
+      }
+      RemoteDma.Window made = window;
+      AtomicBoolean open = new AtomicBoolean(true);
+      return () -> {
+        made.close();
+        if (open.getAndSet(false)) {
+          giveBack(size);
+        }
+      };
+    } finally {
+      gate.leave(stamp);
+    }
   }
 
   private DmaBuffer within(long size, Supplier<DmaBuffer> maker) {

@@ -6,6 +6,7 @@ import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
 import java.util.concurrent.locks.LockSupport;
 import org.gatun.simulated.ModelContext;
+import org.gatun.specs.nvme.NvmeRegisters;
 
 /** The thread that looks at doorbells in shared memory, and rings them. */
 final class DoorbellPoller implements Runnable, AutoCloseable {
@@ -19,7 +20,10 @@ final class DoorbellPoller implements Runnable, AutoCloseable {
   private static final int JOIN_MILLIS = 1;
 
   private final NvmeDevice device;
-  private final MemorySegment doorbells;
+
+  /** Another after a reset, with no queue left that rings the old one. */
+  private volatile MemorySegment doorbells;
+
   private final ModelContext context;
   private final Thread thread;
 
@@ -28,16 +32,25 @@ final class DoorbellPoller implements Runnable, AutoCloseable {
 
   private volatile boolean closed;
 
-  DoorbellPoller(NvmeDevice device, MemorySegment doorbells, ModelContext context) {
+  DoorbellPoller(NvmeDevice device, ModelContext context) {
     this.device = device;
-    this.doorbells = doorbells;
     this.context = context;
+    this.doorbells = doorbells();
     this.thread = new Thread(this, context.name() + " doorbells");
     thread.setDaemon(true);
   }
 
   void start() {
     thread.start();
+  }
+
+  /** The memory of the doorbells may have become another. */
+  void reset() {
+    doorbells = doorbells();
+  }
+
+  private MemorySegment doorbells() {
+    return context.sharedMemory(NvmeRegisters.BAR, NvmeRegisters.DOORBELLS);
   }
 
   /** The doorbell of a queue that is about to be created: as yet it was not rung. */
@@ -83,11 +96,12 @@ final class DoorbellPoller implements Runnable, AutoCloseable {
   }
 
   private boolean round() {
+    MemorySegment memory = doorbells;
     boolean rung = false;
     for (int id = 0; id < device.queueIds(); id++) {
       SubmissionQueue submissions = device.submissionQueue(id);
       if (submissions != null) {
-        int value = (int) U32.getAcquire(doorbells, offset(id, false));
+        int value = (int) U32.getAcquire(memory, offset(id, false));
         if (value != submissions.lastDoorbell) {
           submissions.lastDoorbell = value;
           device.ring(id, false, value);
@@ -96,7 +110,7 @@ final class DoorbellPoller implements Runnable, AutoCloseable {
       }
       CompletionQueue completions = device.completionQueue(id);
       if (completions != null) {
-        int value = (int) U32.getAcquire(doorbells, offset(id, true));
+        int value = (int) U32.getAcquire(memory, offset(id, true));
         if (value != completions.lastDoorbell) {
           completions.lastDoorbell = value;
           device.ring(id, true, value);

@@ -118,11 +118,7 @@ public final class NvmeDevice implements RunningModel {
     for (int id = 0; id < ids; id++) {
       scratches[id] = new Scratch(arena.allocate(SCRATCH, Long.BYTES));
     }
-    this.poller =
-        model.hasSharedDoorbells()
-            ? new DoorbellPoller(
-                this, context.sharedMemory(NvmeRegisters.BAR, NvmeRegisters.DOORBELLS), context)
-            : null;
+    this.poller = model.hasSharedDoorbells() ? new DoorbellPoller(this, context) : null;
     if (poller != null) {
       poller.start();
     }
@@ -161,6 +157,9 @@ public final class NvmeDevice implements RunningModel {
     asq = 0;
     acq = 0;
     csts.set(0);
+    if (poller != null) {
+      poller.reset();
+    }
   }
 
   @Override

@@ -10,7 +10,7 @@ import org.gatun.pci.Interrupts;
 import org.gatun.pci.Mmio;
 import org.gatun.pci.PciDevice;
 import org.gatun.pci.PortIo;
-import org.gatun.pci.Shareable;
+import org.gatun.pci.SharedRange;
 import org.gatun.pci.config.ConfigSpace;
 
 /**
@@ -134,7 +134,7 @@ final class HostileDevice implements PciDevice {
     }
 
     @Override
-    public Optional<Shareable> share(Range range) {
+    public Optional<SharedRange> share(Range range) {
       return Optional.empty();
     }
   }

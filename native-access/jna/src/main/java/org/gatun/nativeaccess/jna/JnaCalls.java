@@ -147,6 +147,104 @@ public final class JnaCalls implements LinuxCalls {
   }
 
   @Override
+  public long lseek(int fd, long offset, int whence) {
+    return result(Libc.lseek(fd, offset, whence));
+  }
+
+  @Override
+  public int fstatfs(int fd, MemorySegment statfs) {
+    try {
+      return result(Libc.fstatfs(fd, address(statfs)));
+    } finally {
+      Reference.reachabilityFence(statfs);
+    }
+  }
+
+  @Override
+  public int socket(int domain, int type, int protocol) {
+    return result(Libc.socket(domain, type, protocol));
+  }
+
+  @Override
+  public int socketpair(int domain, int type, int protocol, MemorySegment two) {
+    try {
+      return result(Libc.socketpair(domain, type, protocol, address(two)));
+    } finally {
+      Reference.reachabilityFence(two);
+    }
+  }
+
+  @Override
+  public int bind(int fd, MemorySegment address, int length) {
+    try {
+      return result(Libc.bind(fd, address(address), length));
+    } finally {
+      Reference.reachabilityFence(address);
+    }
+  }
+
+  @Override
+  public int listen(int fd, int backlog) {
+    return result(Libc.listen(fd, backlog));
+  }
+
+  @Override
+  public int accept4(int fd, int flags) {
+    return result(Libc.accept4(fd, 0, 0, flags));
+  }
+
+  @Override
+  public int connect(int fd, MemorySegment address, int length) {
+    try {
+      return result(Libc.connect(fd, address(address), length));
+    } finally {
+      Reference.reachabilityFence(address);
+    }
+  }
+
+  @Override
+  public long sendmsg(int fd, MemorySegment message, int flags) {
+    try {
+      return result(Libc.sendmsg(fd, address(message), flags));
+    } finally {
+      Reference.reachabilityFence(message);
+    }
+  }
+
+  @Override
+  public long recvmsg(int fd, MemorySegment message, int flags) {
+    try {
+      return result(Libc.recvmsg(fd, address(message), flags));
+    } finally {
+      Reference.reachabilityFence(message);
+    }
+  }
+
+  @Override
+  public int shutdown(int fd, int how) {
+    return result(Libc.shutdown(fd, how));
+  }
+
+  @Override
+  public int getsockopt(int fd, int level, int option, MemorySegment value, MemorySegment length) {
+    try {
+      return result(Libc.getsockopt(fd, level, option, address(value), address(length)));
+    } finally {
+      Reference.reachabilityFence(value);
+      Reference.reachabilityFence(length);
+    }
+  }
+
+  @Override
+  public int setsockopt(int fd, int level, int option, MemorySegment value) {
+    try {
+      return result(Libc.setsockopt(fd, level, option, address(value), (int) value.byteSize()));
+    } finally {
+      Reference.reachabilityFence(value);
+    }
+  }
+
+  @Override
   public int getrlimit(int resource, MemorySegment limit) {
     try {
       return result(Libc.getrlimit(resource, address(limit)));
@@ -227,6 +325,32 @@ public final class JnaCalls implements LinuxCalls {
     static native int eventfd(int initial, int flags);
 
     static native int ppoll(long fds, long count, long timeout, long signalMask);
+
+    static native long lseek(int fd, long offset, int whence);
+
+    static native int fstatfs(int fd, long statfs);
+
+    static native int socket(int domain, int type, int protocol);
+
+    static native int socketpair(int domain, int type, int protocol, long two);
+
+    static native int bind(int fd, long address, int length);
+
+    static native int listen(int fd, int backlog);
+
+    static native int accept4(int fd, long address, long length, int flags);
+
+    static native int connect(int fd, long address, int length);
+
+    static native long sendmsg(int fd, long message, int flags);
+
+    static native long recvmsg(int fd, long message, int flags);
+
+    static native int shutdown(int fd, int how);
+
+    static native int getsockopt(int fd, int level, int option, long value, long length);
+
+    static native int setsockopt(int fd, int level, int option, long value, int length);
 
     static native int getrlimit(int resource, long limit);
 

@@ -1,0 +1,207 @@
+package org.gatun.vfio.common;
+
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Function;
+import org.gatun.nativeaccess.ClosedDescriptorException;
+import org.gatun.nativeaccess.Fd;
+import org.gatun.nativeaccess.LinuxException;
+import org.gatun.nativeaccess.Mapping;
+import org.gatun.pci.Bar;
+import org.gatun.pci.DeviceGoneException;
+import org.gatun.pci.DeviceName;
+import org.gatun.pci.Mmio;
+import org.gatun.pci.PciException;
+import org.gatun.pci.PortIo;
+import org.gatun.pci.RegisterHandler;
+import org.gatun.pci.SharedRange;
+import org.gatun.pci.spi.ResourceTracker;
+
+/** A BAR of a real device: mapped where that can be, else trapped. */
+public final class VfioBar implements Bar {
+  private final DeviceName device;
+  private final Fd fd;
+  private final Region region;
+  private final Kind kind;
+  private final boolean prefetchable;
+  private final List<Range> ranges;
+  private final ResourceTracker tracker;
+  private final Trap trap;
+
+  /** Serves what is not mapped. */
+  public interface Trap {
+    /** For accesses to a part of the BAR: their offsets count from its start. */
+    RegisterHandler at(long start);
+  }
+
+  /**
+   * A BAR whose trapped parts the kernel accesses.
+   *
+   * @param hidden what is not to be mapped, though the kernel would
+   */
+  public VfioBar(
+      DeviceName device,
+      Fd fd,
+      Region region,
+      Kind kind,
+      boolean prefetchable,
+      List<Region.Area> hidden,
+      ResourceTracker tracker) {
+    this(
+        device,
+        fd,
+        region,
+        kind,
+        prefetchable,
+        hidden,
+        tracker,
+        start -> access(device, fd, region, start));
+  }
+
+  /**
+   * @param hidden what is not to be mapped, though the kernel would
+   * @param trap serves what is not mapped
+   */
+  public VfioBar(
+      DeviceName device,
+      Fd fd,
+      Region region,
+      Kind kind,
+      boolean prefetchable,
+      List<Region.Area> hidden,
+      ResourceTracker tracker,
+      Trap trap) {
+    this.device = device;
+    this.fd = fd;
+    this.region = region;
+    this.kind = kind;
+    this.prefetchable = prefetchable;
+    this.ranges =
+        kind == Kind.IO ? List.of() : List.copyOf(region.ranges(Mapping.pageSize(), hidden));
+    this.tracker = tracker;
+    this.trap = trap;
+  }
+
+  @Override
+  public int index() {
+    return region.index();
+  }
+
+  @Override
+  public Kind kind() {
+    return kind;
+  }
+
+  @Override
+  public long size() {
+    return region.size();
+  }
+
+  @Override
+  public boolean prefetchable() {
+    return prefetchable;
+  }
+
+  @Override
+  public List<Range> ranges() {
+    return ranges;
+  }
+
+  @Override
+  public Mmio map(long offset, long length) {
+    if (kind == Kind.IO) {
+      throw new IllegalArgumentException(this + " is an I/O BAR: it has ports, nothing to map");
+    }
+    if (offset % 4 != 0 || length % 4 != 0) {
+      throw new IllegalArgumentException(
+          "%s: offset 0x%x or length 0x%x is not a multiple of 4".formatted(this, offset, length));
+    }
+    Range range =
+        ranges.stream()
+            .filter(r -> r.contains(offset, length))
+            .findFirst()
+            .orElseThrow(
+                () ->
+                    new IllegalArgumentException(
+                        "%s: offset 0x%x, length 0x%x is not inside one of its ranges, %s"
+                            .formatted(this, offset, length, ranges)));
+    return switch (range.access()) {
+      case DIRECT -> direct(offset, length);
+      case TRAPPED -> trapped(offset, length);
+    };
+  }
+
+  @Override
+  public PortIo ports() {
+    if (kind != Kind.IO) {
+      throw new IllegalArgumentException(this + " is memory: it has no ports");
+    }
+    return new VfioPortIo(device, trap.at(0), region.size());
+  }
+
+  /** Nothing: who had the device's descriptor could do all with the device. */
+  @Override
+  public Optional<SharedRange> share(Range range) {
+    return Optional.empty();
+  }
+
+  @Override
+  public String toString() {
+    return device + " BAR " + region.index();
+  }
+
+  private Mmio direct(long offset, long length) {
+    long page = Mapping.pageSize();
+    long first = offset / page * page;
+    long end = Math.ceilDiv(offset + length, page) * page;
+    Mapping mapping;
+    try {
+      mapping =
+          Mapping.map(
+              fd, region.offset() + first, end - first, org.gatun.nativeaccess.Access.READ_WRITE);
+    } catch (ClosedDescriptorException e) {
+      throw new DeviceGoneException(device, "map BAR " + region.index(), e);
+    } catch (LinuxException e) {
+      throw new PciException(device, "can't map its registers: " + e.getMessage(), null, e);
+    }
+    MemorySegment segment = mapping.segment().asSlice(offset - first, length);
+    return tracked(key -> Mmio.direct(device, segment, () -> end(key, mapping)), mapping::close);
+  }
+
+  private Mmio trapped(long offset, long length) {
+    return tracked(
+        key -> Mmio.trapped(device, length, trap.at(offset), () -> tracker.remove(key)), () -> {});
+  }
+
+  private Mmio tracked(Function<Object, Mmio> maker, Runnable unmap) {
+    Object key = new Object();
+    Mmio mmio = maker.apply(key);
+    try {
+      tracker.add(
+          key,
+          new ResourceTracker.Resource.Mapping(),
+          () -> {
+            mmio.close();
+            // In case another thread is just closing it.
+            unmap.run();
+          });
+    } catch (DeviceGoneException e) {
+      mmio.close();
+      throw e;
+    }
+    return mmio;
+  }
+
+  private void end(Object key, Mapping mapping) {
+    try {
+      mapping.close();
+    } finally {
+      tracker.remove(key);
+    }
+  }
+
+  private static RegionAccess access(DeviceName device, Fd fd, Region region, long start) {
+    return new RegionAccess(device, fd, "BAR " + region.index(), region.offset() + start);
+  }
+}

@@ -1,0 +1,353 @@
+package org.gatun.vfiouser.client;
+
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+
+import java.lang.System.Logger.Level;
+import java.lang.foreign.MemorySegment;
+import java.time.Duration;
+import java.util.List;
+import org.gatun.nativeaccess.Fd;
+import org.gatun.nativeaccess.LinuxException;
+import org.gatun.nativeaccess.Mapping;
+import org.gatun.nativeaccess.UnixSocket;
+import org.gatun.pci.BusRange;
+import org.gatun.pci.DeviceGoneException;
+import org.gatun.pci.DeviceName;
+import org.gatun.vfio.common.InfoStruct;
+import org.gatun.vfio.common.Region;
+import org.gatun.vfio.common.Vfio;
+import org.gatun.vfiouser.Limits;
+import org.gatun.vfiouser.wire.Capabilities;
+import org.gatun.vfiouser.wire.Command;
+import org.gatun.vfiouser.wire.Connection;
+import org.gatun.vfiouser.wire.DisconnectedException;
+import org.gatun.vfiouser.wire.Message;
+import org.gatun.vfiouser.wire.ProtocolException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The commands that a client sends. Any thread; one after the other. An error that the server
+ * replies is a {@link LinuxException} that names the command; a server that is gone, a {@link
+ * DeviceGoneException}.
+ */
+final class Wire implements AutoCloseable {
+  private static final System.Logger LOG = System.getLogger(Wire.class.getName());
+
+  private static final int MAJOR = 0;
+  private static final int MINOR = 1;
+
+  /** A reset may take long (vfio-user specification, "Command Concurrency"). */
+  private static final Duration RESET_LIMIT = Duration.ofSeconds(60);
+
+  /** Room for the capabilities of a region: at first, and at most. */
+  private static final int REGION_INFO_ROOM = 4096;
+
+  private static final int REGION_INFO_LIMIT = 1 << 20;
+
+  /**
+   * Where the server does not say which bus addresses it can map: those that any platform has, low
+   * ones apart from what a bug makes of a small number.
+   */
+  private static final List<BusRange> DEFAULT_USABLE =
+      List.of(new BusRange(16L << 20, 0xfdff_ffffL), new BusRange(1L << 32, (1L << 38) - 1));
+
+  private final DeviceName device;
+  private final Connection connection;
+  private final Limits limits;
+  private Capabilities peer = Capabilities.DEFAULT;
+
+  /** A region as the server told of it, with what can be mapped of it. */
+  record RegionAndFile(Region region, @Nullable Fd file) {}
+
+  /** What GET_INFO says. */
+  record Info(int flags, int regions, int irqs) {}
+
+  /**
+   * Takes over a connected socket, and agrees on the version.
+   *
+   * @throws LinuxException if the server refuses
+   */
+  static Wire connect(DeviceName device, UnixSocket socket, Limits limits) {
+    Wire wire = new Wire(device, socket, limits);
+    boolean agreed = false;
+    try {
+      wire.agree();
+      agreed = true;
+      return wire;
+    } finally {
+      if (!agreed) {
+        wire.close();
+      }
+    }
+  }
+
+  private Wire(DeviceName device, UnixSocket socket, Limits limits) {
+    this.device = device;
+    this.limits = limits;
+    this.connection = new Connection(socket, limits, fds -> fds.forEach(Fd::close));
+  }
+
+  Connection connection() {
+    return connection;
+  }
+
+  /** The bus addresses that the server can map. */
+  List<BusRange> usable() {
+    return peer.usable().isEmpty() ? DEFAULT_USABLE : peer.usable();
+  }
+
+  /** The smallest page of DMA regions, in bytes. */
+  long pageSize() {
+    return Math.max(Mapping.pageSize(), Long.lowestOneBit(peer.pageSizes()));
+  }
+
+  Info info() {
+    return call(
+        Command.DEVICE_GET_INFO,
+        16,
+        request -> request.putInt(0, 16),
+        16,
+        reply -> new Info(reply.getInt(4), reply.getInt(8), reply.getInt(12)));
+  }
+
+  RegionAndFile region(int index) {
+    int room = REGION_INFO_ROOM;
+    while (true) {
+      int argsz = room;
+      int fixed = (int) Vfio.REGION_INFO.byteSize();
+      int[] needed = new int[1];
+      RegionAndFile found =
+          call(
+              Command.DEVICE_GET_REGION_INFO,
+              fixed,
+              request -> request.putInt(0, argsz).putInt(8, index),
+              fixed,
+              reply -> {
+                needed[0] = reply.getInt(0);
+                return region(index, reply);
+              });
+      if (needed[0] <= room || needed[0] > REGION_INFO_LIMIT) {
+        return found;
+      }
+      if (found.file != null) {
+        found.file.close();
+      }
+      room = needed[0];
+    }
+  }
+
+  private static RegionAndFile region(int index, Message reply) {
+    // A copy, aligned: what is in the message goes with it.
+    MemorySegment bytes =
+        MemorySegment.ofArray(new long[Math.ceilDiv(reply.payloadSize(), Long.BYTES)])
+            .asSlice(0, reply.payloadSize());
+    bytes.copyFrom(reply.payload());
+    Region region = Region.of(new InfoStruct(Vfio.REGION_INFO, bytes), index);
+    List<Fd> files = reply.takeDescriptors();
+    files.stream().skip(1).forEach(Fd::close);
+    return new RegionAndFile(region, files.isEmpty() ? null : files.getFirst());
+  }
+
+  /** Flags in the high half, count in the low one. */
+  long irqInfo(int index) {
+    return call(
+        Command.DEVICE_GET_IRQ_INFO,
+        16,
+        request -> request.putInt(0, 16).putInt(8, index),
+        16,
+        reply -> (long) reply.getInt(4) << 32 | Integer.toUnsignedLong(reply.getInt(12)));
+  }
+
+  /** How many descriptors a message to the server may have. */
+  int descriptorsAtATime() {
+    return Math.clamp(connection.peerTakes(), 1, limits.descriptors());
+  }
+
+  void setIrqs(int flags, int index, int start, int count, List<Fd> events) {
+    call(
+        Command.DEVICE_SET_IRQS,
+        20,
+        request -> {
+          request
+              .putInt(0, 20)
+              .putInt(4, flags)
+              .putInt(8, index)
+              .putInt(12, start)
+              .putInt(16, count)
+              .descriptors()
+              .addAll(events);
+          return request;
+        },
+        0,
+        _ -> null);
+  }
+
+  void mapDma(int flags, long address, long size, Fd memory) {
+    call(
+        Command.DMA_MAP,
+        32,
+        request -> {
+          request
+              .putInt(0, 32)
+              .putInt(4, flags)
+              .putLong(8, 0)
+              .putLong(16, address)
+              .putLong(24, size)
+              .descriptors()
+              .add(memory);
+          return request;
+        },
+        0,
+        _ -> null);
+  }
+
+  void unmapDma(long address, long size) {
+    call(
+        Command.DMA_UNMAP,
+        24,
+        request -> request.putInt(0, 24).putLong(8, address).putLong(16, size),
+        0,
+        _ -> null);
+  }
+
+  void reset() {
+    try (Connection.Exchange exchange = connection.begin()) {
+      exchange.request(Command.DEVICE_RESET, 0);
+      check(Command.DEVICE_RESET, exchange.call(0, RESET_LIMIT));
+    } catch (DisconnectedException e) {
+      throw gone(Command.DEVICE_RESET.toString(), e);
+    }
+  }
+
+  /** One access. Allocates nothing. */
+  long read(int region, long offset, int width) {
+    try (Connection.Exchange exchange = connection.begin()) {
+      exchange
+          .request(Command.REGION_READ, 16)
+          .putLong(0, offset)
+          .putInt(8, region)
+          .putInt(12, width);
+      Message reply = exchange.call(16, limits.patience());
+      check(Command.REGION_READ, reply);
+      if (reply.getInt(12) != width || reply.payloadSize() < 16 + width) {
+        throw new DeviceGoneException(
+            device, "read of %d bytes: its server sent others".formatted(width), null);
+      }
+      return switch (width) {
+        case 1 -> Byte.toUnsignedLong(reply.getByte(16));
+        case 2 -> reply.getShort(16);
+        case 4 -> Integer.toUnsignedLong(reply.getInt(16));
+        default -> reply.getLong(16);
+      };
+    } catch (DisconnectedException e) {
+      throw gone("read of region %d at 0x%x".formatted(region, offset), e);
+    }
+  }
+
+  /**
+   * One access. Allocates nothing.
+   *
+   * @param posted whether to go on at once: what is sent later is carried out later, but nothing
+   *     else is ordered after it
+   */
+  void write(int region, long offset, int width, long value, boolean posted) {
+    try (Connection.Exchange exchange = connection.begin()) {
+      Message request =
+          posted
+              ? exchange.posted(Command.REGION_WRITE, 16 + width)
+              : exchange.request(Command.REGION_WRITE, 16 + width);
+      request.putLong(0, offset).putInt(8, region).putInt(12, width);
+      switch (width) {
+        case 1 -> request.payload(16, 1).set(JAVA_BYTE, 0, (byte) value);
+        case 2 -> request.putShort(16, (int) value);
+        case 4 -> request.putInt(16, (int) value);
+        default -> request.putLong(16, value);
+      }
+      if (posted) {
+        exchange.post();
+      } else {
+        check(Command.REGION_WRITE, exchange.call(0, limits.patience()));
+      }
+    } catch (DisconnectedException e) {
+      throw gone("write of region %d at 0x%x".formatted(region, offset), e);
+    }
+  }
+
+  @Override
+  public void close() {
+    connection.close();
+  }
+
+  private interface Filler {
+    Message fill(Message request);
+  }
+
+  private interface Reader<T extends @Nullable Object> {
+    T read(Message reply);
+  }
+
+  private <T extends @Nullable Object> T call(
+      Command command, int size, Filler filler, int least, Reader<T> reader) {
+    try (Connection.Exchange exchange = connection.begin()) {
+      Message request = exchange.request(command, size);
+      Message reply;
+      try {
+        filler.fill(request);
+        reply = exchange.call(least, limits.patience());
+      } finally {
+        request.descriptors().clear(); // they are the caller's
+      }
+      check(command, reply);
+      return reader.read(reply);
+    } catch (DisconnectedException e) {
+      throw gone(command.toString(), e);
+    }
+  }
+
+  private void check(Command command, Message reply) {
+    if (reply.isError()) {
+      throw new LinuxException(
+          "VFIO_USER_" + command, device.toString(), Math.max(reply.errorNumber(), 0));
+    }
+  }
+
+  private void agree() {
+    byte[] json =
+        new Capabilities(
+                limits.descriptors(),
+                limits.transfer(),
+                Capabilities.DEFAULT.dmaMaps(),
+                Mapping.pageSize(),
+                true,
+                List.of())
+            .text();
+    int minor =
+        call(
+            Command.VERSION,
+            4 + json.length,
+            request -> {
+              request.putShort(0, MAJOR).putShort(2, MINOR);
+              request.payload(4, json.length).copyFrom(MemorySegment.ofArray(json));
+              return request;
+            },
+            4,
+            this::agreed);
+    LOG.log(Level.DEBUG, () -> "%s: version %d.%d, %s".formatted(device, MAJOR, minor, peer));
+  }
+
+  private int agreed(Message reply) {
+    int major = reply.getShort(0);
+    int minor = reply.getShort(2);
+    if (major != MAJOR || minor > MINOR) {
+      throw new ProtocolException(
+          "it speaks version %d.%d, not %d.%d".formatted(major, minor, MAJOR, MINOR));
+    }
+    peer = Capabilities.parse(reply.payload(4, reply.payloadSize() - 4L).toArray(JAVA_BYTE));
+    connection.peerTakes(peer.descriptors());
+    return minor;
+  }
+
+  private DeviceGoneException gone(String operation, DisconnectedException e) {
+    return new DeviceGoneException(device, operation + " (" + e.getMessage() + ")", e);
+  }
+}

@@ -1,0 +1,68 @@
+package org.gatun.vfiouser.client;
+
+import java.util.List;
+import org.gatun.nativeaccess.Fd;
+import org.gatun.nativeaccess.LinuxException;
+import org.gatun.vfio.common.Irqs;
+import org.gatun.vfio.common.Vfio;
+
+/** The interrupts of a device, as its server sees them. */
+record WireIrqs(Wire wire, int indexes) implements Irqs {
+  /** More no device has (PCI Local Bus Specification 3.0, 6.8.2.3). */
+  private static final int LIMIT = 2048;
+
+  @Override
+  public int count(int index) {
+    if (index >= indexes) {
+      return 0;
+    }
+    long info = wire.irqInfo(index);
+    boolean byEvents = (info >>> 32 & Vfio.IRQ_INFO_EVENTFD) != 0;
+    return byEvents ? (int) Math.min(info & 0xffff_ffffL, LIMIT) : 0;
+  }
+
+  @Override
+  public int connect(int index, int start, List<Fd> events) {
+    int atATime = wire.descriptorsAtATime();
+    for (int i = 0; i < events.size(); i += atATime) {
+      List<Fd> some = events.subList(i, Math.min(i + atATime, events.size()));
+      boolean done = false;
+      try {
+        wire.setIrqs(
+            Vfio.IRQ_SET_DATA_EVENTFD | Vfio.IRQ_SET_ACTION_TRIGGER,
+            index,
+            start + i,
+            some.size(),
+            some);
+        done = true;
+      } finally {
+        if (!done && i > 0) {
+          disableAfterFailure(index);
+        }
+      }
+    }
+    return 0;
+  }
+
+  @Override
+  public void disable(int index) {
+    send(Vfio.IRQ_SET_ACTION_TRIGGER, index, 0);
+  }
+
+  @Override
+  public void mask(int index, boolean on) {
+    send(on ? Vfio.IRQ_SET_ACTION_MASK : Vfio.IRQ_SET_ACTION_UNMASK, index, 1);
+  }
+
+  private void send(int action, int index, int count) {
+    wire.setIrqs(Vfio.IRQ_SET_DATA_NONE | action, index, 0, count, List.of());
+  }
+
+  private void disableAfterFailure(int index) {
+    try {
+      disable(index);
+    } catch (LinuxException _) {
+      // What failed before says more.
+    }
+  }
+}

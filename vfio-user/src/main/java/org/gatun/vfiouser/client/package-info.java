@@ -1,0 +1,2 @@
+/** A device that somebody serves. */
+package org.gatun.vfiouser.client;

@@ -1,0 +1,2 @@
+/** Serves a device to a client. */
+package org.gatun.vfiouser.server;

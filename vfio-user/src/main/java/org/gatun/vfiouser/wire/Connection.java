@@ -1,0 +1,517 @@
+package org.gatun.vfiouser.wire;
+
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
+import org.gatun.nativeaccess.ClosedDescriptorException;
+import org.gatun.nativeaccess.EventFd;
+import org.gatun.nativeaccess.Fd;
+import org.gatun.nativeaccess.LinuxException;
+import org.gatun.nativeaccess.UnixSocket;
+import org.gatun.vfiouser.Limits;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One end of a connection, over which both ends send commands and reply to them (there is no twin
+ * socket). One request of ours is in flight at a time.
+ *
+ * <p><b>Threads.</b> Any. No thread of its own reads the socket: a thread that waits for a reply
+ * reads for itself, so that the reply need not be handed from thread to thread, and passes on what
+ * is not for it. Who serves the peer's commands calls {@link #nextCommand} or {@link #serveIdle}.
+ *
+ * <p>What breaks the protocol, and a peer that leaves or is silent, breaks the connection for all:
+ * {@link DisconnectedException} from then on.
+ */
+public final class Connection implements AutoCloseable {
+  /** How often a thread that waits in the kernel looks whether it still should. */
+  private static final Duration TICK = Duration.ofMillis(500);
+
+  /** How long the idle thread leaves the socket to those who wait for replies. */
+  private static final long NAP_MILLIS = 1;
+
+  private static final Duration FOREVER = Duration.ofNanos(Long.MAX_VALUE);
+
+  /** More than any message has besides its data. */
+  private static final int OVERHEAD = 64 << 10;
+
+  private static final List<Fd> NONE = List.of();
+
+  private final UnixSocket socket;
+  private final Limits limits;
+  private final Consumer<List<Fd>> strays;
+  private final EventFd wake = EventFd.create("vfio-user connection");
+  private final ReentrantLock requesting = new ReentrantLock();
+  private final ReentrantLock sending = new ReentrantLock();
+  private final Exchange exchange = new Exchange();
+
+  /** The most descriptors that the peer takes in one message; until it said so, one. */
+  private volatile int peerDescriptors = 1;
+
+  /** Guards what follows. */
+  private final Object turn = new Object();
+
+  /** Whether a thread reads the socket. */
+  private boolean receiving;
+
+  private final Deque<Message> commands = new ArrayDeque<>();
+  private final Deque<Message> unused = new ArrayDeque<>();
+  private int queuedBytes;
+  private boolean awaited;
+  private int awaitedId;
+  private int awaitedCommand;
+  private @Nullable Message reply;
+  private volatile @Nullable String broken;
+  private @Nullable Throwable cause;
+
+  /** What the peer asks for while we wait for a reply of its; null puts it off. */
+  private volatile @Nullable Consumer<Message> server;
+
+  /**
+   * Takes over a connected socket.
+   *
+   * @param strays gets descriptors that came with no use for them: to be closed, which may block,
+   *     since they can be anything
+   */
+  public Connection(UnixSocket socket, Limits limits, Consumer<List<Fd>> strays) {
+    this.socket = socket;
+    this.limits = limits;
+    this.strays = strays;
+    socket.timeouts(
+        limits.patience().compareTo(TICK) < 0 ? limits.patience() : TICK, limits.patience());
+  }
+
+  /** From now on a thread that waits for a reply carries out the commands that come meanwhile. */
+  public void serveWhileWaiting(Consumer<Message> commandServer) {
+    server = commandServer;
+  }
+
+  /** The peer said how many descriptors it takes. */
+  public void peerTakes(int descriptors) {
+    peerDescriptors = descriptors;
+  }
+
+  /** How many descriptors a message to the peer may have. */
+  public int peerTakes() {
+    return peerDescriptors;
+  }
+
+  /** A request of ours and its reply. Ends with {@code close}: until then others wait. */
+  public final class Exchange implements AutoCloseable {
+    private final Message request = new Message();
+    private int nextId;
+    private @Nullable Message received;
+
+    private Exchange() {}
+
+    /** The request, to be filled in. */
+    public Message request(Command command, int payloadSize) {
+      return request.request(command, nextId++ & 0xffff, payloadSize);
+    }
+
+    /** A request that is not replied to, to be filled in. */
+    public Message posted(Command command, int payloadSize) {
+      return request.posted(command, nextId++ & 0xffff, payloadSize);
+    }
+
+    /** Sends a request that is not replied to. */
+    public void post() {
+      send(request);
+    }
+
+    /**
+     * Sends the request, and waits for the reply, which is valid until the next one.
+     *
+     * @param least what the payload of a reply without error has at least, in bytes
+     * @param limit how long to wait
+     */
+    public Message call(int least, Duration limit) {
+      recycle();
+      Message answer = exchanged(request, limit);
+      received = answer;
+      if (!answer.isError() && answer.payloadSize() < least) {
+        throw broken(
+            "a reply to %s has %d bytes of payload, not at least %d"
+                .formatted(Command.of(request.commandNumber()), answer.payloadSize(), least),
+            null);
+      }
+      return answer;
+    }
+
+    @Override
+    public void close() {
+      recycle();
+      requesting.unlock();
+    }
+
+    private void recycle() {
+      Message old = received;
+      if (old != null) {
+        received = null;
+        Connection.this.recycle(old);
+      }
+    }
+  }
+
+  /** Begins a request; waits for that of another thread to end. */
+  @SuppressWarnings("LockNotBeforeTry") // the exchange unlocks
+  public Exchange begin() {
+    requesting.lock();
+    return exchange;
+  }
+
+  /** Sends a message. */
+  public void send(Message message) {
+    sending.lock();
+    try {
+      checkSound();
+      List<Fd> descriptors = message.descriptors().isEmpty() ? NONE : message.descriptors();
+      socket.send(message.bytes(), 0, message.size(), descriptors);
+    } catch (LinuxException | ClosedDescriptorException e) {
+      throw broken("it does not take what it is sent: " + e.getMessage(), e);
+    } finally {
+      sending.unlock();
+    }
+  }
+
+  /**
+   * Waits for a command of the peer's, in the order in which they came. It is valid until it is
+   * {@linkplain #recycle recycled}.
+   *
+   * @param idle how long the peer may send nothing at all
+   * @return null if the peer has left
+   */
+  public @Nullable Message nextCommand(Duration idle) {
+    long start = System.nanoTime();
+    while (true) {
+      synchronized (turn) {
+        while (commands.isEmpty() && receiving && broken == null) {
+          await(Long.MAX_VALUE);
+        }
+        Message first = commands.poll();
+        if (first != null) {
+          queuedBytes -= (int) first.size();
+          return first;
+        }
+        if (broken != null) {
+          throw disconnected();
+        }
+        if (System.nanoTime() - start > saturated(idle)) {
+          throw broken("it has sent nothing within " + idle, null);
+        }
+        receiving = true;
+      }
+      if (!receiveAndPassOn()) {
+        return null;
+      }
+    }
+  }
+
+  /**
+   * Serves the peer's commands as long as nobody waits for a reply, until the connection ends: for
+   * a thread of the client's. What comes while somebody waits, that thread serves.
+   *
+   * @return why it ended
+   */
+  public String serveIdle() {
+    List<Fd> awaitedFds = List.of(wake.fd(), socket.fd());
+    try {
+      while (true) {
+        int ready = Fd.awaitReadable(awaitedFds, FOREVER).orElse(-1);
+        if (ready == 0) {
+          return "it was closed";
+        }
+        boolean ours;
+        synchronized (turn) {
+          if (broken != null) {
+            throw disconnected();
+          }
+          ours = !receiving;
+          receiving = true;
+        }
+        if (!ours) {
+          nap();
+        } else if (!receiveAndPassOn()) {
+          broken("it has left", null);
+        }
+      }
+    } catch (DisconnectedException e) {
+      return String.valueOf(e.getMessage());
+    } catch (ClosedDescriptorException e) {
+      return "it was closed";
+    }
+  }
+
+  /** Gives a message back that was received; descriptors that are still in it are closed. */
+  public void recycle(Message message) {
+    if (!message.descriptors().isEmpty()) {
+      strays.accept(message.takeDescriptors());
+    }
+    synchronized (turn) {
+      unused.push(message);
+    }
+  }
+
+  /** Ends it: whoever waits hears that it was closed. */
+  public void end(String why) {
+    broken(why, null);
+  }
+
+  @Override
+  public void close() {
+    end("it was closed");
+    wake.signal();
+    synchronized (turn) {
+      commands.forEach(command -> strays.accept(command.takeDescriptors()));
+      commands.clear();
+    }
+    socket.close();
+    wake.close();
+  }
+
+  private Message exchanged(Message request, Duration limit) {
+    int id = request.id();
+    synchronized (turn) {
+      awaited = true;
+      awaitedId = id;
+      awaitedCommand = request.commandNumber();
+    }
+    send(request);
+    long start = System.nanoTime();
+    while (true) {
+      synchronized (turn) {
+        while (true) {
+          Message arrived = reply;
+          if (arrived != null) {
+            reply = null;
+            return arrived;
+          }
+          if (broken != null) {
+            throw disconnected();
+          }
+          long left = saturated(limit) - (System.nanoTime() - start);
+          if (left <= 0) {
+            throw broken(
+                "it has not replied to %s within %s"
+                    .formatted(Command.of(request.commandNumber()), limit),
+                null);
+          }
+          if (!receiving) {
+            receiving = true;
+            break;
+          }
+          await(left);
+        }
+      }
+      if (!receiveAndPassOn()) {
+        throw broken("it has left", null);
+      }
+    }
+  }
+
+  /**
+   * Receives one message, with the turn to do so, which ends; or nothing for a while.
+   *
+   * @return false at the end of the stream
+   */
+  private boolean receiveAndPassOn() {
+    Message message = null;
+    boolean done = false;
+    try {
+      synchronized (turn) {
+        message = unused.isEmpty() ? new Message() : unused.pop();
+      }
+      switch (receive(message)) {
+        case NOTHING -> {}
+        case END -> {
+          done = true;
+          return false;
+        }
+        case MESSAGE -> {
+          Message taken = message;
+          message = null;
+          passOn(taken);
+        }
+      }
+      done = true;
+      return true;
+    } catch (ProtocolException e) {
+      throw broken("it broke the protocol: " + e.getMessage(), e);
+    } catch (LinuxException | ClosedDescriptorException e) {
+      throw broken("nothing can be received from it: " + e.getMessage(), e);
+    } finally {
+      if (message != null) {
+        recycle(message);
+      }
+      synchronized (turn) {
+        receiving = false;
+        turn.notifyAll();
+      }
+      if (!done && broken == null) {
+        broken("receiving from it failed", null);
+      }
+    }
+  }
+
+  private void passOn(Message message) {
+    if (message.isReply()) {
+      boolean expected;
+      synchronized (turn) {
+        expected =
+            awaited
+                && message.id() == awaitedId
+                && message.commandNumber() == awaitedCommand
+                && reply == null;
+        if (expected) {
+          awaited = false;
+          reply = message;
+        }
+      }
+      if (!expected) {
+        recycle(message);
+        throw new ProtocolException("a reply to what was not asked, with id " + message.id());
+      }
+      return;
+    }
+    Consumer<Message> commandServer = server;
+    if (commandServer != null) {
+      try {
+        commandServer.accept(message);
+      } finally {
+        recycle(message);
+      }
+      return;
+    }
+    boolean tooMany;
+    synchronized (turn) {
+      tooMany = message.size() > limits.queuedBytes() - queuedBytes && !commands.isEmpty();
+      if (!tooMany) {
+        queuedBytes += (int) message.size();
+        commands.add(message);
+      }
+    }
+    if (tooMany) {
+      recycle(message);
+      throw new ProtocolException(
+          "more than %d bytes of commands while it owes a reply".formatted(limits.queuedBytes()));
+    }
+  }
+
+  private enum Received {
+    MESSAGE,
+    NOTHING,
+    END
+  }
+
+  private Received receive(Message message) {
+    Received first = fill(message, 0, Message.HEADER);
+    if (first != Received.MESSAGE) {
+      return first;
+    }
+    long size = message.size();
+    if (size < Message.HEADER || size > (long) limits.transfer() + OVERHEAD) {
+      throw new ProtocolException("a message of " + size + " bytes");
+    }
+    if (!message.isCommand() && !message.isReply()) {
+      throw new ProtocolException("a message that is neither command nor reply");
+    }
+    message.ensure(size);
+    if (size > Message.HEADER
+        && fill(message, Message.HEADER, size - Message.HEADER) != Received.MESSAGE) {
+      throw new ProtocolException("it left in the middle of a message");
+    }
+    return Received.MESSAGE;
+  }
+
+  private Received fill(Message message, long offset, long length) {
+    long got = 0;
+    long start = 0;
+    while (got < length) {
+      long part =
+          socket.receive(
+              message.bytes(),
+              offset + got,
+              length - got,
+              limits.descriptors(),
+              message.descriptors());
+      if (part > 0) {
+        got += part;
+        if (message.descriptors().size() > limits.descriptors()) {
+          throw new ProtocolException("more than %d descriptors".formatted(limits.descriptors()));
+        }
+        continue;
+      }
+      boolean within = got > 0 || offset > 0;
+      if (part == 0) {
+        if (within) {
+          throw new ProtocolException("it left in the middle of a message");
+        }
+        return Received.END;
+      }
+      if (!within) {
+        return Received.NOTHING;
+      }
+      if (start == 0) {
+        start = System.nanoTime();
+      } else if (System.nanoTime() - start > limits.patience().toNanos()) {
+        throw new ProtocolException("a message that has no end within " + limits.patience());
+      }
+    }
+    return Received.MESSAGE;
+  }
+
+  private void checkSound() {
+    if (broken != null) {
+      throw disconnected();
+    }
+  }
+
+  /** Breaks the connection, if it was not broken before, and returns what to throw. */
+  private DisconnectedException broken(String why, @Nullable Throwable reason) {
+    synchronized (turn) {
+      if (broken == null) {
+        broken = why;
+        cause = reason;
+      }
+      turn.notifyAll();
+    }
+    try {
+      socket.shutdown();
+    } catch (LinuxException | ClosedDescriptorException _) {
+      // The peer was faster.
+    }
+    return disconnected();
+  }
+
+  private DisconnectedException disconnected() {
+    return new DisconnectedException(String.valueOf(broken), cause);
+  }
+
+  private void await(long nanos) {
+    boolean interrupted = Thread.interrupted();
+    try {
+      turn.wait(Math.max(1, Math.min(nanos / 1_000_000, Integer.MAX_VALUE)));
+    } catch (InterruptedException _) {
+      interrupted = true;
+    } finally {
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
+    }
+  }
+
+  private static long saturated(Duration duration) {
+    return TimeUnit.NANOSECONDS.convert(duration);
+  }
+
+  private static void nap() {
+    try {
+      Thread.sleep(NAP_MILLIS);
+    } catch (InterruptedException _) {
+      Thread.currentThread().interrupt();
+    }
+  }
+}

@@ -1,0 +1,2 @@
+/** Messages and connections of the vfio-user protocol, for both ends. */
+package org.gatun.vfiouser.wire;

@@ -1,0 +1,19 @@
+package org.gatun.vfiouser;
+
+import org.gatun.pci.PciDevice;
+import org.gatun.testkit.PciDeviceContract;
+import org.junit.jupiter.api.AfterEach;
+
+class SharedDoorbellsContractTest extends PciDeviceContract {
+  private final Served served = new Served("nvme,size=1M,doorbells=shared");
+
+  @AfterEach
+  void stopServing() {
+    served.close();
+  }
+
+  @Override
+  protected PciDevice open() {
+    return served.open();
+  }
+}
