@@ -11,7 +11,14 @@ public final class LinuxException extends RuntimeException {
   private final String target;
   private final int number;
 
-  LinuxException(String call, String target, int number) {
+  /**
+   * For what answers as the kernel does.
+   *
+   * @param call what was called
+   * @param target what it was called on
+   * @param number of the error, positive
+   */
+  public LinuxException(String call, String target, int number) {
     this(call, target, number, describe(number));
   }
 

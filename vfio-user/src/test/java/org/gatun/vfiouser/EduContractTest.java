@@ -23,6 +23,11 @@ class EduContractTest extends EduDeviceContract {
   }
 
   @Override
+  protected EventProbe newEvent() {
+    return new EventFdProbe();
+  }
+
+  @Override
   protected TimeSource time() {
     return TimeSource.system();
   }

@@ -4,6 +4,8 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.PciDevice;
 import org.gatun.simulated.SimulatedBus;
@@ -14,6 +16,7 @@ final class Served implements AutoCloseable {
   private final Path directory;
   private final PciDevice device;
   private final DeviceExport export;
+  private final List<PciDevice> clients = new ArrayList<>();
 
   Served(String model) {
     this(model, ExportOptions.DEFAULT);
@@ -47,12 +50,16 @@ final class Served implements AutoCloseable {
     return new DeviceName(VfioUserBackend.SCHEME, socket().toString());
   }
 
+  /** As a client, which is closed at the end at the latest. */
   PciDevice open() {
-    return new VfioUserBackend().open(name());
+    PciDevice opened = new VfioUserBackend().open(name());
+    clients.add(opened);
+    return opened;
   }
 
   @Override
   public void close() {
+    clients.forEach(PciDevice::close);
     export.close();
     device.close();
     bus.close();

@@ -2,6 +2,7 @@ package org.gatun.vfio.common;
 
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.function.Function;
 import org.gatun.nativeaccess.ClosedDescriptorException;
@@ -17,11 +18,12 @@ import org.gatun.pci.PortIo;
 import org.gatun.pci.RegisterHandler;
 import org.gatun.pci.SharedRange;
 import org.gatun.pci.spi.ResourceTracker;
+import org.jspecify.annotations.Nullable;
 
 /** A BAR of a real device: mapped where that can be, else trapped. */
 public final class VfioBar implements Bar {
   private final DeviceName device;
-  private final Fd fd;
+  private final @Nullable Fd fd;
   private final Region region;
   private final Kind kind;
   private final boolean prefetchable;
@@ -60,12 +62,13 @@ public final class VfioBar implements Bar {
   }
 
   /**
+   * @param fd what is mapped, null where nothing can be
    * @param hidden what is not to be mapped, though the kernel would
    * @param trap serves what is not mapped
    */
   public VfioBar(
       DeviceName device,
-      Fd fd,
+      @Nullable Fd fd,
       Region region,
       Kind kind,
       boolean prefetchable,
@@ -159,7 +162,10 @@ public final class VfioBar implements Bar {
     try {
       mapping =
           Mapping.map(
-              fd, region.offset() + first, end - first, org.gatun.nativeaccess.Access.READ_WRITE);
+              Objects.requireNonNull(fd),
+              region.offset() + first,
+              end - first,
+              org.gatun.nativeaccess.Access.READ_WRITE);
     } catch (ClosedDescriptorException e) {
       throw new DeviceGoneException(device, "map BAR " + region.index(), e);
     } catch (LinuxException e) {

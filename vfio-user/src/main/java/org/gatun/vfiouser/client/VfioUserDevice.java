@@ -110,7 +110,7 @@ public final class VfioUserDevice implements PciDevice {
     connection.serveWhileWaiting(request -> serve(connection, request));
     boolean made = false;
     try {
-      Wire.Info info = wire.info();
+      Wire.DeviceInfo info = wire.info();
       if ((info.flags() & Vfio.DEVICE_FLAGS_PCI) == 0
           || info.regions() <= Vfio.PCI_CONFIG_REGION_INDEX
           || info.regions() > SANE

@@ -60,7 +60,7 @@ final class Wire implements AutoCloseable {
   record RegionAndFile(Region region, @Nullable Fd file) {}
 
   /** What GET_INFO says. */
-  record Info(int flags, int regions, int irqs) {}
+  record DeviceInfo(int flags, int regions, int irqs) {}
 
   /**
    * Takes over a connected socket, and agrees on the version.
@@ -101,13 +101,13 @@ final class Wire implements AutoCloseable {
     return Math.max(Mapping.pageSize(), Long.lowestOneBit(peer.pageSizes()));
   }
 
-  Info info() {
+  DeviceInfo info() {
     return call(
         Command.DEVICE_GET_INFO,
         16,
         request -> request.putInt(0, 16),
         16,
-        reply -> new Info(reply.getInt(4), reply.getInt(8), reply.getInt(12)));
+        reply -> new DeviceInfo(reply.getInt(4), reply.getInt(8), reply.getInt(12)));
   }
 
   RegionAndFile region(int index) {

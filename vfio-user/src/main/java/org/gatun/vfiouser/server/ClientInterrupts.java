@@ -1,5 +1,8 @@
 package org.gatun.vfiouser.server;
 
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -27,7 +30,9 @@ import org.jspecify.annotations.Nullable;
  * the device does.
  */
 final class ClientInterrupts implements AutoCloseable {
-  private static final int KINDS = 3;
+  /** By their index, from 0. */
+  private static final List<Kind> KINDS = List.of(Kind.INTX, Kind.MSI, Kind.MSIX);
+
   private static final int DATA_BOOL = 1 << 1;
   private static final int DATA_MASK =
       Vfio.IRQ_SET_DATA_NONE | DATA_BOOL | Vfio.IRQ_SET_DATA_EVENTFD;
@@ -55,7 +60,7 @@ final class ClientInterrupts implements AutoCloseable {
    *
    * @param data of {@code VFIO_IRQ_SET_DATA_BOOL}
    */
-  record Setting(int flags, int index, int start, int count, byte[] data) {}
+  record Setting(int flags, int index, int start, int count, MemorySegment data) {}
 
   ClientInterrupts(PciDevice device, ClientEvents events) {
     this.device = device;
@@ -64,7 +69,7 @@ final class ClientInterrupts implements AutoCloseable {
 
   /** How many there are of an index, which is checked. */
   int count(int index) {
-    return index < KINDS ? device.interrupts().count(Kind.values()[index]) : 1;
+    return index < KINDS.size() ? device.interrupts().count(KINDS.get(index)) : 1;
   }
 
   /** What can be done with those of an index. */
@@ -96,8 +101,8 @@ final class ClientInterrupts implements AutoCloseable {
           "vectors %d to %d of %d"
               .formatted(setting.start, setting.start + setting.count - 1, available));
     }
-    if (data == DATA_BOOL && setting.data.length < setting.count) {
-      throw refusal("%d values for %d vectors".formatted(setting.data.length, setting.count));
+    if (data == DATA_BOOL && setting.data.byteSize() < setting.count) {
+      throw refusal("%d values for %d vectors".formatted(setting.data.byteSize(), setting.count));
     }
     boolean withEvents = data == Vfio.IRQ_SET_DATA_EVENTFD;
     if (withEvents
@@ -106,7 +111,7 @@ final class ClientInterrupts implements AutoCloseable {
       throw refusal("%d descriptors for %d vectors".formatted(descriptors.size(), setting.count));
     }
     try {
-      if (setting.index >= KINDS) {
+      if (setting.index >= KINDS.size()) {
         setNotification(setting, action, withEvents, descriptors);
       } else if (action == Vfio.IRQ_SET_ACTION_TRIGGER) {
         setTriggers(setting, withEvents, descriptors);
@@ -152,7 +157,7 @@ final class ClientInterrupts implements AutoCloseable {
   }
 
   private void setTriggers(Setting setting, boolean withEvents, List<Fd> descriptors) {
-    Kind wanted = Kind.values()[setting.index];
+    Kind wanted = KINDS.get(setting.index);
     if (!withEvents) {
       if (setting.count == 0) {
         if (wanted == kind) {
@@ -328,7 +333,7 @@ final class ClientInterrupts implements AutoCloseable {
   }
 
   private static boolean chosen(Setting setting, int i) {
-    return (setting.flags & DATA_BOOL) == 0 || setting.data[i] != 0;
+    return (setting.flags & DATA_BOOL) == 0 || setting.data.get(JAVA_BYTE, i) != 0;
   }
 
   private static void signal(@Nullable ClientEvent event) {

@@ -54,7 +54,6 @@ public final class Session {
 
   private final PciDevice device;
   private final ExportOptions options;
-  private final Strays strays;
   private final Connection connection;
   private final ClientEvents events;
   private final ClientInterrupts interrupts;
@@ -76,7 +75,6 @@ public final class Session {
       boolean resettable) {
     this.device = device;
     this.options = options;
-    this.strays = strays;
     this.resettable = resettable;
     this.connection = new Connection(client, options.limits(), strays::close);
     this.events = new ClientEvents(device.name().toString());
@@ -364,10 +362,13 @@ public final class Session {
   }
 
   private void setIrqs(Message message) {
-    byte[] data = message.payload(20, message.payloadSize() - 20L).toArray(JAVA_BYTE);
     ClientInterrupts.Setting setting =
         new ClientInterrupts.Setting(
-            message.getInt(4), irqIndex(message), message.getInt(12), message.getInt(16), data);
+            message.getInt(4),
+            irqIndex(message),
+            message.getInt(12),
+            message.getInt(16),
+            message.payload(20, message.payloadSize() - 20L));
     interrupts.set(setting, message.descriptors());
     reply.replyTo(message, 0);
   }

@@ -490,6 +490,8 @@ public final class Connection implements AutoCloseable {
     return new DisconnectedException(String.valueOf(broken), cause);
   }
 
+  /** For callers that look again. An interrupt of the thread is put off. */
+  @SuppressWarnings("WaitNotInLoop")
   private void await(long nanos) {
     boolean interrupted = Thread.interrupted();
     try {
