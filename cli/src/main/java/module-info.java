@@ -19,6 +19,7 @@ module org.gatun.cli {
   requires org.gatun.simulated;
   requires org.gatun.specs;
   requires org.gatun.vfio;
+  requires org.gatun.vfiouser;
 
   opens org.gatun.cli to
       info.picocli;

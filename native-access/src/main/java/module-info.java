@@ -1,6 +1,6 @@
 /**
- * Linux system calls, and safe owners for what they return: descriptors, mappings, eventfds and
- * memory for DMA.
+ * Linux system calls, and safe owners for what they return: descriptors, mappings, eventfds,
+ * sockets and memory for DMA.
  *
  * <p>This is the only module with native access. Whoever can read it can call native code through
  * it, so it is exported to Gatun's own modules by name and to nobody else: guests and drivers never

@@ -31,7 +31,8 @@ import picocli.CommandLine.TypeConversionException;
     footer = {
       "  vfio:0000:00:04.0                      a device that is bound to vfio-pci",
       "  simulated:edu                          a simulated edu device",
-      "  simulated:nvme,file=disk.img,size=1G   a simulated NVMe disk"
+      "  simulated:nvme,file=disk.img,size=1G   a simulated NVMe disk",
+      "  vfio-user:/run/disk.sock               a device that another process serves"
     },
     exitCodeListHeading = "%nExit status:%n",
     exitCodeList = {
@@ -51,6 +52,7 @@ import picocli.CommandLine.TypeConversionException;
       NvmeCommand.class,
       PolicyCommand.class,
       BrokerCommand.class,
+      ExportCommand.class,
       DemoCommand.class,
       GenerateCompletion.class
     })

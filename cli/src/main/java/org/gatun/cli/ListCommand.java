@@ -4,6 +4,8 @@ import java.io.PrintWriter;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.gatun.pci.DeviceName;
+import org.gatun.pci.DeviceUnavailableException;
 import org.gatun.pci.config.PciIds;
 import org.gatun.pci.spi.Backends;
 import org.gatun.pci.spi.FoundDevice;
@@ -11,6 +13,7 @@ import org.gatun.pci.spi.Hazard;
 import org.gatun.pci.spi.PciBackend;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Parameters;
 
 /** {@code gatun list}. */
 @Command(
@@ -18,18 +21,38 @@ import picocli.CommandLine.Mixin;
     mixinStandardHelpOptions = true,
     description = {
       "Lists the PCI devices of this machine. Needs no privileges, touches none.",
+      "With arguments it lists those devices: what serves a vfio-user device is asked.",
       "Marks those that no IOMMU confines: unprotected-dma. 'gatun show' tells the other hazards."
     })
 final class ListCommand implements Runnable {
+  @Parameters(
+      paramLabel = "DEVICE",
+      description = "Like vfio:0000:00:04.0 or vfio-user:/run/disk.sock.")
+  private List<DeviceName> names = List.of();
+
   @Mixin private final Output output = new Output();
 
   @Override
   public void run() {
     List<FoundDevice> found =
-        Backends.installed().stream().map(PciBackend::scan).flatMap(List::stream).toList();
+        names.isEmpty()
+            ? Backends.installed().stream().map(PciBackend::scan).flatMap(List::stream).toList()
+            : names.stream().map(ListCommand::find).toList();
     PciIds ids = PciIds.installed();
     output.print(
         found.stream().map(d -> json(d, ids)).toList(), out -> printTable(found, ids, out));
+  }
+
+  private static FoundDevice find(DeviceName name) {
+    return Backends.of(name)
+        .find(name)
+        .orElseThrow(
+            () ->
+                new DeviceUnavailableException(
+                    name,
+                    "there is no such device to be listed",
+                    "'gatun list' shows what is there; 'gatun show' also what is made up",
+                    null));
   }
 
   static void printTable(List<FoundDevice> found, PciIds ids, PrintWriter out) {
@@ -50,7 +73,7 @@ final class ListCommand implements Runnable {
   private static Map<String, Object> json(FoundDevice device, PciIds ids) {
     Map<String, Object> json = new LinkedHashMap<>();
     json.put("device", device.name().toString());
-    json.put("address", device.address().toString());
+    json.put("address", device.address().map(Object::toString).orElse(null));
     json.put("vendor", "%04x".formatted(device.id().vendor()));
     json.put("id", "%04x".formatted(device.id().device()));
     json.put("class", device.pciClass().toString());

@@ -145,7 +145,7 @@ final class PolicyCheckCommand implements Callable<Integer> {
         && !found.driver().equals(Optional.of(DriverBinding.VFIO_PCI))) {
       warnings.add(
           "%s: it is bound to %s; 'gatun bind %s' takes it from there"
-              .formatted(found.name(), found.driver().orElse("no driver"), found.address()));
+              .formatted(found.name(), found.driver().orElse("no driver"), found.name().text()));
     }
     for (Hazard hazard : Hazard.values()) {
       if (found.hazards().contains(hazard) && !request.accepted().contains(hazard)) {

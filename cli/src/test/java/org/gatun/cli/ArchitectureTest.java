@@ -53,6 +53,7 @@ class ArchitectureTest {
                   "org.gatun.specs",
                   "org.gatun.nativeaccess",
                   "org.gatun.vfio",
+                  "org.gatun.vfiouser",
                   "org.gatun.simulated",
                   "org.gatun.broker",
                   "org.gatun.driver.edu",

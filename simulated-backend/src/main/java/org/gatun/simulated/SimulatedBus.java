@@ -1,6 +1,7 @@
 package org.gatun.simulated;
 
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -260,11 +261,12 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
   @Override
   public synchronized List<FoundDevice> scan() {
     return functions.values().stream()
+        .sorted(Comparator.comparing(SimulatedFunction::address))
         .map(
             f ->
                 new FoundDevice(
                     f.name(),
-                    f.address(),
+                    Optional.of(f.address()),
                     f.description().id(),
                     f.description().pciClass(),
                     Optional.empty(),
@@ -272,7 +274,6 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
                         ? Optional.empty()
                         : Optional.of(f.group().number()),
                     hazards(f)))
-        .sorted((a, b) -> a.address().compareTo(b.address()))
         .toList();
   }
 

@@ -56,7 +56,7 @@ public final class VfioBackend implements PciBackend {
   static FoundDevice found(DeviceName name, SysfsDevice device) {
     return new FoundDevice(
         name,
-        device.address(),
+        Optional.of(device.address()),
         device.id(),
         device.pciClass(),
         device.driver(),

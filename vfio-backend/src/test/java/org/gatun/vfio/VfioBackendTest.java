@@ -53,7 +53,7 @@ class VfioBackendTest {
         .isEqualTo(
             new FoundDevice(
                 NAME,
-                PciAddress.parse(ADDRESS),
+                Optional.of(PciAddress.parse(ADDRESS)),
                 new PciId(0x1b36, 0x10, 0x1af4, 0x1100),
                 new PciClass(0x010802),
                 Optional.of("nvme"),

@@ -3,6 +3,7 @@ package org.gatun.vfiouser;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import org.gatun.nativeaccess.LinuxException;
 import org.gatun.nativeaccess.UnixSocket;
 import org.gatun.pci.DeviceName;
@@ -46,6 +47,12 @@ public final class VfioUserBackend implements PciBackend {
   @Override
   public List<FoundDevice> scan() {
     return List.of();
+  }
+
+  /** Asks who serves it, as a client: one that has it already is waited for. */
+  @Override
+  public Optional<FoundDevice> find(DeviceName name) {
+    return Optional.of(VfioUserDevice.find(name, connect(name), limits));
   }
 
   @Override

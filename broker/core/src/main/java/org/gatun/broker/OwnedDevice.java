@@ -96,7 +96,7 @@ final class OwnedDevice {
   }
 
   Optional<PciAddress> address() {
-    return found.map(FoundDevice::address);
+    return found.flatMap(FoundDevice::address);
   }
 
   boolean has(Hazard hazard) {

@@ -6,6 +6,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.locks.ReentrantLock;
 import org.gatun.nativeaccess.Errno;
 import org.gatun.nativeaccess.Fd;
@@ -24,6 +25,9 @@ import org.gatun.pci.ResetUnavailableException;
 import org.gatun.pci.config.BarRegister;
 import org.gatun.pci.config.ConfigRegisters;
 import org.gatun.pci.config.ConfigSpace;
+import org.gatun.pci.config.PciClass;
+import org.gatun.pci.config.PciId;
+import org.gatun.pci.spi.FoundDevice;
 import org.gatun.pci.spi.ResourceTracker;
 import org.gatun.vfio.common.CommandRegister;
 import org.gatun.vfio.common.DetachWatcher;
@@ -101,6 +105,28 @@ public final class VfioUserDevice implements PciDevice {
     }
   }
 
+  /**
+   * Looks at a device, and changes nothing.
+   *
+   * @param socket connected; is taken over
+   * @throws DeviceUnavailableException as {@link #open}
+   */
+  public static FoundDevice find(DeviceName name, UnixSocket socket, Limits limits) {
+    try (Wire wire = Wire.connect(name, socket, limits)) {
+      ConfigSpace config = findConfig(name, wire);
+      return new FoundDevice(
+          name,
+          Optional.empty(),
+          PciId.of(config),
+          PciClass.of(config),
+          Optional.empty(),
+          Optional.empty(),
+          Set.of());
+    } catch (DeviceGoneException | LinuxException | ProtocolException e) {
+      throw unavailable(name, String.valueOf(e.getMessage()), e);
+    }
+  }
+
   private VfioUserDevice(DeviceName name, Wire wire) {
     this.name = name;
     this.wire = wire;
@@ -119,7 +145,7 @@ public final class VfioUserDevice implements PciDevice {
         throw unavailable(name, "what is served there is no PCI device: " + info, null);
       }
       this.resettable = (info.flags() & Vfio.DEVICE_FLAGS_RESET) != 0;
-      this.config = findConfig();
+      this.config = findConfig(name, wire);
       this.bars = findBars();
       this.command = new CommandRegister(config, bars);
       WireIrqs irqs = new WireIrqs(wire, info.irqs());
@@ -144,7 +170,7 @@ public final class VfioUserDevice implements PciDevice {
         cause);
   }
 
-  private ConfigSpace findConfig() {
+  private static ConfigSpace findConfig(DeviceName name, Wire wire) {
     RegionAndFile found = wire.region(Vfio.PCI_CONFIG_REGION_INDEX);
     if (found.file() != null) {
       found.file().close();
