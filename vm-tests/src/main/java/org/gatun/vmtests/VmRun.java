@@ -171,7 +171,7 @@ public final class VmRun {
   }
 
   /** This process's class path, absolute: the machine has the same files at the same paths. */
-  private static String classPath() {
+  static String classPath() {
     // surefire starts its process with a jar that holds only the class path, and tells the real one
     // in this property.
     String path =

@@ -1,8 +1,11 @@
 package org.gatun.vmtests;
 
 import java.io.IOException;
+import java.nio.file.ClosedWatchServiceException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardWatchEventKinds;
+import java.nio.file.WatchService;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.time.Duration;
@@ -56,6 +59,18 @@ final class LinuxNvme {
       fsck.ext4 -f -n $disk
       """;
 
+  private static final String READING = "reading";
+
+  /** A pass over 16 MiB after the other; the first that is through makes the file. */
+  private static final String READ_UNTIL_IT_FAILS =
+      """
+      while dd if=$disk of=/dev/null bs=64k count=256 iflag=direct status=none; do
+        touch %s
+      done
+      dmesg | grep nvme
+      """
+          .formatted(READING);
+
   private final Host host;
   private final Path directory;
   private final TestDevice disk;
@@ -80,6 +95,35 @@ final class LinuxNvme {
   /** Finds the same files there: their names, their number, their checksums. */
   void findsTheFilesAgain() throws IOException, InterruptedException {
     expectSuccess(run(COMPARE));
+  }
+
+  /**
+   * Reads the disk over and over until that fails, and then ends.
+   *
+   * @param whileReading what makes it fail; on a thread of its own, while reads are in flight
+   */
+  Boot readsUntilItFails(Runnable whileReading) throws IOException, InterruptedException {
+    Path share = machine().share();
+    Files.deleteIfExists(share.resolve(READING));
+    try (WatchService events = share.getFileSystem().newWatchService()) {
+      share.register(events, StandardWatchEventKinds.ENTRY_CREATE);
+      Thread breaker =
+          Thread.startVirtualThread(
+              () -> {
+                try {
+                  while (!Files.exists(share.resolve(READING))) {
+                    events.take().reset();
+                  }
+                  whileReading.run();
+                } catch (InterruptedException | ClosedWatchServiceException machineEnded) {
+                  // What it was to break has broken before.
+                }
+              });
+      Boot boot = run(READ_UNTIL_IT_FAILS);
+      breaker.interrupt();
+      breaker.join();
+      return boot;
+    }
   }
 
   /**
