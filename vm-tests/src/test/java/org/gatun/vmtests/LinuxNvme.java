@@ -74,6 +74,7 @@ final class LinuxNvme {
   private final Host host;
   private final Path directory;
   private final TestDevice disk;
+  private boolean iommu;
 
   /**
    * @param directory for the machine's files: what is there is overwritten
@@ -82,6 +83,12 @@ final class LinuxNvme {
     this.host = host;
     this.directory = directory;
     this.disk = disk;
+  }
+
+  /** Gives the machine an IOMMU, which Linux then uses for the disk: it maps each transfer. */
+  LinuxNvme behindIommu() {
+    iommu = true;
+    return this;
   }
 
   /** Makes a file system, copies a tree of files into it, unmounts it and checks it. */
@@ -140,7 +147,8 @@ final class LinuxNvme {
   }
 
   private VirtualMachine machine() throws IOException {
-    return new VirtualMachine(host, directory, List.of(disk)).withoutIommu();
+    VirtualMachine machine = new VirtualMachine(host, directory, List.of(disk));
+    return iommu ? machine : machine.withoutIommu();
   }
 
   private static void expectSuccess(Boot boot) throws IOException {

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.function.BooleanSupplier;
@@ -154,6 +155,20 @@ class ServedToQemuTest {
       linux.copiesFiles();
       linux.findsTheFilesAgain();
     }
+  }
+
+  /** QEMU tells us then which memory the disk may use, transfer by transfer. */
+  @Test
+  void linuxKeepsFilesOnOurDiskBehindAnIommu() throws Exception {
+    Path files = VmRun.named("linux-served-nvme-iommu").directory();
+    try (Served served = new Served("nvme,size=256M")) {
+      new LinuxNvme(host, files, new VfioUser("served", Place.ROOT_PORT, served.socket()))
+          .behindIommu()
+          .copiesFiles();
+    }
+    assertThat(Files.readString(files.resolve("qemu.log")))
+        .as("what was unmapped is free to be mapped again")
+        .doesNotContain("File exists");
   }
 
   @Test
