@@ -319,7 +319,7 @@ final class Wire implements AutoCloseable {
                 Capabilities.DEFAULT.dmaMaps(),
                 Mapping.pageSize(),
                 true,
-                List.of())
+                List.of(new BusRange(0, ~0L)))
             .text();
     int minor =
         call(

@@ -5,6 +5,7 @@ import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import java.lang.System.Logger.Level;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
 import org.gatun.nativeaccess.Errno;
 import org.gatun.nativeaccess.Fd;
@@ -247,7 +248,7 @@ public final class Session {
             options.limits().dmaRegions(),
             Mapping.pageSize(),
             true,
-            device.dma().usableRanges());
+            theirs.usable().isEmpty() ? List.of() : device.dma().usableRanges());
     byte[] json = ours.text();
     reply
         .replyTo(message, 4 + json.length)
