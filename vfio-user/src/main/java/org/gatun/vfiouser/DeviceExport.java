@@ -97,9 +97,10 @@ public final class DeviceExport implements AutoCloseable {
     UnixSocket listener = bind(device, socket);
     boolean started = false;
     try {
-      if (options.uids().isEmpty()) {
-        Files.setPosixFilePermissions(socket, PosixFilePermissions.fromString("rw-------"));
-      }
+      // Who connects is asked for his user anyway.
+      Files.setPosixFilePermissions(
+          socket,
+          PosixFilePermissions.fromString(options.uids().isEmpty() ? "rw-------" : "rw-rw-rw-"));
       DeviceExport export = new DeviceExport(device, options, listener, socket, null);
       export.thread.start();
       started = true;

@@ -61,6 +61,7 @@ public final class VfioUserDevice implements PciDevice {
   private final boolean resettable;
   private final ConfigSpace config;
   private final List<Fd> files = new ArrayList<>();
+  private final List<WireDoorbells> rings = new ArrayList<>();
   private final ResourceTracker tracker;
   private final List<VfioBar> bars;
   private final CommandRegister command;
@@ -155,6 +156,7 @@ public final class VfioUserDevice implements PciDevice {
     } finally {
       if (!made) {
         files.forEach(Fd::close);
+        rings.forEach(WireDoorbells::close);
       }
     }
     this.idle =
@@ -198,8 +200,17 @@ public final class VfioUserDevice implements PciDevice {
         files.add(found.file());
       }
     }
+    List<WireDoorbells> doorbells = new ArrayList<>();
+    for (RegionAndFile found : regions) {
+      WireDoorbells some =
+          found.region().size() > 0 ? wire.doorbells(found.region()) : WireDoorbells.NONE;
+      doorbells.add(some);
+      rings.add(some);
+    }
     // A write could overtake one that is on its way to the server.
-    boolean posted = regions.stream().allMatch(found -> found.file() == null);
+    boolean posted =
+        regions.stream().allMatch(found -> found.file() == null)
+            && doorbells.stream().allMatch(WireDoorbells::isEmpty);
     List<VfioBar> made = new ArrayList<>();
     for (BarRegister register : registers) {
       RegionAndFile found = regions.get(register.index());
@@ -220,7 +231,14 @@ public final class VfioUserDevice implements PciDevice {
               register.prefetchable(),
               msix.in(register.index()),
               tracker,
-              start -> new WireRegisters(name, wire, register.index(), start, posted)));
+              start ->
+                  new WireRegisters(
+                      name,
+                      wire,
+                      doorbells.get(register.index()),
+                      register.index(),
+                      start,
+                      posted)));
     }
     return made;
   }
@@ -353,6 +371,7 @@ public final class VfioUserDevice implements PciDevice {
     attempt("disarming", watcher::disarm);
     attempt("the connection", wire::close);
     files.forEach(Fd::close);
+    rings.forEach(WireDoorbells::close);
   }
 
   private void attempt(String step, Runnable action) {

@@ -148,6 +148,21 @@ final class Wire implements AutoCloseable {
     return new RegionAndFile(region, files.isEmpty() ? null : files.getFirst());
   }
 
+  /** The doorbells of a region: none, if the server does not know of such things. */
+  WireDoorbells doorbells(Region region) {
+    try {
+      return call(
+          Command.DEVICE_GET_REGION_IO_FDS,
+          16,
+          request -> request.putInt(0, REGION_INFO_ROOM).putInt(8, region.index()),
+          16,
+          reply -> WireDoorbells.of(reply, region.size()));
+    } catch (LinuxException e) {
+      LOG.log(Level.DEBUG, () -> device + ": no doorbells: " + e.getMessage());
+      return WireDoorbells.NONE;
+    }
+  }
+
   /** Flags in the high half, count in the low one. */
   long irqInfo(int index) {
     return call(

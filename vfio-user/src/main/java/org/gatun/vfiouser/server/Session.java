@@ -5,9 +5,12 @@ import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import java.lang.System.Logger.Level;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.gatun.nativeaccess.Errno;
+import org.gatun.nativeaccess.EventFd;
 import org.gatun.nativeaccess.Fd;
 import org.gatun.nativeaccess.LinuxException;
 import org.gatun.nativeaccess.Mapping;
@@ -53,6 +56,14 @@ public final class Session {
   private static final int SPARSE_VERSION = 1;
   private static final int MULTI_WRITE = 24;
 
+  /** Of what GET_REGION_IO_FDS tells of one eventfd. */
+  private static final int IO_FD_SIZE = 40;
+
+  private static final int IO_FD_TYPE_IOEVENTFD = 0;
+
+  /** {@code KVM_IOEVENTFD_FLAG_DATAMATCH}. */
+  private static final int IOEVENTFD_DATAMATCH = 1;
+
   private final PciDevice device;
   private final ExportOptions options;
   private final Connection connection;
@@ -60,6 +71,7 @@ public final class Session {
   private final ClientInterrupts interrupts;
   private final ClientMemory memory;
   private final @Nullable ExportedRegion[] regions = new ExportedRegion[REGIONS];
+  private final Map<Integer, List<Ring>> ringsByBar = new HashMap<>();
   private final boolean resettable;
   private final Message reply = new Message();
   private boolean greeted;
@@ -130,13 +142,13 @@ public final class Session {
     connection.end("its session ended");
     attempt("interrupts off", interrupts::close);
     attempt("stopping it", this::stop);
+    attempt("its events", events::close);
     attempt("unmapping its DMA memory", memory::close);
     for (ExportedRegion region : regions) {
       if (region instanceof MemoryRegion bar) {
         attempt("unmapping a BAR", bar::close);
       }
     }
-    attempt("its events", events::close);
     attempt("its connection", connection::close);
   }
 
@@ -462,8 +474,53 @@ public final class Session {
     if (index < 0 || index >= BARS || message.getInt(4) != 0) {
       throw new Refusal(Errno.EINVAL, "no region " + index + " has descriptors for I/O");
     }
-    reply.replyTo(message, 16).putInt(0, 16).putInt(8, index);
+    List<Ring> rings = rings(index);
+    int size = 16 + rings.size() * IO_FD_SIZE;
+    boolean fits = Integer.toUnsignedLong(message.getInt(0)) >= size;
+    reply.replyTo(message, fits ? size : 16).putInt(0, size).putInt(8, index);
+    if (!fits) {
+      return; // the client asks again
+    }
+    reply.putInt(12, rings.size());
+    for (int i = 0; i < rings.size(); i++) {
+      Bar.Doorbell doorbell = rings.get(i).doorbell;
+      long at = 16 + (long) i * IO_FD_SIZE;
+      reply
+          .putLong(at, doorbell.offset())
+          .putLong(at + 8, doorbell.width())
+          .putInt(at + 16, i)
+          .putInt(at + 20, IO_FD_TYPE_IOEVENTFD)
+          .putInt(at + 24, IOEVENTFD_DATAMATCH)
+          .putInt(at + 28, 0)
+          .putLong(at + 32, doorbell.value());
+      reply.descriptors().add(rings.get(i).eventFd.fd());
+    }
   }
+
+  /** The doorbells of a BAR, as many as the client takes descriptors, each with an eventfd. */
+  private List<Ring> rings(int index) {
+    if (!(regions[index] instanceof MemoryRegion bar)) {
+      return List.of();
+    }
+    return ringsByBar.computeIfAbsent(
+        index,
+        _ ->
+            bar.doorbells().stream()
+                .limit(Math.min(connection.peerTakes(), options.limits().descriptors()))
+                .map(doorbell -> ring(bar, doorbell))
+                .toList());
+  }
+
+  private Ring ring(MemoryRegion bar, Bar.Doorbell doorbell) {
+    EventFd eventFd =
+        EventFd.create("%s doorbell 0x%x".formatted(device.name(), doorbell.offset()));
+    events.watch(
+        eventFd, () -> bar.writeOnce(doorbell.offset(), doorbell.width(), doorbell.value()));
+    return new Ring(doorbell, eventFd);
+  }
+
+  /** An eventfd that a client signals in place of a write. */
+  private record Ring(Bar.Doorbell doorbell, EventFd eventFd) {}
 
   /** Memory of which the client gave no descriptor. */
   private final class ByMessages implements RemoteMemory {
