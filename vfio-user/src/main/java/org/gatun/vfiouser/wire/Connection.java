@@ -64,6 +64,10 @@ public final class Connection implements AutoCloseable {
   private int awaitedId;
   private int awaitedCommand;
   private @Nullable Message reply;
+
+  /** When a message that is not there at once began to come; for whoever reads the socket. */
+  private long messageStart;
+
   private volatile @Nullable String broken;
   private @Nullable Throwable cause;
 
@@ -407,6 +411,7 @@ public final class Connection implements AutoCloseable {
   }
 
   private Received receive(Message message) {
+    messageStart = 0;
     Received first = fill(message, 0, Message.HEADER);
     if (first != Received.MESSAGE) {
       return first;
@@ -428,8 +433,10 @@ public final class Connection implements AutoCloseable {
 
   private Received fill(Message message, long offset, long length) {
     long got = 0;
-    long start = 0;
     while (got < length) {
+      if (messageStart != 0 && System.nanoTime() - messageStart > limits.patience().toNanos()) {
+        throw new ProtocolException("a message that has no end within " + limits.patience());
+      }
       long part =
           socket.receive(
               message.bytes(),
@@ -439,6 +446,9 @@ public final class Connection implements AutoCloseable {
               message.descriptors());
       if (part > 0) {
         got += part;
+        if (messageStart == 0 && got < length) {
+          messageStart = System.nanoTime(); // most messages are there at once, and need no clock
+        }
         if (message.descriptors().size() > limits.descriptors()) {
           throw new ProtocolException("more than %d descriptors".formatted(limits.descriptors()));
         }
@@ -454,10 +464,8 @@ public final class Connection implements AutoCloseable {
       if (!within) {
         return Received.NOTHING;
       }
-      if (start == 0) {
-        start = System.nanoTime();
-      } else if (System.nanoTime() - start > limits.patience().toNanos()) {
-        throw new ProtocolException("a message that has no end within " + limits.patience());
+      if (messageStart == 0) {
+        messageStart = System.nanoTime();
       }
     }
     return Received.MESSAGE;
