@@ -147,6 +147,11 @@ final class Kernel {
       return fd;
     }
 
+    /** Who has it now is the one who will wait. */
+    void letGo() {
+      fd.close();
+    }
+
     /** Lets those go who wait. */
     @Override
     public void close() {

@@ -69,10 +69,15 @@ final class Victim implements AutoCloseable {
     assertThat(bystander.read(RawClient.CONFIG_REGION, 0, 4)).isEqualTo(others);
   }
 
-  /** After a hostile client has left, nothing is left of it, and the next is served. */
-  void assertUnharmed() {
+  /** The next client is served, and so are others, though the one before still holds something. */
+  void assertServed() {
     assertOthersServed();
     nextClientWorks();
+  }
+
+  /** After a hostile client has left, nothing is left of it, and the next is served. */
+  void assertUnharmed() {
+    assertServed();
     before.assertAgain(served.device());
   }
 
