@@ -11,7 +11,9 @@ import java.util.concurrent.locks.ReentrantLock;
 import org.gatun.nativeaccess.Errno;
 import org.gatun.nativeaccess.Fd;
 import org.gatun.nativeaccess.LinuxException;
+import org.gatun.nativeaccess.Memfd;
 import org.gatun.nativeaccess.UnixSocket;
+import org.gatun.nativeaccess.WrongDescriptorException;
 import org.gatun.pci.Bar;
 import org.gatun.pci.DetachListener;
 import org.gatun.pci.DeviceGoneException;
@@ -243,9 +245,12 @@ public final class VfioUserDevice implements PciDevice {
     return made;
   }
 
-  /** Without a file, nothing of a region can be mapped, whatever its server says. */
+  /**
+   * Without a file, or with one that is too short, nothing of a region can be mapped, whatever its
+   * server says.
+   */
   private static Region mappable(Region region, @Nullable Fd file) {
-    return file != null
+    return file != null && holds(file, region)
         ? region
         : new Region(
             region.index(),
@@ -254,6 +259,23 @@ public final class VfioUserDevice implements PciDevice {
             region.size(),
             region.offset(),
             List.of());
+  }
+
+  /** Memory behind the end of a file ends a process that touches it, or close to it. */
+  private static boolean holds(Fd file, Region region) {
+    Memfd memory;
+    try {
+      memory = Memfd.of(file);
+    } catch (WrongDescriptorException _) {
+      return true; // not known: some servers share a device, or a file with a name
+    }
+    long end =
+        region.areas().stream()
+            .filter(area -> area.offset() >= 0 && area.offset() < region.size())
+            .mapToLong(area -> area.offset() + Math.min(area.size(), region.size() - area.offset()))
+            .max()
+            .orElse(0);
+    return memory.size() >= region.offset() + end;
   }
 
   /** As a device is to be found after opening it. */

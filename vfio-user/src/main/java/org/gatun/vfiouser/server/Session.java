@@ -76,21 +76,56 @@ public final class Session {
   private final Message reply = new Message();
   private boolean greeted;
 
+  /** Bytes that the client lets one message move. */
+  private volatile int peerTransfer = Capabilities.DEFAULT.transfer();
+
   /**
+   * Prepares to serve a client.
+   *
    * @param client is taken over
    * @param resettable whether the device has a reset that works
+   * @throws LinuxException if the descriptors for it can't be had
    */
-  public Session(
+  public static Session open(
       PciDevice device,
       UnixSocket client,
       ExportOptions options,
       Strays strays,
       boolean resettable) {
+    Connection connection = null;
+    ClientEvents events = null;
+    boolean done = false;
+    try {
+      connection = new Connection(client, options.limits(), strays::close);
+      events = new ClientEvents(device.name().toString());
+      Session session = new Session(device, options, connection, events, resettable);
+      done = true;
+      return session;
+    } finally {
+      if (!done) {
+        if (events != null) {
+          events.close();
+        }
+        if (connection != null) {
+          connection.close();
+        } else {
+          client.close();
+        }
+      }
+    }
+  }
+
+  private Session(
+      PciDevice device,
+      ExportOptions options,
+      Connection connection,
+      ClientEvents events,
+      boolean resettable) {
     this.device = device;
     this.options = options;
     this.resettable = resettable;
-    this.connection = new Connection(client, options.limits(), strays::close);
-    this.events = new ClientEvents(device.name().toString());
+    this.connection = connection;
+    this.events = events;
     this.interrupts = new ClientInterrupts(device, events);
     this.memory = new ClientMemory(device.dma(), options, new ByMessages());
     for (Bar bar : device.bars()) {
@@ -117,6 +152,9 @@ public final class Session {
       LOG.log(Level.DEBUG, () -> device + ": its client was sent away: " + e.getMessage());
     } catch (ProtocolException e) {
       LOG.log(Level.WARNING, device + ": its client was sent away: " + e.getMessage());
+    } catch (RuntimeException e) {
+      // A fault of ours, or of the device's model: not one that the next client is to suffer from.
+      LOG.log(Level.ERROR, device + ": its client was sent away: " + e, e);
     } finally {
       cleanUp();
     }
@@ -253,6 +291,7 @@ public final class Session {
     MemorySegment text = message.payload(4, message.payloadSize() - 4L);
     Capabilities theirs = Capabilities.parse(text.toArray(JAVA_BYTE));
     connection.peerTakes(theirs.descriptors());
+    peerTransfer = theirs.transfer();
     Capabilities ours =
         new Capabilities(
             options.limits().descriptors(),
@@ -535,7 +574,7 @@ public final class Session {
     }
 
     private void transfer(long busAddress, MemorySegment data, boolean write) {
-      long most = options.limits().transfer();
+      long most = Math.min(options.limits().transfer(), peerTransfer);
       for (long done = 0; done < data.byteSize(); done += most) {
         long part = Math.min(most, data.byteSize() - done);
         try {
