@@ -10,6 +10,7 @@ import java.time.Duration;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.gatun.pci.PciDevice;
 
@@ -20,7 +21,16 @@ import org.gatun.pci.PciDevice;
 record Holdings(Map<String, Integer> counts, PciDevice.Usage usage) {
   private static final Duration LIMIT = Duration.ofSeconds(10);
 
+  /** With no device in particular. */
+  static Holdings ofProcess() {
+    return of(PciDevice.Usage.NONE);
+  }
+
   static Holdings of(PciDevice device) {
+    return of(device.usage());
+  }
+
+  private static Holdings of(PciDevice.Usage usage) {
     Map<String, Integer> counts = new TreeMap<>();
     try (Stream<Path> links = Files.list(Path.of("/proc/self/fd"))) {
       links.forEach(link -> count(counts, kind(link)));
@@ -34,16 +44,25 @@ record Holdings(Map<String, Integer> counts, PciDevice.Usage usage) {
         .map(Thread::getName)
         .filter(name -> name.startsWith("gatun "))
         .forEach(name -> count(counts, "thread " + name));
-    return new Holdings(counts, device.usage());
+    return new Holdings(counts, usage);
   }
 
   /** Waits until it is again as it was: what ends, ends on threads of its own. */
   void assertAgain(PciDevice device) {
+    assertAgain(() -> of(device));
+  }
+
+  /** As {@link #assertAgain(PciDevice)}. */
+  void assertAgain() {
+    assertAgain(Holdings::ofProcess);
+  }
+
+  private void assertAgain(Supplier<Holdings> source) {
     long start = System.nanoTime();
-    Holdings now = of(device);
+    Holdings now = source.get();
     while (!now.equals(this) && System.nanoTime() - start < LIMIT.toNanos()) {
       LockSupport.parkNanos(1_000_000);
-      now = of(device);
+      now = source.get();
     }
     assertThat(now).isEqualTo(this);
   }

@@ -257,6 +257,8 @@ public final class Connection implements AutoCloseable {
       return String.valueOf(e.getMessage());
     } catch (ClosedDescriptorException e) {
       return "it was closed";
+    } catch (RuntimeException e) {
+      return disconnected().getMessage() + ": " + e; // whoever serves its commands failed
     }
   }
 
