@@ -250,7 +250,7 @@ public final class DeviceExport implements AutoCloseable {
   }
 
   private void serve(UnixSocket client) {
-    @Nullable Session current;
+    Session current;
     synchronized (this) {
       if (closed) {
         client.close();
