@@ -21,6 +21,9 @@ import org.gatun.pci.PciDevice;
 record Holdings(Map<String, Integer> counts, PciDevice.Usage usage) {
   private static final Duration LIMIT = Duration.ofSeconds(10);
 
+  /** The memory of a simulated device, made when it is first shared, and kept as long as it. */
+  private static final String BARS = "/memfd:simulated:";
+
   /** With no device in particular. */
   static Holdings ofProcess() {
     return of(PciDevice.Usage.NONE);
@@ -35,7 +38,7 @@ record Holdings(Map<String, Integer> counts, PciDevice.Usage usage) {
     try (Stream<Path> links = Files.list(Path.of("/proc/self/fd"))) {
       links.forEach(link -> count(counts, kind(link)));
       Files.readAllLines(Path.of("/proc/self/maps")).stream()
-          .filter(line -> line.contains("/memfd:"))
+          .filter(line -> line.contains("/memfd:") && !line.contains(BARS))
           .forEach(line -> count(counts, "mapped " + line.substring(line.indexOf("/memfd:"))));
     } catch (IOException e) {
       throw new UncheckedIOException(e);
@@ -80,6 +83,9 @@ record Holdings(Map<String, Integer> counts, PciDevice.Usage usage) {
       target = Files.readSymbolicLink(link).toString();
     } catch (IOException e) {
       return ""; // that of the listing itself, or closed meanwhile
+    }
+    if (target.startsWith(BARS)) {
+      return "";
     }
     if (target.startsWith("/memfd:")) {
       return "memfd";

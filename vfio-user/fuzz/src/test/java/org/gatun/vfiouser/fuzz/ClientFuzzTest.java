@@ -149,7 +149,7 @@ class ClientFuzzTest {
   private static byte[] honest(ByteBuffer got, byte[] config) {
     return switch (got.getShort(2)) {
       case 1 ->
-          ("\0\0\1\0{\"capabilities\":{\"max_msg_fds\":8}}\0").getBytes(StandardCharsets.US_ASCII);
+          "\0\0\1\0{\"capabilities\":{\"max_msg_fds\":8}}\0".getBytes(StandardCharsets.US_ASCII);
       case 4 -> ints(16, 3, 9, 5);
       case 5 -> {
         int index = got.getInt(24);
