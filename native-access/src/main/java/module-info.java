@@ -20,6 +20,7 @@ module org.gatun.nativeaccess {
       org.gatun.vfio,
       org.gatun.vfio.common,
       org.gatun.vfiouser,
+      org.gatun.vfiouser.testkit,
       org.gatun.vmtests;
 
   uses org.gatun.nativeaccess.LinuxCalls;

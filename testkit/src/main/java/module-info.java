@@ -17,6 +17,8 @@ module org.gatun.testkit {
 
   exports org.gatun.testkit;
 
+  uses org.gatun.testkit.DeviceRoute;
+
   opens org.gatun.testkit to
       org.junit.platform.commons;
 }

@@ -45,6 +45,16 @@ public interface Bar {
     }
   }
 
+  /**
+   * A register at which writing one value says "look", and nothing more: several such writes that
+   * come before the device looks are as good as one. So whoever passes them on need not wait.
+   *
+   * @param offset from the start of the BAR, in bytes
+   * @param width of the write, in bytes: 1, 2, 4 or 8
+   * @param value that is written, in the low bits
+   */
+  record Doorbell(long offset, int width, long value) {}
+
   /** 0 to 5. A 64-bit BAR has the index of its low half. */
   int index();
 
@@ -84,6 +94,11 @@ public interface Bar {
    * @throws IllegalArgumentException if this is not an I/O BAR
    */
   PortIo ports();
+
+  /** The doorbells in trapped ranges, as far as the backend knows of them. */
+  default List<Doorbell> doorbells() {
+    return List.of();
+  }
 
   /**
    * The memory behind a direct range, for those who pass it on to another process; empty if it

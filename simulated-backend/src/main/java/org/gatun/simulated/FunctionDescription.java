@@ -138,6 +138,7 @@ public record FunctionDescription(
    * @param wide whether it takes two registers (64 bits)
    * @param ranges which cover it, in the order of their offsets; none for I/O ports. A direct range
    *     is memory that the model shares with the driver: see {@link ModelContext#sharedMemory}
+   * @param doorbells in trapped ranges
    */
   public record BarDescription(
       int index,
@@ -145,15 +146,17 @@ public record FunctionDescription(
       long size,
       boolean wide,
       boolean prefetchable,
-      List<Bar.Range> ranges) {
+      List<Bar.Range> ranges,
+      List<Bar.Doorbell> doorbells) {
 
     /**
-     * Copies the list.
+     * Copies the lists.
      *
      * @throws IllegalArgumentException if a part breaks its rule
      */
     public BarDescription {
       ranges = List.copyOf(ranges);
+      doorbells = List.copyOf(doorbells);
       boolean io = kind == Bar.Kind.IO;
       if (index < 0
           || index > (wide ? 4 : 5)
@@ -180,12 +183,17 @@ public record FunctionDescription(
     /** A memory BAR. */
     public BarDescription(
         int index, long size, boolean wide, boolean prefetchable, List<Bar.Range> ranges) {
-      this(index, Bar.Kind.MEMORY, size, wide, prefetchable, ranges);
+      this(index, Bar.Kind.MEMORY, size, wide, prefetchable, ranges, List.of());
+    }
+
+    /** The same with doorbells. */
+    public BarDescription withDoorbells(List<Bar.Doorbell> some) {
+      return new BarDescription(index, kind, size, wide, prefetchable, ranges, some);
     }
 
     /** A BAR of I/O ports. */
     public static BarDescription ports(int index, long size) {
-      return new BarDescription(index, Bar.Kind.IO, size, false, false, List.of());
+      return new BarDescription(index, Bar.Kind.IO, size, false, false, List.of(), List.of());
     }
 
     /** A memory BAR that is trapped as a whole. */

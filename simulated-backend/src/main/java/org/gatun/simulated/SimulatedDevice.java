@@ -445,6 +445,11 @@ final class SimulatedDevice implements SeizedDevice {
     }
 
     @Override
+    public List<Doorbell> doorbells() {
+      return description.doorbells();
+    }
+
+    @Override
     public Optional<SharedRange> share(Range range) {
       boolean direct =
           ranges().stream()

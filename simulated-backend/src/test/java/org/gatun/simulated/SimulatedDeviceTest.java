@@ -67,7 +67,7 @@ class SimulatedDeviceTest {
   void isFoundByAScan() {
     bus.plug("edu", new EduModel());
     assertThat(bus.scan())
-        .extracting(f -> f.address() + " " + f.name() + " " + f.id())
+        .extracting(f -> f.address().orElseThrow() + " " + f.name() + " " + f.id())
         .containsExactly(
             "0000:00:00.0 simulated:probe 1234:5678", "0000:00:01.0 simulated:edu 1234:11e8");
     assertThat(bus.scan()).extracting(FoundDevice::driver).containsOnly(Optional.empty());

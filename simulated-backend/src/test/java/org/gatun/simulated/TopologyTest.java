@@ -270,7 +270,7 @@ class TopologyTest {
   }
 
   private List<String> addresses() {
-    return bus.scan().stream().map(f -> f.address().toString()).toList();
+    return bus.scan().stream().map(f -> f.address().orElseThrow().toString()).toList();
   }
 
   private FoundDevice found(DeviceName name) {

@@ -26,7 +26,7 @@ final class BusOfTest implements AutoCloseable {
   }
 
   synchronized PciDevice device(String text) {
-    return devices.computeIfAbsent(text, t -> bus.open(bus.plug(t)));
+    return devices.computeIfAbsent(text, t -> DeviceRoute.chosen(bus.open(bus.plug(t))));
   }
 
   /** Closes the devices, newest first, then the bus. */

@@ -67,7 +67,7 @@ final class SimulatedPciExtension implements ParameterResolver {
             .map(SimulatedPci::time)
             .orElse(Time.VIRTUAL);
     return switch (time) {
-      case VIRTUAL -> SimulatedBus.virtualTime();
+      case VIRTUAL -> DeviceRoute.newBus();
       case REAL -> SimulatedBus.realTime();
     };
   }

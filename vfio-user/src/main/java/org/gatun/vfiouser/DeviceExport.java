@@ -18,7 +18,6 @@ import org.gatun.nativeaccess.Errno;
 import org.gatun.nativeaccess.LinuxException;
 import org.gatun.nativeaccess.UnixSocket;
 import org.gatun.pci.DetachListener;
-import org.gatun.pci.DeviceGoneException;
 import org.gatun.pci.DeviceUnavailableException;
 import org.gatun.pci.PciDevice;
 import org.gatun.pci.ResetUnavailableException;
@@ -97,9 +96,10 @@ public final class DeviceExport implements AutoCloseable {
     UnixSocket listener = bind(device, socket);
     boolean started = false;
     try {
-      if (options.uids().isEmpty()) {
-        Files.setPosixFilePermissions(socket, PosixFilePermissions.fromString("rw-------"));
-      }
+      // Who connects is asked for his user anyway.
+      Files.setPosixFilePermissions(
+          socket,
+          PosixFilePermissions.fromString(options.uids().isEmpty() ? "rw-------" : "rw-rw-rw-"));
       DeviceExport export = new DeviceExport(device, options, listener, socket, null);
       export.thread.start();
       started = true;
@@ -122,9 +122,17 @@ public final class DeviceExport implements AutoCloseable {
    */
   @SuppressWarnings("exports") // to our own modules
   public static DeviceExport serve(PciDevice device, UnixSocket client, ExportOptions options) {
-    DeviceExport export = new DeviceExport(device, options, null, null, client);
-    export.thread.start();
-    return export;
+    boolean started = false;
+    try {
+      DeviceExport export = new DeviceExport(device, options, null, null, client);
+      export.thread.start();
+      started = true;
+      return export;
+    } finally {
+      if (!started) {
+        client.close();
+      }
+    }
   }
 
   /** Waits until nothing is served any more: after {@link #close}, or if the device is gone. */
@@ -249,13 +257,12 @@ public final class DeviceExport implements AutoCloseable {
         client.close();
         return;
       }
-      try {
-        current = new Session(device, client, options, strays, resettable);
-      } catch (DeviceGoneException e) {
-        client.close();
-        throw e;
-      }
+      current = open(client);
       session = current;
+    }
+    if (current == null) {
+      TimeSource.system().sleep(RESPITE);
+      return;
     }
     try {
       current.run();
@@ -263,6 +270,15 @@ public final class DeviceExport implements AutoCloseable {
       synchronized (this) {
         session = null;
       }
+    }
+  }
+
+  private @Nullable Session open(UnixSocket client) {
+    try {
+      return Session.open(device, client, options, strays, resettable);
+    } catch (LinuxException e) {
+      LOG.log(Level.WARNING, this + ": a client can't be served now: " + e.getMessage());
+      return null;
     }
   }
 

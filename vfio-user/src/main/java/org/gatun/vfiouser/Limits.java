@@ -5,7 +5,7 @@ import java.time.Duration;
 /**
  * What one end lets the other have.
  *
- * @param descriptors in one message
+ * @param descriptors in one message; QEMU leaves a server that says more than 16
  * @param transfer bytes that one message may move; no message is much longer
  * @param dmaRegions at a time
  * @param dmaBytes mapped at a time
@@ -22,7 +22,7 @@ public record Limits(
     Duration patience) {
   /** Enough for a virtual machine. */
   public static final Limits DEFAULT =
-      new Limits(32, 1 << 20, 4096, 1L << 40, 4 << 20, Duration.ofSeconds(10));
+      new Limits(16, 1 << 20, 4096, 1L << 40, 4 << 20, Duration.ofSeconds(10));
 
   /**
    * @throws IllegalArgumentException if one is not above 0

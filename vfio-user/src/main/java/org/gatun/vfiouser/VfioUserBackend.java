@@ -60,6 +60,17 @@ public final class VfioUserBackend implements PciBackend {
     return VfioUserDevice.open(name, connect(name), limits);
   }
 
+  /**
+   * Opens the device at the other end of a connected socket.
+   *
+   * @param name what to call it, of any scheme
+   * @param connected is taken over
+   */
+  @SuppressWarnings("exports") // to our own modules
+  public PciDevice open(DeviceName name, UnixSocket connected) {
+    return VfioUserDevice.open(name, connected, limits);
+  }
+
   private static UnixSocket connect(DeviceName name) {
     Path path;
     try {

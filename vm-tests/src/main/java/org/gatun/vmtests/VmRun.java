@@ -39,6 +39,11 @@ import org.opentest4j.TestAbortedException;
  * Inside}.
  */
 public final class VmRun {
+  @FunctionalInterface
+  private interface HostSearch {
+    Host find(Map<String, String> environment) throws HostLacksException, IOException;
+  }
+
   /**
    * What the environment demands, separated by commas: with {@code vm}, a missing QEMU is a
    * failure.
@@ -166,7 +171,7 @@ public final class VmRun {
   }
 
   /** This process's class path, absolute: the machine has the same files at the same paths. */
-  private static String classPath() {
+  static String classPath() {
     // surefire starts its process with a jar that holds only the class path, and tells the real one
     // in this property.
     String path =
@@ -184,8 +189,18 @@ public final class VmRun {
    * machine.
    */
   static Host requireHost(Map<String, String> environment) throws IOException {
+    return require(environment, Host::find);
+  }
+
+  /** The same for a host whose QEMU has vfio-user-pci. */
+  static Host requireVfioUserHost(Map<String, String> environment) throws IOException {
+    return require(environment, Host::findWithVfioUser);
+  }
+
+  private static Host require(Map<String, String> environment, HostSearch search)
+      throws IOException {
     try {
-      return Host.find(environment);
+      return search.find(environment);
     } catch (HostLacksException e) {
       String required = environment.getOrDefault(REQUIRE, "");
       if (Arrays.asList(required.split(",")).contains("vm")) {

@@ -1,5 +1,6 @@
 package org.gatun.vmtests;
 
+import java.io.IOException;
 import java.util.List;
 import java.util.stream.Stream;
 import org.gatun.vmtests.machine.DiskImage;
@@ -16,7 +17,11 @@ class NvmeCommandsTest {
 
   @TestFactory
   Stream<DynamicNode> commandsOnRealDevices() throws Exception {
-    VmRun run = VmRun.named("nvme-commands");
+    return withDisks(VmRun.named("nvme-commands")).tests(NvmeCommandsInVm.class).run();
+  }
+
+  /** The devices that {@link NvmeCommandsInVm} looks for. */
+  static VmRun withDisks(VmRun run) throws IOException {
     for (int blockSize : List.of(512, 4096)) {
       String id = "disk-" + blockSize;
       Namespace namespace =
@@ -24,6 +29,6 @@ class NvmeCommandsTest {
               DiskImage.blank(run.directory().resolve(id + ".img"), DISK_SIZE), blockSize);
       run.device(new Nvme(id, Place.ROOT_PORT, List.of(namespace), NvmeCommandsInVm.MDTS));
     }
-    return run.tests(NvmeCommandsInVm.class).run();
+    return run;
   }
 }

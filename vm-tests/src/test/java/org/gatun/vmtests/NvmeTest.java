@@ -13,6 +13,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Random;
 import java.util.stream.Stream;
+import org.gatun.testkit.DeviceRoute;
 import org.gatun.vmtests.machine.DiskImage;
 import org.gatun.vmtests.machine.TestDevice.Namespace;
 import org.gatun.vmtests.machine.TestDevice.Nvme;
@@ -23,7 +24,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /**
  * The NVMe driver on disks with an ext4 file system that Linux made. The system property {@code
- * gatun.image} is their size in MiB.
+ * gatun.image} is their size in MiB; with {@code gatun.test.route} they are reached by a route.
  */
 class NvmeTest {
   private static final long MIB = 1 << 20;
@@ -47,7 +48,9 @@ class NvmeTest {
       run.device(new Nvme(id, Place.ROOT_PORT, List.of(new Namespace(copy, blockSize))))
           .property(NvmeInVm.SHA_256 + id, sha256);
     }
-    return run.tests(NvmeInVm.class).run();
+    return run.property(DeviceRoute.PROPERTY, System.getProperty(DeviceRoute.PROPERTY, ""))
+        .tests(NvmeInVm.class)
+        .run();
   }
 
   private void makeFiles(long bytes) throws IOException {

@@ -1,5 +1,6 @@
 package org.gatun.vmtests;
 
+import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
 import java.util.stream.Stream;
@@ -16,7 +17,17 @@ import org.junit.jupiter.api.TestFactory;
 class VfioContractTest {
   @TestFactory
   Stream<DynamicNode> devicesThroughVfio() throws Exception {
-    VmRun run = VmRun.named("contract");
+    return withDevices(VmRun.named("contract"))
+        .tests(
+            VfioContractInVm.EduBehindARootPort.class,
+            VfioContractInVm.EduOnTheRootBus.class,
+            VfioContractInVm.NvmeDisk.class,
+            VfioContractInVm.NetworkCard.class)
+        .run();
+  }
+
+  /** The devices that {@link VfioContractInVm} looks for. */
+  static VmRun withDevices(VmRun run) throws IOException {
     return run.device(new Edu("edu", Place.ROOT_PORT))
         .device(new Edu("root-bus-edu", Place.ROOT_BUS))
         .device(new E1000e("network", Place.ROOT_PORT))
@@ -34,12 +45,6 @@ class VfioContractTest {
         .property("junit.jupiter.execution.parallel.mode.classes.default", "concurrent")
         .property("junit.jupiter.execution.parallel.config.strategy", "fixed")
         .property("junit.jupiter.execution.parallel.config.fixed.parallelism", "4")
-        .tests(
-            VfioContractInVm.EduBehindARootPort.class,
-            VfioContractInVm.EduOnTheRootBus.class,
-            VfioContractInVm.NvmeDisk.class,
-            VfioContractInVm.NetworkCard.class)
-        .limit(Duration.ofMinutes(10))
-        .run();
+        .limit(Duration.ofMinutes(10));
   }
 }

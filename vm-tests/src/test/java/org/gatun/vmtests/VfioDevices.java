@@ -23,6 +23,7 @@ import org.gatun.pci.config.Capabilities;
 import org.gatun.pci.config.Capability;
 import org.gatun.pci.config.ConfigRegisters;
 import org.gatun.pci.config.ConfigSpace;
+import org.gatun.testkit.DeviceRoute;
 import org.gatun.vfio.VfioBackend;
 import org.gatun.vfio.sysfs.DriverBinding;
 import org.gatun.vfio.sysfs.Sysfs;
@@ -119,9 +120,9 @@ final class VfioDevices implements AfterEachCallback {
       return this;
     }
 
-    /** Opens it, bound to vfio-pci, and marks it. */
+    /** Opens it, bound to vfio-pci, by the route that was chosen, and marks it. */
     PciDevice open() {
-      PciDevice device = BACKEND.open(bind().name());
+      PciDevice device = DeviceRoute.chosen(BACKEND.open(bind().name()));
       ResetMarker.of(sysfs()).forEach(ResetMarker::set);
       return device;
     }

@@ -126,6 +126,15 @@ class VmRunTest {
     assertThatThrownBy(() -> VmRun.requireHost(Map.of("PATH", "", "GATUN_REQUIRE", "jna,vm")))
         .isInstanceOf(AssertionError.class)
         .hasMessageContaining("apt-get install");
+    assertThatThrownBy(() -> VmRun.requireVfioUserHost(Map.of("GATUN_QEMU_ROOT", "/nowhere")))
+        .isInstanceOf(TestAbortedException.class)
+        .hasMessageContaining("install-qemu-vfio-user");
+    assertThatThrownBy(
+            () ->
+                VmRun.requireVfioUserHost(
+                    Map.of("GATUN_QEMU_ROOT", "/nowhere", "GATUN_REQUIRE", "vm")))
+        .isInstanceOf(AssertionError.class)
+        .hasMessageContaining("install-qemu-vfio-user");
   }
 
   private static Boot boot(String name, Duration limit, String... command) throws Exception {

@@ -104,6 +104,13 @@ final class GrantedBar implements Bar {
   }
 
   @Override
+  public List<Doorbell> doorbells() {
+    return inner.doorbells().stream()
+        .filter(doorbell -> isWritable(doorbell.offset(), doorbell.width()))
+        .toList();
+  }
+
+  @Override
   public Optional<SharedRange> share(Range range) {
     boolean whole =
         ranges.stream()

@@ -11,7 +11,9 @@ import java.util.concurrent.locks.ReentrantLock;
 import org.gatun.nativeaccess.Errno;
 import org.gatun.nativeaccess.Fd;
 import org.gatun.nativeaccess.LinuxException;
+import org.gatun.nativeaccess.Memfd;
 import org.gatun.nativeaccess.UnixSocket;
+import org.gatun.nativeaccess.WrongDescriptorException;
 import org.gatun.pci.Bar;
 import org.gatun.pci.DetachListener;
 import org.gatun.pci.DeviceGoneException;
@@ -61,6 +63,7 @@ public final class VfioUserDevice implements PciDevice {
   private final boolean resettable;
   private final ConfigSpace config;
   private final List<Fd> files = new ArrayList<>();
+  private final List<WireDoorbells> rings = new ArrayList<>();
   private final ResourceTracker tracker;
   private final List<VfioBar> bars;
   private final CommandRegister command;
@@ -155,6 +158,7 @@ public final class VfioUserDevice implements PciDevice {
     } finally {
       if (!made) {
         files.forEach(Fd::close);
+        rings.forEach(WireDoorbells::close);
       }
     }
     this.idle =
@@ -198,8 +202,17 @@ public final class VfioUserDevice implements PciDevice {
         files.add(found.file());
       }
     }
+    List<WireDoorbells> doorbells = new ArrayList<>();
+    for (RegionAndFile found : regions) {
+      WireDoorbells some =
+          found.region().size() > 0 ? wire.doorbells(found.region()) : WireDoorbells.NONE;
+      doorbells.add(some);
+      rings.add(some);
+    }
     // A write could overtake one that is on its way to the server.
-    boolean posted = regions.stream().allMatch(found -> found.file() == null);
+    boolean posted =
+        regions.stream().allMatch(found -> found.file() == null)
+            && doorbells.stream().allMatch(WireDoorbells::isEmpty);
     List<VfioBar> made = new ArrayList<>();
     for (BarRegister register : registers) {
       RegionAndFile found = regions.get(register.index());
@@ -220,14 +233,24 @@ public final class VfioUserDevice implements PciDevice {
               register.prefetchable(),
               msix.in(register.index()),
               tracker,
-              start -> new WireRegisters(name, wire, register.index(), start, posted)));
+              start ->
+                  new WireRegisters(
+                      name,
+                      wire,
+                      doorbells.get(register.index()),
+                      register.index(),
+                      start,
+                      posted)));
     }
     return made;
   }
 
-  /** Without a file, nothing of a region can be mapped, whatever its server says. */
+  /**
+   * Without a file, or with one that is too short, nothing of a region can be mapped, whatever its
+   * server says.
+   */
   private static Region mappable(Region region, @Nullable Fd file) {
-    return file != null
+    return file != null && holds(file, region)
         ? region
         : new Region(
             region.index(),
@@ -236,6 +259,23 @@ public final class VfioUserDevice implements PciDevice {
             region.size(),
             region.offset(),
             List.of());
+  }
+
+  /** Memory behind the end of a file ends a process that touches it, or close to it. */
+  private static boolean holds(Fd file, Region region) {
+    Memfd memory;
+    try {
+      memory = Memfd.of(file);
+    } catch (WrongDescriptorException _) {
+      return true; // not known: some servers share a device, or a file with a name
+    }
+    long end =
+        region.areas().stream()
+            .filter(area -> area.offset() >= 0 && area.offset() < region.size())
+            .mapToLong(area -> area.offset() + Math.min(area.size(), region.size() - area.offset()))
+            .max()
+            .orElse(0);
+    return memory.size() >= region.offset() + end;
   }
 
   /** As a device is to be found after opening it. */
@@ -353,6 +393,7 @@ public final class VfioUserDevice implements PciDevice {
     attempt("disarming", watcher::disarm);
     attempt("the connection", wire::close);
     files.forEach(Fd::close);
+    rings.forEach(WireDoorbells::close);
   }
 
   private void attempt(String step, Runnable action) {

@@ -4,7 +4,6 @@ import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 
 import java.lang.System.Logger.Level;
 import java.lang.foreign.MemorySegment;
-import java.time.Duration;
 import java.util.List;
 import org.gatun.nativeaccess.Fd;
 import org.gatun.nativeaccess.LinuxException;
@@ -36,8 +35,8 @@ final class Wire implements AutoCloseable {
   private static final int MAJOR = 0;
   private static final int MINOR = 1;
 
-  /** A reset may take long (vfio-user specification, "Command Concurrency"). */
-  private static final Duration RESET_LIMIT = Duration.ofSeconds(60);
+  /** So much longer a reset may take (vfio-user specification, "Command Concurrency"). */
+  private static final int RESET_PATIENCE = 6;
 
   /** Room for the capabilities of a region: at first, and at most. */
   private static final int REGION_INFO_ROOM = 4096;
@@ -112,7 +111,7 @@ final class Wire implements AutoCloseable {
 
   RegionAndFile region(int index) {
     int room = REGION_INFO_ROOM;
-    while (true) {
+    for (boolean again = true; ; again = false) {
       int argsz = room;
       int fixed = (int) Vfio.REGION_INFO.byteSize();
       int[] needed = new int[1];
@@ -126,7 +125,7 @@ final class Wire implements AutoCloseable {
                 needed[0] = reply.getInt(0);
                 return region(index, reply);
               });
-      if (needed[0] <= room || needed[0] > REGION_INFO_LIMIT) {
+      if (!again || needed[0] <= room || needed[0] > REGION_INFO_LIMIT) {
         return found;
       }
       if (found.file != null) {
@@ -146,6 +145,21 @@ final class Wire implements AutoCloseable {
     List<Fd> files = reply.takeDescriptors();
     files.stream().skip(1).forEach(Fd::close);
     return new RegionAndFile(region, files.isEmpty() ? null : files.getFirst());
+  }
+
+  /** The doorbells of a region: none, if the server does not know of such things. */
+  WireDoorbells doorbells(Region region) {
+    try {
+      return call(
+          Command.DEVICE_GET_REGION_IO_FDS,
+          16,
+          request -> request.putInt(0, REGION_INFO_ROOM).putInt(8, region.index()),
+          16,
+          reply -> WireDoorbells.of(reply, region.size()));
+    } catch (LinuxException e) {
+      LOG.log(Level.DEBUG, () -> device + ": no doorbells: " + e.getMessage());
+      return WireDoorbells.NONE;
+    }
   }
 
   /** Flags in the high half, count in the low one. */
@@ -213,7 +227,7 @@ final class Wire implements AutoCloseable {
   void reset() {
     try (Connection.Exchange exchange = connection.begin()) {
       exchange.request(Command.DEVICE_RESET, 0);
-      check(Command.DEVICE_RESET, exchange.call(0, RESET_LIMIT));
+      check(Command.DEVICE_RESET, exchange.call(0, limits.patience().multipliedBy(RESET_PATIENCE)));
     } catch (DisconnectedException e) {
       throw gone(Command.DEVICE_RESET.toString(), e);
     }
@@ -319,7 +333,7 @@ final class Wire implements AutoCloseable {
                 Capabilities.DEFAULT.dmaMaps(),
                 Mapping.pageSize(),
                 true,
-                List.of())
+                List.of(new BusRange(0, ~0L)))
             .text();
     int minor =
         call(

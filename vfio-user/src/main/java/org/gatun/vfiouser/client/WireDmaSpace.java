@@ -103,7 +103,8 @@ final class WireDmaSpace implements DmaSpace {
     }
     long offset = busAddress - below.getKey();
     MemorySegment memory = below.getValue();
-    return offset <= memory.byteSize() - size ? memory.asSlice(offset, size) : null;
+    // Negative where the address is in the other half of the 64 bits.
+    return offset >= 0 && offset <= memory.byteSize() - size ? memory.asSlice(offset, size) : null;
   }
 
   private static List<BusRange> wholePages(List<BusRange> usable, long pageSize) {

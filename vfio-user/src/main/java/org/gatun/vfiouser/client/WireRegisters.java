@@ -1,5 +1,6 @@
 package org.gatun.vfiouser.client;
 
+import org.gatun.nativeaccess.ClosedDescriptorException;
 import org.gatun.nativeaccess.LinuxException;
 import org.gatun.pci.DeviceGoneException;
 import org.gatun.pci.DeviceName;
@@ -13,7 +14,8 @@ import org.gatun.pci.RegisterHandler;
  *     accesses come later. It is not for a device with registers that are reached otherwise, too: a
  *     write there could overtake it
  */
-record WireRegisters(DeviceName device, Wire wire, int region, long start, boolean posted)
+record WireRegisters(
+    DeviceName device, Wire wire, WireDoorbells doorbells, int region, long start, boolean posted)
     implements RegisterHandler {
   @Override
   public long read(long offset, int width) {
@@ -27,13 +29,16 @@ record WireRegisters(DeviceName device, Wire wire, int region, long start, boole
   @Override
   public void write(long offset, int width, long value) {
     try {
+      if (doorbells.ring(start + offset, width, value)) {
+        return;
+      }
       wire.write(region, start + offset, width, value, posted);
-    } catch (LinuxException e) {
+    } catch (LinuxException | ClosedDescriptorException e) {
       throw failed("write", offset, width, e);
     }
   }
 
-  private DeviceGoneException failed(String operation, long offset, int width, LinuxException e) {
+  private DeviceGoneException failed(String operation, long offset, int width, RuntimeException e) {
     return new DeviceGoneException(
         device,
         "%s%d of BAR %d at offset 0x%x".formatted(operation, width * 8, region, start + offset),

@@ -82,6 +82,7 @@ final class ClientEvents implements AutoCloseable {
 
     /** It is not used any more. */
     void drop() {
+      due.remove(this); // where a client whose other eventfd blocks could pile them up
       ClientEvents.this.drop(eventFd);
     }
   }

@@ -48,8 +48,8 @@ final class ClientInterrupts implements AutoCloseable {
   private final PciDevice device;
   private final ClientEvents events;
 
-  private @Nullable Kind kind;
-  private List<Vector> vectors = List.of();
+  private volatile @Nullable Kind kind;
+  private volatile List<Vector> vectors = List.of();
   private @Nullable ClientEvent[] assigned = {};
   private @Nullable EventFd unmask;
   private volatile @Nullable ClientEvent request;
@@ -218,9 +218,17 @@ final class ClientInterrupts implements AutoCloseable {
   }
 
   private void enable(Kind wanted, int number) {
-    kind = null;
-    vectors = device.interrupts().enable(wanted, number);
-    kind = wanted;
+    boolean enabled = false;
+    try {
+      kind = null;
+      vectors = device.interrupts().enable(wanted, number);
+      kind = wanted;
+      enabled = true;
+    } finally {
+      if (!enabled) {
+        disable(); // what was assigned belongs to vectors that are not there any more
+      }
+    }
     if (assigned.length != number) {
       assigned = Arrays.copyOf(assigned, number);
     }
@@ -262,7 +270,15 @@ final class ClientInterrupts implements AutoCloseable {
     if (!eventFds.isEmpty()) {
       EventFd eventFd = eventFds.getFirst();
       unmask = eventFd;
-      events.watch(eventFd, () -> vector.mask(false));
+      events.watch(eventFd, this::unmaskPin);
+    }
+  }
+
+  /** Whichever vector there is by then: a reset may have come between. */
+  private void unmaskPin() {
+    List<Vector> now = vectors;
+    if (kind == Kind.INTX && !now.isEmpty()) {
+      now.getFirst().mask(false);
     }
   }
 

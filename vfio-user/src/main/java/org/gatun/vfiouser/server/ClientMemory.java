@@ -24,6 +24,7 @@ import org.gatun.pci.spi.RemoteDma;
 import org.gatun.pci.spi.RemoteMemory;
 import org.gatun.vfiouser.ExportOptions;
 import org.gatun.vfiouser.wire.Refusal;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The memory of one client that the device may reach (vfio-user specification,
@@ -96,15 +97,35 @@ final class ClientMemory implements AutoCloseable {
     bytes += size;
   }
 
-  /** Unmaps a region that is mapped just so. */
+  /**
+   * Unmaps the regions that lie in a range, of which there is one at least. The specification has
+   * one, mapped just so. QEMU, when its guest takes the IOMMU into use, wants all unmapped, in
+   * ranges of its own choice.
+   */
   void unmap(long address, long size) {
-    Region region = regions.get(address);
-    if (region == null || region.size != size) {
+    long last = address + size - 1;
+    if (size == 0 || Long.compareUnsigned(last, address) < 0) {
+      throw new Refusal(Errno.EINVAL, "0x%x bytes at 0x%x are no range".formatted(size, address));
+    }
+    if (isCut(regions.lowerEntry(address), address - 1) || isCut(regions.floorEntry(last), last)) {
+      throw new Refusal(
+          Errno.EINVAL, "0x%x bytes at 0x%x are part of a region".formatted(size, address));
+    }
+    NavigableMap<Long, Region> within = regions.subMap(address, true, last, true);
+    if (within.isEmpty()) {
       throw new Refusal(Errno.ENOENT, "0x%x bytes at 0x%x are no region".formatted(size, address));
     }
-    regions.remove(address);
-    bytes -= size;
-    region.unmapping.run();
+    while (!within.isEmpty()) {
+      Region region = within.pollFirstEntry().getValue();
+      bytes -= region.size;
+      region.unmapping.run();
+    }
+  }
+
+  /** Whether a region that starts at or below an address goes on above it. */
+  private static boolean isCut(Map.@Nullable Entry<Long, Region> region, long last) {
+    return region != null
+        && Long.compareUnsigned(region.getKey() + region.getValue().size - 1, last) > 0;
   }
 
   /** Unmaps all. */

@@ -54,6 +54,13 @@ final class MemoryRegion extends ExportedRegion implements AutoCloseable {
     return Optional.ofNullable(sharing);
   }
 
+  /** The registers that a client need not wait for, mapped so that any thread can write them. */
+  List<Bar.Doorbell> doorbells() {
+    List<Bar.Doorbell> doorbells = bar.doorbells();
+    doorbells.forEach(doorbell -> registers(part(doorbell.offset())));
+    return doorbells;
+  }
+
   @Override
   int widest(long offset) {
     Range range = part(offset).range;

@@ -5,8 +5,12 @@ import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import java.lang.System.Logger.Level;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.gatun.nativeaccess.Errno;
+import org.gatun.nativeaccess.EventFd;
 import org.gatun.nativeaccess.Fd;
 import org.gatun.nativeaccess.LinuxException;
 import org.gatun.nativeaccess.Mapping;
@@ -52,6 +56,14 @@ public final class Session {
   private static final int SPARSE_VERSION = 1;
   private static final int MULTI_WRITE = 24;
 
+  /** Of what GET_REGION_IO_FDS tells of one eventfd. */
+  private static final int IO_FD_SIZE = 40;
+
+  private static final int IO_FD_TYPE_IOEVENTFD = 0;
+
+  /** {@code KVM_IOEVENTFD_FLAG_DATAMATCH}. */
+  private static final int IOEVENTFD_DATAMATCH = 1;
+
   private final PciDevice device;
   private final ExportOptions options;
   private final Connection connection;
@@ -59,25 +71,61 @@ public final class Session {
   private final ClientInterrupts interrupts;
   private final ClientMemory memory;
   private final @Nullable ExportedRegion[] regions = new ExportedRegion[REGIONS];
+  private final Map<Integer, List<Ring>> ringsByBar = new HashMap<>();
   private final boolean resettable;
   private final Message reply = new Message();
   private boolean greeted;
 
+  /** Bytes that the client lets one message move. */
+  private volatile int peerTransfer = Capabilities.DEFAULT.transfer();
+
   /**
+   * Prepares to serve a client.
+   *
    * @param client is taken over
    * @param resettable whether the device has a reset that works
+   * @throws LinuxException if the descriptors for it can't be had
    */
-  public Session(
+  public static Session open(
       PciDevice device,
       UnixSocket client,
       ExportOptions options,
       Strays strays,
       boolean resettable) {
+    Connection connection = null;
+    ClientEvents events = null;
+    boolean done = false;
+    try {
+      connection = new Connection(client, options.limits(), strays::close);
+      events = new ClientEvents(device.name().toString());
+      Session session = new Session(device, options, connection, events, resettable);
+      done = true;
+      return session;
+    } finally {
+      if (!done) {
+        if (events != null) {
+          events.close();
+        }
+        if (connection != null) {
+          connection.close();
+        } else {
+          client.close();
+        }
+      }
+    }
+  }
+
+  private Session(
+      PciDevice device,
+      ExportOptions options,
+      Connection connection,
+      ClientEvents events,
+      boolean resettable) {
     this.device = device;
     this.options = options;
     this.resettable = resettable;
-    this.connection = new Connection(client, options.limits(), strays::close);
-    this.events = new ClientEvents(device.name().toString());
+    this.connection = connection;
+    this.events = events;
     this.interrupts = new ClientInterrupts(device, events);
     this.memory = new ClientMemory(device.dma(), options, new ByMessages());
     for (Bar bar : device.bars()) {
@@ -104,6 +152,9 @@ public final class Session {
       LOG.log(Level.DEBUG, () -> device + ": its client was sent away: " + e.getMessage());
     } catch (ProtocolException e) {
       LOG.log(Level.WARNING, device + ": its client was sent away: " + e.getMessage());
+    } catch (RuntimeException e) {
+      // A fault of ours, or of the device's model: not one that the next client is to suffer from.
+      LOG.log(Level.ERROR, device + ": its client was sent away: " + e, e);
     } finally {
       cleanUp();
     }
@@ -129,13 +180,13 @@ public final class Session {
     connection.end("its session ended");
     attempt("interrupts off", interrupts::close);
     attempt("stopping it", this::stop);
+    attempt("its events", events::close);
     attempt("unmapping its DMA memory", memory::close);
     for (ExportedRegion region : regions) {
       if (region instanceof MemoryRegion bar) {
         attempt("unmapping a BAR", bar::close);
       }
     }
-    attempt("its events", events::close);
     attempt("its connection", connection::close);
   }
 
@@ -240,6 +291,7 @@ public final class Session {
     MemorySegment text = message.payload(4, message.payloadSize() - 4L);
     Capabilities theirs = Capabilities.parse(text.toArray(JAVA_BYTE));
     connection.peerTakes(theirs.descriptors());
+    peerTransfer = theirs.transfer();
     Capabilities ours =
         new Capabilities(
             options.limits().descriptors(),
@@ -247,7 +299,7 @@ public final class Session {
             options.limits().dmaRegions(),
             Mapping.pageSize(),
             true,
-            device.dma().usableRanges());
+            theirs.usable().isEmpty() ? List.of() : device.dma().usableRanges());
     byte[] json = ours.text();
     reply
         .replyTo(message, 4 + json.length)
@@ -461,8 +513,53 @@ public final class Session {
     if (index < 0 || index >= BARS || message.getInt(4) != 0) {
       throw new Refusal(Errno.EINVAL, "no region " + index + " has descriptors for I/O");
     }
-    reply.replyTo(message, 16).putInt(0, 16).putInt(8, index);
+    List<Ring> rings = rings(index);
+    int size = 16 + rings.size() * IO_FD_SIZE;
+    boolean fits = Integer.toUnsignedLong(message.getInt(0)) >= size;
+    reply.replyTo(message, fits ? size : 16).putInt(0, size).putInt(8, index);
+    if (!fits) {
+      return; // the client asks again
+    }
+    reply.putInt(12, rings.size());
+    for (int i = 0; i < rings.size(); i++) {
+      Bar.Doorbell doorbell = rings.get(i).doorbell;
+      long at = 16 + (long) i * IO_FD_SIZE;
+      reply
+          .putLong(at, doorbell.offset())
+          .putLong(at + 8, doorbell.width())
+          .putInt(at + 16, i)
+          .putInt(at + 20, IO_FD_TYPE_IOEVENTFD)
+          .putInt(at + 24, IOEVENTFD_DATAMATCH)
+          .putInt(at + 28, 0)
+          .putLong(at + 32, doorbell.value());
+      reply.descriptors().add(rings.get(i).eventFd.fd());
+    }
   }
+
+  /** The doorbells of a BAR, as many as the client takes descriptors, each with an eventfd. */
+  private List<Ring> rings(int index) {
+    if (!(regions[index] instanceof MemoryRegion bar)) {
+      return List.of();
+    }
+    return ringsByBar.computeIfAbsent(
+        index,
+        _ ->
+            bar.doorbells().stream()
+                .limit(Math.min(connection.peerTakes(), options.limits().descriptors()))
+                .map(doorbell -> ring(bar, doorbell))
+                .toList());
+  }
+
+  private Ring ring(MemoryRegion bar, Bar.Doorbell doorbell) {
+    EventFd eventFd =
+        EventFd.create("%s doorbell 0x%x".formatted(device.name(), doorbell.offset()));
+    events.watch(
+        eventFd, () -> bar.writeOnce(doorbell.offset(), doorbell.width(), doorbell.value()));
+    return new Ring(doorbell, eventFd);
+  }
+
+  /** An eventfd that a client signals in place of a write. */
+  private record Ring(Bar.Doorbell doorbell, EventFd eventFd) {}
 
   /** Memory of which the client gave no descriptor. */
   private final class ByMessages implements RemoteMemory {
@@ -477,7 +574,7 @@ public final class Session {
     }
 
     private void transfer(long busAddress, MemorySegment data, boolean write) {
-      long most = options.limits().transfer();
+      long most = Math.min(options.limits().transfer(), peerTransfer);
       for (long done = 0; done < data.byteSize(); done += most) {
         long part = Math.min(most, data.byteSize() - done);
         try {

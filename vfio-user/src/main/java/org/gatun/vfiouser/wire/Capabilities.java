@@ -21,8 +21,10 @@ import org.gatun.pci.BusRange;
  * @param dmaMaps how many DMA regions there may be at a time
  * @param pageSizes of DMA regions, a bit each
  * @param writeMulti whether several register writes may come in one message
- * @param usable the bus addresses that a server can map: a key of ours, since the protocol has none
- *     for it; empty if it was not said
+ * @param usable the bus addresses that the sender can do with: a key of ours, since the protocol
+ *     has none for it; empty if it was not said. A server says it only to a client that says it:
+ *     QEMU has room for a reply that is no longer than its request, and warns of keys that it does
+ *     not know
  */
 public record Capabilities(
     int descriptors,

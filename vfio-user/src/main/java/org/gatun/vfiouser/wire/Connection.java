@@ -2,6 +2,7 @@ package org.gatun.vfiouser.wire;
 
 import java.time.Duration;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -38,6 +39,14 @@ public final class Connection implements AutoCloseable {
   /** More than any message has besides its data. */
   private static final int OVERHEAD = 64 << 10;
 
+  /**
+   * Of commands that arrive while the peer owes a reply: no honest peer has that many on the way.
+   */
+  private static final int QUEUED_DESCRIPTORS = 256;
+
+  /** Messages kept for later. */
+  private static final int SPARE = 16;
+
   private static final List<Fd> NONE = List.of();
 
   private final UnixSocket socket;
@@ -59,11 +68,16 @@ public final class Connection implements AutoCloseable {
 
   private final Deque<Message> commands = new ArrayDeque<>();
   private final Deque<Message> unused = new ArrayDeque<>();
-  private int queuedBytes;
+  private long queuedBytes;
+  private int queuedDescriptors;
   private boolean awaited;
   private int awaitedId;
   private int awaitedCommand;
   private @Nullable Message reply;
+
+  /** When a message that is not there at once began to come; for whoever reads the socket. */
+  private long messageStart;
+
   private volatile @Nullable String broken;
   private @Nullable Throwable cause;
 
@@ -193,7 +207,8 @@ public final class Connection implements AutoCloseable {
         }
         Message first = commands.poll();
         if (first != null) {
-          queuedBytes -= (int) first.size();
+          queuedBytes -= first.capacity();
+          queuedDescriptors -= first.descriptors().size();
           return first;
         }
         if (broken != null) {
@@ -242,16 +257,23 @@ public final class Connection implements AutoCloseable {
       return String.valueOf(e.getMessage());
     } catch (ClosedDescriptorException e) {
       return "it was closed";
+    } catch (RuntimeException e) {
+      return disconnected().getMessage() + ": " + e; // whoever serves its commands failed
     }
   }
 
   /** Gives a message back that was received; descriptors that are still in it are closed. */
   public void recycle(Message message) {
-    if (!message.descriptors().isEmpty()) {
-      strays.accept(message.takeDescriptors());
-    }
-    synchronized (turn) {
-      unused.push(message);
+    try {
+      if (!message.descriptors().isEmpty()) {
+        strays.accept(message.takeDescriptors());
+      }
+    } finally {
+      synchronized (turn) {
+        if (unused.size() < SPARE) {
+          unused.push(message);
+        }
+      }
     }
   }
 
@@ -264,12 +286,17 @@ public final class Connection implements AutoCloseable {
   public void close() {
     end("it was closed");
     wake.signal();
+    List<Fd> left = new ArrayList<>();
     synchronized (turn) {
-      commands.forEach(command -> strays.accept(command.takeDescriptors()));
+      commands.forEach(command -> left.addAll(command.takeDescriptors()));
       commands.clear();
     }
-    socket.close();
-    wake.close();
+    left.add(socket.fd()); // was shut down; what nobody received of it is closed with it
+    try {
+      strays.accept(left);
+    } finally {
+      wake.close();
+    }
   }
 
   private Message exchanged(Message request, Duration limit) {
@@ -343,15 +370,18 @@ public final class Connection implements AutoCloseable {
     } catch (LinuxException | ClosedDescriptorException e) {
       throw broken("nothing can be received from it: " + e.getMessage(), e);
     } finally {
-      if (message != null) {
-        recycle(message);
-      }
-      synchronized (turn) {
-        receiving = false;
-        turn.notifyAll();
-      }
-      if (!done && broken == null) {
-        broken("receiving from it failed", null);
+      try {
+        if (message != null) {
+          recycle(message);
+        }
+      } finally {
+        synchronized (turn) {
+          receiving = false;
+          turn.notifyAll();
+        }
+        if (!done && broken == null) {
+          broken("receiving from it failed", null);
+        }
       }
     }
   }
@@ -387,16 +417,22 @@ public final class Connection implements AutoCloseable {
     }
     boolean tooMany;
     synchronized (turn) {
-      tooMany = message.size() > limits.queuedBytes() - queuedBytes && !commands.isEmpty();
+      int descriptors = message.descriptors().size();
+      tooMany =
+          !commands.isEmpty()
+              && (message.capacity() > limits.queuedBytes() - queuedBytes
+                  || descriptors > QUEUED_DESCRIPTORS - queuedDescriptors);
       if (!tooMany) {
-        queuedBytes += (int) message.size();
+        queuedBytes += message.capacity();
+        queuedDescriptors += descriptors;
         commands.add(message);
       }
     }
     if (tooMany) {
       recycle(message);
       throw new ProtocolException(
-          "more than %d bytes of commands while it owes a reply".formatted(limits.queuedBytes()));
+          "more commands while it owes a reply than %d bytes and %d descriptors"
+              .formatted(limits.queuedBytes(), QUEUED_DESCRIPTORS));
     }
   }
 
@@ -407,6 +443,7 @@ public final class Connection implements AutoCloseable {
   }
 
   private Received receive(Message message) {
+    messageStart = 0;
     Received first = fill(message, 0, Message.HEADER);
     if (first != Received.MESSAGE) {
       return first;
@@ -428,17 +465,23 @@ public final class Connection implements AutoCloseable {
 
   private Received fill(Message message, long offset, long length) {
     long got = 0;
-    long start = 0;
     while (got < length) {
+      if (messageStart != 0 && System.nanoTime() - messageStart > limits.patience().toNanos()) {
+        throw new ProtocolException("a message that has no end within " + limits.patience());
+      }
       long part =
           socket.receive(
               message.bytes(),
               offset + got,
               length - got,
-              limits.descriptors(),
+              UnixSocket
+                  .MAX_DESCRIPTORS, // so that those too many come here, to be closed as strays
               message.descriptors());
       if (part > 0) {
         got += part;
+        if (messageStart == 0 && got < length) {
+          messageStart = System.nanoTime(); // most messages are there at once, and need no clock
+        }
         if (message.descriptors().size() > limits.descriptors()) {
           throw new ProtocolException("more than %d descriptors".formatted(limits.descriptors()));
         }
@@ -454,10 +497,8 @@ public final class Connection implements AutoCloseable {
       if (!within) {
         return Received.NOTHING;
       }
-      if (start == 0) {
-        start = System.nanoTime();
-      } else if (System.nanoTime() - start > limits.patience().toNanos()) {
-        throw new ProtocolException("a message that has no end within " + limits.patience());
+      if (messageStart == 0) {
+        messageStart = System.nanoTime();
       }
     }
     return Received.MESSAGE;

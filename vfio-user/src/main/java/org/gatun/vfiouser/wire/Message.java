@@ -41,8 +41,8 @@ public final class Message {
   private static final int NO_REPLY = 1 << 4;
   private static final int HAS_ERROR = 1 << 5;
 
-  /** Most messages are smaller. */
-  private static final int INITIAL_CAPACITY = 4096;
+  /** Most messages are smaller: a queue of them is to take little memory. */
+  private static final int INITIAL_CAPACITY = 512;
 
   private MemorySegment bytes = allocate(INITIAL_CAPACITY);
   private final List<Fd> descriptors = new ArrayList<>();
@@ -174,6 +174,11 @@ public final class Message {
   public Message putShort(long offset, int value) {
     bytes.set(U16, HEADER + offset, (short) value);
     return this;
+  }
+
+  /** How much memory it takes, in bytes. */
+  long capacity() {
+    return bytes.byteSize();
   }
 
   /** Where a received header and payload go, and what is sent. */

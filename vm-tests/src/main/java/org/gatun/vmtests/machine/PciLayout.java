@@ -11,6 +11,7 @@ import org.gatun.vmtests.machine.TestDevice.Edu;
 import org.gatun.vmtests.machine.TestDevice.Namespace;
 import org.gatun.vmtests.machine.TestDevice.Nvme;
 import org.gatun.vmtests.machine.TestDevice.Place;
+import org.gatun.vmtests.machine.TestDevice.VfioUser;
 import org.gatun.vmtests.machine.TestDevice.VirtioRng;
 
 /**
@@ -26,6 +27,7 @@ final class PciLayout {
 
   private final List<String> arguments = new ArrayList<>();
   private final Map<String, String> addresses = new LinkedHashMap<>();
+  private boolean memoryIsShared;
   private int nextPort;
   private int nextRootBusSlot = FIRST_ROOT_BUS_SLOT;
 
@@ -38,6 +40,24 @@ final class PciLayout {
   /** QEMU's command-line arguments for all devices. */
   List<String> arguments() {
     return List.copyOf(arguments);
+  }
+
+  /**
+   * QEMU's command-line arguments for the machine itself and its memory. What serves a device of
+   * this machine maps the memory, so it is a file then.
+   *
+   * @param size with a suffix, {@code 2G}
+   */
+  List<String> machine(String type, String size) {
+    return memoryIsShared
+        ? List.of(
+            "-object",
+            "memory-backend-memfd,id=memory,share=on,size=" + size,
+            "-machine",
+            type + ",memory-backend=memory",
+            "-m",
+            size)
+        : List.of("-machine", type, "-m", size);
   }
 
   /** The address of each device, {@code 0000:01:00.0}, by its id, in the order of the devices. */
@@ -59,6 +79,10 @@ final class PciLayout {
               "-device",
               "virtio-rng-pci,id=%s,disable-legacy=on,iommu_platform=on,ats=on,%s"
                   .formatted(id, where));
+      case VfioUser served -> {
+        memoryIsShared = true;
+        argument("-device", vfioUser(served, where));
+      }
       case Nvme nvme -> {
         argument("-device", "nvme,id=%s,serial=%1$s,mdts=%d,%s".formatted(id, nvme.mdts(), where));
         for (int i = 0; i < nvme.namespaces().size(); i++) {
@@ -66,6 +90,24 @@ final class PciLayout {
         }
       }
     }
+  }
+
+  /** A socket's address has parts of its own: QEMU takes such a device only as JSON. */
+  private static String vfioUser(VfioUser device, String where) {
+    String[] place = where.split("=", 2);
+    return """
+    {"driver":"vfio-user-pci","id":"%s","%s":"%s","socket":{"type":"unix","path":"%s"}}\
+    """
+        .formatted(
+            device.id(),
+            place[0],
+            place[1],
+            device
+                .socket()
+                .toAbsolutePath()
+                .toString()
+                .replace("\\", "\\\\")
+                .replace("\"", "\\\""));
   }
 
   private String place(String id, Place place) {

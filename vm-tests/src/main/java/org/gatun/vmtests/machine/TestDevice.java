@@ -52,6 +52,14 @@ public sealed interface TestDevice {
   }
 
   /**
+   * A device that another program serves over vfio-user: QEMU connects when it starts, and ends if
+   * it can't. Only with a QEMU of {@link Host#findWithVfioUser}.
+   *
+   * @param socket the server's Unix socket, which listens already
+   */
+  record VfioUser(String id, Place place, Path socket) implements TestDevice {}
+
+  /**
    * A namespace of an NVMe controller.
    *
    * @param image a raw image; its size is a multiple of the block size

@@ -164,8 +164,8 @@ public final class VirtualMachine {
     command.addAll(List.of("setpriv", "--pdeathsig", "KILL", "--", host.qemu().toString()));
     // One thread for both processors: with a thread each, QEMU 7.2 once ended by SIGSEGV. See
     // docs/decisions.md, 5.
-    command.addAll(List.of("-M", "q35,kernel-irqchip=split", "-accel", "tcg,thread=single"));
-    command.addAll(List.of("-cpu", "max", "-smp", "2", "-m", "2G"));
+    command.addAll(List.of("-accel", "tcg,thread=single", "-cpu", "max", "-smp", "2"));
+    command.addAll(layout.machine("q35,kernel-irqchip=split", "2G"));
     command.addAll(List.of("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"));
     if (iommu) {
       command.addAll(List.of("-device", "intel-iommu,intremap=on,caching-mode=on"));

@@ -18,4 +18,15 @@ class HostTest {
         .hasMessageContaining("/nowhere/boot/vmlinuz-1")
         .hasMessageContaining("apt-get install qemu-system-x86 linux-image-amd64 busybox-static");
   }
+
+  @Test
+  void namesTheQemuThatHasVfioUserAndTheLineThatInstallsIt() {
+    Map<String, String> bare = Map.of("PATH", "/nowhere", "GATUN_QEMU_ROOT", "/nowhere/qemu");
+
+    assertThatThrownBy(() -> Host.findWithVfioUser(bare))
+        .isInstanceOf(HostLacksException.class)
+        .hasMessageContaining("/nowhere/qemu/qemu-system-x86_64")
+        .hasMessageContaining("busybox")
+        .hasMessageContaining(".ci/install-qemu-vfio-user and apt-get install");
+  }
 }

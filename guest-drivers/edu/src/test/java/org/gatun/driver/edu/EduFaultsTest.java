@@ -20,6 +20,7 @@ import org.gatun.simulated.FunctionDescription.InterruptDescription;
 import org.gatun.simulated.SimulatedBus;
 import org.gatun.specs.edu.EduRegisters;
 import org.gatun.testkit.Device;
+import org.gatun.testkit.DeviceRoute;
 import org.gatun.testkit.SimulatedPci;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -47,7 +48,7 @@ class EduFaultsTest {
   }
 
   private PciDevice plug(DeviceModel model) {
-    PciDevice device = bus.open(bus.plug("faulty", model));
+    PciDevice device = DeviceRoute.chosen(bus.open(bus.plug("faulty", model)));
     opened.add(device);
     return device;
   }

@@ -27,6 +27,8 @@ import org.gatun.specs.nvme.Cns;
 import org.gatun.specs.nvme.IdentifyController;
 import org.gatun.specs.nvme.NvmeStatus;
 import org.gatun.specs.nvme.Version;
+import org.gatun.testkit.DeviceRoute;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -302,6 +304,7 @@ class NvmeControllerTest {
     }
   }
 
+  @Tag(DeviceRoute.IN_STEP)
   @Test
   void namesAnAdminCommandWithoutAnswer() {
     try (Rig rig = new Rig()) {

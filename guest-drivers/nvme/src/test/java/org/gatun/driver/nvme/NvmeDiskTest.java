@@ -17,6 +17,7 @@ import org.gatun.simulated.NvmeModel;
 import org.gatun.simulated.SimulatedBus;
 import org.gatun.specs.nvme.NvmOpcode;
 import org.gatun.specs.nvme.NvmeStatus;
+import org.gatun.testkit.DeviceRoute;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -28,13 +29,13 @@ class NvmeDiskTest {
 
   /** A disk of the simulated bus, in virtual time, opened. */
   private static final class Setup implements AutoCloseable {
-    final SimulatedBus bus = SimulatedBus.virtualTime();
+    final SimulatedBus bus = DeviceRoute.newBus();
     final PciDevice device;
     final NvmeController controller;
     final NvmeDisk disk;
 
     Setup(NvmeModel.Builder model, NvmeOptions options) {
-      device = bus.open(bus.plug("nvme", model.build()));
+      device = DeviceRoute.chosen(bus.open(bus.plug("nvme", model.build())));
       controller = NvmeController.open(device, options.withTime(bus.time()));
       disk = controller.openDisk(1);
     }
@@ -55,7 +56,9 @@ class NvmeDiskTest {
   }
 
   private static NvmeOptions options() {
-    return NvmeOptions.defaults().withQueueDepth(16).withCommandTimeout(Duration.ofMillis(50));
+    return NvmeOptions.defaults()
+        .withQueueDepth(16)
+        .withCommandTimeout(DeviceRoute.patience(Duration.ofMillis(50)));
   }
 
   @ParameterizedTest

@@ -10,13 +10,16 @@ import java.util.stream.Stream;
 import org.gatun.pci.PciException;
 import org.gatun.specs.nvme.AdminCommand;
 import org.gatun.specs.nvme.AdminOpcode;
+import org.gatun.testkit.DeviceRoute;
 import org.junit.jupiter.api.Named;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Completion by interrupt, of each kind, in virtual time: a wait that is too long shows. */
+@Tag(DeviceRoute.IN_STEP)
 class NvmeInterruptTest {
   private static final Duration LATENCY = Duration.ofNanos(100_000);
   private static final Duration LIMIT = Duration.ofSeconds(10);

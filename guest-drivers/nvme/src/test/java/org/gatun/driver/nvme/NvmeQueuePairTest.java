@@ -19,13 +19,16 @@ import org.gatun.pci.PciException;
 import org.gatun.specs.nvme.AdminOpcode;
 import org.gatun.specs.nvme.NvmOpcode;
 import org.gatun.specs.nvme.NvmeStatus;
+import org.gatun.testkit.DeviceRoute;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Commands and completions, right and wrong, against a scripted controller. */
+@Tag(DeviceRoute.IN_STEP)
 class NvmeQueuePairTest {
   private final Rig rig = new Rig();
   private final MemorySegment media = rig.model.addNamespace(1, 16384, 9, 0);

@@ -16,6 +16,7 @@ import org.gatun.pci.PciDevice;
 import org.gatun.simulated.NvmeFault;
 import org.gatun.simulated.NvmeModel;
 import org.gatun.simulated.SimulatedBus;
+import org.gatun.testkit.DeviceRoute;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -43,7 +44,7 @@ class NvmeThreadsTest {
             .latency(Duration.ofNanos(latencyNanos))
             .build();
     try (SimulatedBus bus = SimulatedBus.realTime();
-        PciDevice device = bus.open(bus.plug("nvme", model))) {
+        PciDevice device = DeviceRoute.chosen(bus.open(bus.plug("nvme", model)))) {
       NvmeOptions options =
           NvmeOptions.defaults().withTime(bus.time()).withCompletion(completion).withQueueDepth(8);
       try (NvmeController controller = NvmeController.open(device, options)) {
@@ -65,7 +66,7 @@ class NvmeThreadsTest {
             .faultAfter(500)
             .build();
     try (SimulatedBus bus = SimulatedBus.realTime();
-        PciDevice device = bus.open(bus.plug("nvme", model))) {
+        PciDevice device = DeviceRoute.chosen(bus.open(bus.plug("nvme", model)))) {
       NvmeOptions options =
           NvmeOptions.defaults()
               .withTime(bus.time())
@@ -96,7 +97,7 @@ class NvmeThreadsTest {
   void closingUnderThreadsEndsThem() throws Exception {
     NvmeModel model = NvmeModel.builder().size((long) THREADS * PART).build();
     try (SimulatedBus bus = SimulatedBus.realTime();
-        PciDevice device = bus.open(bus.plug("nvme", model))) {
+        PciDevice device = DeviceRoute.chosen(bus.open(bus.plug("nvme", model)))) {
       NvmeController controller =
           NvmeController.open(device, NvmeOptions.defaults().withTime(bus.time()));
       List<Boolean> gone =

@@ -7,17 +7,18 @@ import java.util.function.Consumer;
 import org.gatun.pci.DmaBuffer;
 import org.gatun.pci.PciDevice;
 import org.gatun.simulated.SimulatedBus;
+import org.gatun.testkit.DeviceRoute;
 
 /** A scripted controller on a bus in virtual time, opened; what the driver leaks fails the test. */
 final class Rig implements AutoCloseable {
   final ScriptedNvme model = new ScriptedNvme();
-  final SimulatedBus bus = SimulatedBus.virtualTime();
+  final SimulatedBus bus = DeviceRoute.newBus();
   final PciDevice device;
   NvmeOptions options =
       NvmeOptions.defaults()
           .withTime(bus.time())
           .withQueueDepth(8)
-          .withCommandTimeout(Duration.ofMillis(20));
+          .withCommandTimeout(DeviceRoute.patience(Duration.ofMillis(20)));
 
   Rig() {
     this(model -> {});
@@ -29,7 +30,7 @@ final class Rig implements AutoCloseable {
     if (model.namespaces.isEmpty()) {
       model.addNamespace(1, 16384, 9, 0);
     }
-    device = bus.open(bus.plug("nvme", model));
+    device = DeviceRoute.chosen(bus.open(bus.plug("nvme", model)));
   }
 
   NvmeController open() {

@@ -1,0 +1,2 @@
+/** Tests reach their devices over a socket. */
+package org.gatun.vfiouser.testkit;
