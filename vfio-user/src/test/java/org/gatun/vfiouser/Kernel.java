@@ -57,16 +57,13 @@ final class Kernel {
   /** A limit on the number of open descriptors, until it is closed. */
   static AutoCloseable limitDescriptors(long limit) {
     FunctionDescriptor signature = FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS);
-    Arena arena = Arena.ofShared();
+    Arena arena = Arena.ofAuto();
     MemorySegment before = arena.allocate(16, 8);
     check(call("getrlimit", signature, RLIMIT_NOFILE, before));
     MemorySegment now = arena.allocate(16, 8).copyFrom(before);
     now.set(JAVA_LONG, 0, limit);
     check(call("setrlimit", signature, RLIMIT_NOFILE, now));
-    return () -> {
-      check(call("setrlimit", signature, RLIMIT_NOFILE, before));
-      arena.close();
-    };
+    return () -> check(call("setrlimit", signature, RLIMIT_NOFILE, before));
   }
 
   static int number(Fd fd) {

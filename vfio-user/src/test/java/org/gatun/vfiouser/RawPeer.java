@@ -51,8 +51,11 @@ class RawPeer implements AutoCloseable {
   static final int ENOSPC = 28;
   static final int EOPNOTSUPP = 95;
 
+  /** How long a half message is held, and a server is to wait for its end. */
+  static final Duration HELD = Duration.ofMillis(Long.getLong("gatun.patience", 300));
+
   /** Far more than anything takes here; never waited for unless something is wrong. */
-  private static final Duration PATIENCE = Duration.ofSeconds(30);
+  private static final Duration PATIENCE = HELD.plusSeconds(30);
 
   private static final int MOST = 4 << 20;
   private static final int MOST_DESCRIPTORS = 64;
@@ -65,6 +68,7 @@ class RawPeer implements AutoCloseable {
   }
 
   /** What came. */
+  @SuppressWarnings("ArrayRecordComponent") // never compared
   record Received(int id, int command, int flags, int error, byte[] payload, List<Fd> files) {
     boolean isError() {
       return (flags & ERROR) != 0;

@@ -42,6 +42,7 @@ final class RawServer implements AutoCloseable {
    *
    * @param last whether the server leaves afterwards
    */
+  @SuppressWarnings("ArrayRecordComponent") // never compared
   record Answer(byte[] bytes, List<Fd> files, boolean last) {
     static final Answer NOTHING = new Answer(new byte[0], List.of(), false);
     static final Answer LEAVE = new Answer(new byte[0], List.of(), true);
