@@ -244,11 +244,13 @@ class HostileDescriptorsTest {
   @ParameterizedTest
   @CsvSource({
     // flags, address, size, errno
-    "0, 0x100000000, 0x1000, 2",
-    "0, 0x100000000, 0x4000, 2",
-    "0, 0x100001000, 0x1000, 2",
-    "0, 0, 0, 2",
-    "0, 0, 0xffffffffffffffff, 2",
+    "0, 0x100000000, 0x1000, 22", // a part of the region
+    "0, 0x100001000, 0x4000, 22",
+    "0, 0xfffff000, 0x2000, 22",
+    "0, 0x100001000, 0x1000, 22",
+    "0, 0, 0, 22",
+    "0, 0x100000001, 0xffffffffffffffff, 22", // round the end
+    "0, 0x200000000, 0x1000, 2", // nothing there
     "1, 0x100000000, 0x3000, 95", // with the bitmap of what is dirty
     "2, 0x100000000, 0x3000, 22", // all, and yet one
     "4, 0x100000000, 0x3000, 22",

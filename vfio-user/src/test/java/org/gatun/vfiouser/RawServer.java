@@ -184,6 +184,7 @@ final class RawServer implements AutoCloseable {
         yield reply(request, Arrays.copyOf(request.payload(), 16));
       }
       case RawPeer.DMA_UNMAP -> reply(request, request.payload());
+      case RawPeer.DEVICE_GET_REGION_IO_FDS -> error(request, 22);
       default -> reply(request, new byte[0]);
     };
   }
