@@ -105,11 +105,6 @@ class HostileDescriptorsTest {
   }
 
   @Test
-  void aFileOfTheClientsOwnFileSystem() {
-    abort("a FUSE file system needs a program that serves it: there is none here");
-  }
-
-  @Test
   void descriptorsThatAreMissingOrTooMany() {
     try (RawClient client = victim.greeted()) {
       assertThat(map(client, ADDRESS, PAGE, memory.fd(), memory.fd())).isEqualTo(RawPeer.EINVAL);

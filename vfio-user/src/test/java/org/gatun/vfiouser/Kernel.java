@@ -16,6 +16,7 @@ import java.lang.invoke.MethodHandle;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
+import java.time.Duration;
 import java.util.List;
 import org.gatun.nativeaccess.Fd;
 
@@ -144,9 +145,14 @@ final class Kernel {
       return fd;
     }
 
-    /** Who has it now is the one who will wait. */
+    /** Who has it now is the one who will wait: if nobody has any more, a thread of ours. */
     void letGo() {
-      fd.close();
+      Thread thread = Thread.ofPlatform().daemon().name("lets a socket linger").start(fd::close);
+      try {
+        thread.join(Duration.ofMillis(200));
+      } catch (InterruptedException _) {
+        Thread.currentThread().interrupt();
+      }
     }
 
     /** Lets those go who wait. */
