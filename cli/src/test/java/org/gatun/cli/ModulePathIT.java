@@ -22,7 +22,7 @@ class ModulePathIT {
     assertThat(run.err)
         .isEqualToIgnoringNewLines(
             "gatun: nothing:there: there is no backend for 'nothing'; installed are: simulated,"
-                + " sysfs, vfio");
+                + " sysfs, vfio, vfio-user");
     assertThat(run.status).isEqualTo(ExitCode.UNAVAILABLE);
   }
 
