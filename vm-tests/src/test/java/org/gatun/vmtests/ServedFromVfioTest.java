@@ -11,20 +11,12 @@ import org.junit.jupiter.api.TestFactory;
 /** QEMU's devices: behind VFIO, our server and our client. */
 class ServedFromVfioTest {
   @TestFactory
-  Stream<DynamicNode> contractOverASocket() throws Exception {
-    return VfioContractTest.withDevices(VmRun.named("contract-over-socket"))
-        .property(DeviceRoute.PROPERTY, "vfio-user")
-        .tests(VfioContractInVm.EduBehindARootPort.class, VfioContractInVm.NvmeDisk.class)
-        .run();
-  }
-
-  @TestFactory
-  Stream<DynamicNode> driversOverASocket() throws Exception {
+  Stream<DynamicNode> devicesOverASocket() throws Exception {
     VmRun run = VmRun.named("over-socket").limit(Duration.ofMinutes(10));
     return NvmeCommandsTest.withDisks(run)
         .device(new Edu("edu", Place.ROOT_PORT))
         .property(DeviceRoute.PROPERTY, "vfio-user")
-        .tests(EduInVm.class, NvmeCommandsInVm.class)
+        .tests(EduInVm.class, NvmeCommandsInVm.class, VfioContractInVm.EduBehindARootPort.class)
         .run();
   }
 }
