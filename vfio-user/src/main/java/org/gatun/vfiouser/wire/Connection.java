@@ -1,5 +1,7 @@
 package org.gatun.vfiouser.wire;
 
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -75,11 +77,27 @@ public final class Connection implements AutoCloseable {
   private int awaitedCommand;
   private @Nullable Message reply;
 
-  /** When a message that is not there at once began to come; for whoever reads the socket. */
-  private long messageStart;
+  /** Whether a thread waits for the socket to be readable: who leaves something ahead wakes it. */
+  private boolean servedIdle;
 
   private volatile @Nullable String broken;
   private @Nullable Throwable cause;
+
+  // What follows is for the thread that reads the socket; for others when none does.
+
+  /** When a message that is not there at once began to come. */
+  private long messageStart;
+
+  /** Received together with the message before: the beginning of the next ones. */
+  private final MemorySegment ahead = Arena.ofAuto().allocate(Message.INITIAL_CAPACITY);
+
+  private long aheadSize;
+
+  /** Of the message that the last byte ahead is of. */
+  private final List<Fd> aheadDescriptors = new ArrayList<>();
+
+  /** How many descriptors of a message came before what was received last. */
+  private int earlierDescriptors;
 
   /** What the peer asks for while we wait for a reply of its; null puts it off. */
   private volatile @Nullable Consumer<Message> server;
@@ -233,16 +251,25 @@ public final class Connection implements AutoCloseable {
    */
   public String serveIdle() {
     List<Fd> awaitedFds = List.of(wake.fd(), socket.fd());
+    synchronized (turn) {
+      servedIdle = true;
+      if (broken == null && aheadSize > 0) {
+        wake.signal();
+      }
+    }
     try {
       while (true) {
-        int ready = Fd.awaitReadable(awaitedFds, FOREVER).orElse(-1);
-        if (ready == 0) {
-          return "it was closed";
+        boolean woken = Fd.awaitReadable(awaitedFds, FOREVER).orElse(-1) == 0;
+        if (woken) {
+          wake.take();
         }
         boolean ours;
         synchronized (turn) {
           if (broken != null) {
             throw disconnected();
+          }
+          if (woken && !receiving && aheadSize == 0) {
+            continue; // another thread took it meanwhile
           }
           ours = !receiving;
           receiving = true;
@@ -290,6 +317,9 @@ public final class Connection implements AutoCloseable {
     synchronized (turn) {
       commands.forEach(command -> left.addAll(command.takeDescriptors()));
       commands.clear();
+      if (!receiving) {
+        left.addAll(dropAhead());
+      }
     }
     left.add(socket.fd()); // was shut down; what nobody received of it is closed with it
     try {
@@ -375,9 +405,18 @@ public final class Connection implements AutoCloseable {
           recycle(message);
         }
       } finally {
+        List<Fd> left = NONE;
         synchronized (turn) {
           receiving = false;
+          if (broken != null) {
+            left = dropAhead();
+          } else if (servedIdle && aheadSize > 0) {
+            wake.signal(); // the socket need not be readable
+          }
           turn.notifyAll();
+        }
+        if (!left.isEmpty()) {
+          strays.accept(left);
         }
         if (!done && broken == null) {
           broken("receiving from it failed", null);
@@ -442,11 +481,15 @@ public final class Connection implements AutoCloseable {
     END
   }
 
+  /**
+   * Receives a message: a short one whole, by one call of the kernel, which may give the beginning
+   * of what follows it, too.
+   */
   private Received receive(Message message) {
     messageStart = 0;
-    Received first = fill(message, 0, Message.HEADER);
-    if (first != Received.MESSAGE) {
-      return first;
+    long got = fill(message, takeAhead(message), Message.HEADER, Message.INITIAL_CAPACITY);
+    if (got <= 0) {
+      return got == 0 ? Received.END : Received.NOTHING;
     }
     long size = message.size();
     if (size < Message.HEADER || size > (long) limits.transfer() + OVERHEAD) {
@@ -455,53 +498,95 @@ public final class Connection implements AutoCloseable {
     if (!message.isCommand() && !message.isReply()) {
       throw new ProtocolException("a message that is neither command nor reply");
     }
-    message.ensure(size);
-    if (size > Message.HEADER
-        && fill(message, Message.HEADER, size - Message.HEADER) != Received.MESSAGE) {
-      throw new ProtocolException("it left in the middle of a message");
+    if (got > size) {
+      putAhead(message, size, got - size);
+    } else if (got < size) {
+      message.ensure(size);
+      fill(message, got, size, size);
     }
+    checkDescriptors(message.descriptors().size());
     return Received.MESSAGE;
   }
 
-  private Received fill(Message message, long offset, long length) {
-    long got = 0;
-    while (got < length) {
+  /**
+   * Receives until so much of a message is there.
+   *
+   * @param got how much is there already
+   * @param room for what may be received: if it is more than what is needed, the beginning of the
+   *     next messages
+   * @return how much is there; 0 at the end of the stream, -1 if nothing at all came for a while
+   */
+  private long fill(Message message, long got, long needed, long room) {
+    long there = got;
+    while (there < needed) {
       if (messageStart != 0 && System.nanoTime() - messageStart > limits.patience().toNanos()) {
         throw new ProtocolException("a message that has no end within " + limits.patience());
       }
+      earlierDescriptors = message.descriptors().size();
+      checkDescriptors(earlierDescriptors);
       long part =
           socket.receive(
               message.bytes(),
-              offset + got,
-              length - got,
+              there,
+              room - there,
               UnixSocket
                   .MAX_DESCRIPTORS, // so that those too many come here, to be closed as strays
               message.descriptors());
-      if (part > 0) {
-        got += part;
-        if (messageStart == 0 && got < length) {
-          messageStart = System.nanoTime(); // most messages are there at once, and need no clock
-        }
-        if (message.descriptors().size() > limits.descriptors()) {
-          throw new ProtocolException("more than %d descriptors".formatted(limits.descriptors()));
-        }
-        continue;
+      if (part <= 0 && there == 0) {
+        return part;
       }
-      boolean within = got > 0 || offset > 0;
       if (part == 0) {
-        if (within) {
-          throw new ProtocolException("it left in the middle of a message");
-        }
-        return Received.END;
+        throw new ProtocolException("it left in the middle of a message");
       }
-      if (!within) {
-        return Received.NOTHING;
-      }
-      if (messageStart == 0) {
-        messageStart = System.nanoTime();
+      there += Math.max(part, 0);
+      if (messageStart == 0 && there < needed) {
+        messageStart = System.nanoTime(); // most messages are there at once, and need no clock
       }
     }
-    return Received.MESSAGE;
+    return there;
+  }
+
+  private void checkDescriptors(int number) {
+    if (number > limits.descriptors()) {
+      throw new ProtocolException("more than %d descriptors".formatted(limits.descriptors()));
+    }
+  }
+
+  /** Begins a message with what was received ahead; returns how much, in bytes. */
+  private long takeAhead(Message message) {
+    long taken = aheadSize;
+    aheadSize = 0;
+    earlierDescriptors = 0;
+    if (taken > 0) {
+      MemorySegment.copy(ahead, 0, message.bytes(), 0, taken);
+      message.descriptors().addAll(aheadDescriptors);
+      aheadDescriptors.clear();
+    }
+    return taken;
+  }
+
+  /**
+   * Keeps what was received with a message, and follows it. The kernel ends what it gives with the
+   * bytes that descriptors were sent with ({@code unix_stream_read_generic}): these are not the
+   * message's, but of the one that the last byte is of.
+   */
+  private void putAhead(Message message, long from, long size) {
+    MemorySegment.copy(message.bytes(), from, ahead, 0, size);
+    aheadSize = size;
+    List<Fd> received = message.descriptors();
+    if (earlierDescriptors < received.size()) {
+      List<Fd> latest = received.subList(earlierDescriptors, received.size());
+      aheadDescriptors.addAll(latest);
+      latest.clear();
+    }
+  }
+
+  /** Nobody will take it any more. With the lock of the turn held, and nobody receiving. */
+  private List<Fd> dropAhead() {
+    List<Fd> dropped = List.copyOf(aheadDescriptors);
+    aheadDescriptors.clear();
+    aheadSize = 0;
+    return dropped;
   }
 
   private void checkSound() {

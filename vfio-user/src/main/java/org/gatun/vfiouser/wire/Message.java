@@ -41,8 +41,11 @@ public final class Message {
   private static final int NO_REPLY = 1 << 4;
   private static final int HAS_ERROR = 1 << 5;
 
-  /** Most messages are smaller: a queue of them is to take little memory. */
-  private static final int INITIAL_CAPACITY = 512;
+  /**
+   * What there is room for at least, in bytes. Most messages are smaller: a queue of them is to
+   * take little memory.
+   */
+  static final int INITIAL_CAPACITY = 512;
 
   private MemorySegment bytes = allocate(INITIAL_CAPACITY);
   private final List<Fd> descriptors = new ArrayList<>();
@@ -186,11 +189,11 @@ public final class Message {
     return bytes;
   }
 
-  /** Makes room for all of a message whose header is there, of a size that was checked. */
+  /** Makes room for all of a message whose beginning is there, of a size that was checked. */
   void ensure(long size) {
     if (bytes.byteSize() < size) {
       MemorySegment larger = allocate(Math.max(size, 2 * bytes.byteSize()));
-      MemorySegment.copy(bytes, 0, larger, 0, HEADER);
+      MemorySegment.copy(bytes, 0, larger, 0, bytes.byteSize());
       bytes = larger;
     }
   }
