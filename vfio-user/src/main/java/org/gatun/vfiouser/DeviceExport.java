@@ -23,7 +23,7 @@ import org.gatun.pci.PciDevice;
 import org.gatun.pci.ResetUnavailableException;
 import org.gatun.pci.TimeSource;
 import org.gatun.vfiouser.server.Session;
-import org.gatun.vfiouser.server.Strays;
+import org.gatun.vfiouser.wire.Strays;
 import org.jspecify.annotations.Nullable;
 
 /**

@@ -90,6 +90,9 @@ record Holdings(Map<String, Integer> counts, PciDevice.Usage usage) {
     if (target.startsWith("/memfd:")) {
       return "memfd";
     }
+    if (target.endsWith(FuseFile.NAME)) {
+      return "file of FUSE";
+    }
     return target.startsWith("/") ? "" : target.replaceAll("\\[\\d+]", "");
   }
 }

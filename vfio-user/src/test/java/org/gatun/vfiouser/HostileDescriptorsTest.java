@@ -20,20 +20,19 @@ import org.gatun.nativeaccess.Memfd;
 import org.gatun.nativeaccess.UnixSocket;
 import org.gatun.pci.PciDevice;
 import org.gatun.simulated.SpecimenModel;
-import org.gatun.vfiouser.Kernel.Lingering;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** As {@link HostileClientTest}, with the memory and the descriptors that a client offers. */
 class HostileDescriptorsTest {
   private static final int PAGE = 4096;
   private static final long ADDRESS = 0x1_0000_0000L;
   private static final int SET = RawClient.DATA_EVENTFD | RawClient.ACTION_TRIGGER;
-  private static final int LONG = 3600;
 
   private final Memfd memory = Memfd.create("hostile");
   private final EventFd event = EventFd.create("test");
@@ -49,7 +48,7 @@ class HostileDescriptorsTest {
   /** The JDK keeps a descriptor from the first TCP socket on. */
   @BeforeAll
   static void openTheFirstSocket() {
-    new Lingering(0).close();
+    Blocking.SOCKET.create().close();
   }
 
   @AfterEach
@@ -128,14 +127,15 @@ class HostileDescriptorsTest {
   }
 
   /** Of the wrong kind, and whoever closes it waits for its maker. */
-  @Test
-  void aDescriptorThatBlocksWhoClosesIt() {
-    try (Lingering lingering = new Lingering(LONG)) {
+  @ParameterizedTest
+  @EnumSource
+  void aDescriptorThatBlocksWhoClosesIt(Blocking kind) {
+    try (BlocksWhoCloses blocking = kind.create()) {
       try (RawClient client = victim.greeted()) {
         client.send(
             RawPeer.message(1, RawPeer.DMA_MAP, 0, RawClient.map(3, 0, ADDRESS, PAGE)),
-            lingering.fd());
-        lingering.letGo();
+            blocking.fd());
+        blocking.letGo();
         assertThat(client.reply(1, RawPeer.DMA_MAP).error()).isEqualTo(RawPeer.EINVAL);
       }
       victim.assertServed();
@@ -144,14 +144,15 @@ class HostileDescriptorsTest {
   }
 
   /** The same in a message of too many, for which the client is sent away. */
-  @Test
-  void aDescriptorThatBlocksAmongTooMany() {
-    try (Lingering lingering = new Lingering(LONG)) {
+  @ParameterizedTest
+  @EnumSource
+  void aDescriptorThatBlocksAmongTooMany(Blocking kind) {
+    try (BlocksWhoCloses blocking = kind.create()) {
       Fd[] many = Collections.nCopies(33, event.fd()).toArray(Fd[]::new);
-      many[7] = lingering.fd();
+      many[7] = blocking.fd();
       try (RawClient client = victim.greeted()) {
         client.send(RawPeer.message(1, RawPeer.DEVICE_GET_INFO, 0, RawClient.info(0)), many);
-        lingering.letGo();
+        blocking.letGo();
         assertThat(client.isDropped()).isTrue();
       }
       victim.assertServed();
@@ -160,9 +161,10 @@ class HostileDescriptorsTest {
   }
 
   /** The same in a message that nobody received: it is closed with the socket. */
-  @Test
-  void aDescriptorThatBlocksAndWasNotReceived() {
-    try (Lingering lingering = new Lingering(LONG);
+  @ParameterizedTest
+  @EnumSource
+  void aDescriptorThatBlocksAndWasNotReceived(Blocking kind) {
+    try (BlocksWhoCloses blocking = kind.create();
         RawClient client = victim.greeted()) {
       byte[] read = RawClient.access(SpecimenModel.MEMORY, 0, 0x10000, new byte[0]);
       for (int i = 0; i < 10; i++) {
@@ -171,8 +173,8 @@ class HostileDescriptorsTest {
       // The server waits for us to read its replies, and does not read this.
       client.send(
           RawPeer.message(1, RawPeer.DMA_MAP, 0, RawClient.map(3, 0, ADDRESS, PAGE)),
-          lingering.fd());
-      lingering.letGo();
+          blocking.fd());
+      blocking.letGo();
       victim.assertServed();
     }
     victim.assertUnharmed();

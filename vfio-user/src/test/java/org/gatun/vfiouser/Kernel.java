@@ -16,7 +16,6 @@ import java.lang.invoke.MethodHandle;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
-import java.time.Duration;
 import java.util.List;
 import org.gatun.nativeaccess.Fd;
 
@@ -81,7 +80,7 @@ final class Kernel {
    * A TCP connection whose other end reads nothing, with more sent than goes through, and told to
    * wait for that when it is closed: whoever closes it last waits, until this is closed.
    */
-  static final class Lingering implements AutoCloseable {
+  static final class Lingering implements BlocksWhoCloses {
     private final ServerSocket server;
     private final Fd fd;
 
@@ -141,21 +140,11 @@ final class Kernel {
       }
     }
 
-    Fd fd() {
+    @Override
+    public Fd fd() {
       return fd;
     }
 
-    /** Who has it now is the one who will wait: if nobody has any more, a thread of ours. */
-    void letGo() {
-      Thread thread = Thread.ofPlatform().daemon().name("lets a socket linger").start(fd::close);
-      try {
-        thread.join(Duration.ofMillis(200));
-      } catch (InterruptedException _) {
-        Thread.currentThread().interrupt();
-      }
-    }
-
-    /** Lets those go who wait. */
     @Override
     public void close() {
       try {
@@ -178,7 +167,7 @@ final class Kernel {
     }
   }
 
-  private static int call(String name, FunctionDescriptor signature, Object... arguments) {
+  static int call(String name, FunctionDescriptor signature, Object... arguments) {
     Linker linker = Linker.nativeLinker();
     Linker.Option[] options =
         name.equals("fcntl")

@@ -16,6 +16,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BiConsumer;
 import java.util.function.UnaryOperator;
+import org.gatun.nativeaccess.EventFd;
 import org.gatun.nativeaccess.Fd;
 import org.gatun.nativeaccess.Memfd;
 import org.gatun.pci.Bar;
@@ -29,8 +30,10 @@ import org.gatun.pci.PciException;
 import org.gatun.vfiouser.RawPeer.Received;
 import org.gatun.vfiouser.RawServer.Answer;
 import org.gatun.vfiouser.RawServer.Lie;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
@@ -42,6 +45,12 @@ class LyingServerTest {
   private static final Lie HONEST = (_, honest) -> honest;
 
   private final Holdings before = Holdings.ofProcess();
+
+  /** The JDK keeps a descriptor from the first TCP socket on. */
+  @BeforeAll
+  static void openTheFirstSocket() {
+    Blocking.SOCKET.create().close();
+  }
 
   private static PciDevice open(RawServer server) {
     return new VfioUserBackend(LIMITS).open(server.name());
@@ -339,14 +348,140 @@ class LyingServerTest {
         now.assertAgain();
       }
     }
-    List<Fd> pipe = Kernel.pipe();
-    Holdings now = Holdings.ofProcess();
-    try (RawServer server =
-        new RawServer(region(0, RawServer.region(7, 0, 0, 4096, 0), pipe.getFirst()))) {
-      assertThatThrownBy(() -> use(server)).isInstanceOf(PciException.class);
+    before.assertAgain();
+  }
+
+  /** What is no memory is not mapped, and not asked for anything: its maker might not answer. */
+  @ParameterizedTest
+  @EnumSource
+  void filesOfAnotherKind(Blocking kind) {
+    byte[] info = RawServer.region(7, 0, 0, 4096, 0);
+    for (Fd file : Kernel.pipe()) {
+      try (RawServer server = new RawServer(region(0, info, file))) {
+        use(server);
+      } finally {
+        file.close();
+      }
     }
-    now.assertAgain();
-    pipe.forEach(Fd::close);
+    try (BlocksWhoCloses blocking = kind.create()) {
+      for (Lie lie :
+          List.of(
+              region(0, info, blocking.fd()),
+              region(0, info, blocking.fd(), blocking.fd()),
+              region(7, RawServer.region(7, 7, 0, 256, 0), blocking.fd()),
+              to(RawPeer.REGION_READ, (_, honest) -> Answer.of(honest.bytes(), blocking.fd())),
+              doorbells(1, List.of(doorbell(0, 4, 0, 0, 1, 1)), blocking.fd()))) {
+        try (RawServer server = new RawServer(lie)) {
+          use(server);
+        }
+      }
+      blocking.letGo();
+    }
+    before.assertAgain();
+  }
+
+  /**
+   * The mapping is there, its memory is not: an error, late perhaps, but not the end of the JVM.
+   */
+  @Test
+  void memoryThatShrinks() {
+    try (Memfd file = Memfd.create("bar")) {
+      file.resize(4096);
+      Holdings now = Holdings.ofProcess();
+      try (RawServer server =
+          new RawServer(region(0, RawServer.region(7, 0, 0, 4096, 0), file.fd()))) {
+        try (PciDevice device = open(server);
+            Mmio registers = device.bar(0).orElseThrow().map(0, 4)) {
+          registers.write32(0, 42);
+          file.resize(0);
+          assertThatThrownBy(() -> registers.read32(0))
+              .isInstanceOfAny(DeviceGoneException.class, InternalError.class);
+          assertThatThrownBy(() -> registers.write32(0, 1))
+              .isInstanceOfAny(DeviceGoneException.class, InternalError.class);
+          assertThat(device.config().read16(0)).isEqualTo(0x1234);
+        }
+      }
+      now.assertAgain();
+    }
+    before.assertAgain();
+  }
+
+  private static Lie doorbells(int count, List<Bytes> entries, Fd... files) {
+    Bytes payload = Bytes.of().u32(16 + 40 * entries.size()).u32(0).u32(0).u32(count);
+    entries.forEach(entry -> payload.raw(entry.get()));
+    return to(
+        RawPeer.DEVICE_GET_REGION_IO_FDS,
+        (request, honest) ->
+            request.data().getInt(8) == 0
+                ? RawServer.reply(request, payload.get(), files)
+                : honest);
+  }
+
+  private static Bytes doorbell(
+      long offset, long size, int descriptor, int type, int flags, long value) {
+    return Bytes.of().u64(offset).u64(size).u32(descriptor).u32(type).u32(flags).u32(0).u64(value);
+  }
+
+  @Test
+  void aDoorbellIsBelieved() {
+    try (EventFd rung = EventFd.create("doorbell")) {
+      try (RawServer server =
+              new RawServer(doorbells(1, List.of(doorbell(8, 4, 0, 0, 1, 1)), rung.fd()));
+          PciDevice device = open(server);
+          Mmio registers = device.bar(0).orElseThrow().map(0, 16)) {
+        registers.write32(8, 2);
+        assertThat(rung.take()).isZero();
+        registers.write32(8, 1);
+        assertThat(rung.take()).isEqualTo(1);
+      }
+    }
+    before.assertAgain();
+  }
+
+  /** Writes there are messages, then. */
+  @Test
+  void doorbellsThatCannotBe() {
+    Bytes good = doorbell(8, 4, 0, 0, 1, 1);
+    try (EventFd rung = EventFd.create("doorbell");
+        Memfd memory = Memfd.create("no doorbell")) {
+      Holdings now = Holdings.ofProcess();
+      for (Lie lie :
+          List.of(
+              doorbells(0, List.of(good), rung.fd()),
+              doorbells(1, List.of(), rung.fd()),
+              doorbells(-1, List.of(), rung.fd()),
+              doorbells(0x7fff_ffff, List.of(), rung.fd()),
+              doorbells(1, List.of(good)),
+              doorbells(1, List.of(good), memory.fd()),
+              doorbells(1, List.of(doorbell(8, 4, 1, 0, 1, 1)), rung.fd()),
+              doorbells(1, List.of(doorbell(8, 4, -1, 0, 1, 1)), rung.fd()),
+              doorbells(1, List.of(doorbell(8, 4, 0, 1, 1, 1)), rung.fd()),
+              doorbells(1, List.of(doorbell(8, 4, 0, -1, 1, 1)), rung.fd()),
+              doorbells(1, List.of(doorbell(8, 4, 0, 0, 0, 1)), rung.fd()),
+              doorbells(1, List.of(doorbell(8, 4, 0, 0, 3, 1)), rung.fd()),
+              doorbells(1, List.of(doorbell(8, 3, 0, 0, 1, 1)), rung.fd()),
+              doorbells(1, List.of(doorbell(8, 0, 0, 0, 1, 1)), rung.fd()),
+              doorbells(1, List.of(doorbell(8, -4, 0, 0, 1, 1)), rung.fd()),
+              doorbells(1, List.of(doorbell(8, 1L << 62, 0, 0, 1, 1)), rung.fd()),
+              doorbells(1, List.of(doorbell(6, 4, 0, 0, 1, 1)), rung.fd()),
+              doorbells(1, List.of(doorbell(-8, 4, 0, 0, 1, 1)), rung.fd()),
+              doorbells(1, List.of(doorbell(4096, 4, 0, 0, 1, 1)), rung.fd()),
+              doorbells(1, List.of(doorbell(Long.MAX_VALUE - 3, 4, 0, 0, 1, 1)), rung.fd()))) {
+        try (RawServer server = new RawServer(lie);
+            PciDevice device = open(server);
+            Mmio registers = device.bar(0).orElseThrow().map(0, 16)) {
+          registers.write32(8, 1);
+          assertThat(registers.read32(0)).isEqualTo(42);
+        }
+        assertThat(rung.take()).isZero();
+        now.assertAgain();
+      }
+    }
+    for (int shorter = 0; shorter < 16; shorter++) {
+      byte[] cut = new byte[shorter];
+      assertCannotBeOpened(
+          to(RawPeer.DEVICE_GET_REGION_IO_FDS, (request, _) -> RawServer.reply(request, cut)));
+    }
     before.assertAgain();
   }
 

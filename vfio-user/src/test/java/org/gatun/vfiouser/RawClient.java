@@ -35,7 +35,12 @@ final class RawClient extends RawPeer {
 
   /** Connects, and agrees on the version. */
   static RawClient greeted(Path path) {
-    RawClient client = connect(path);
+    return greeted(UnixSocket.connect(path));
+  }
+
+  /** Agrees on the version. */
+  static RawClient greeted(UnixSocket socket) {
+    RawClient client = new RawClient(socket);
     boolean done = false;
     try {
       Received reply =

@@ -1,12 +1,9 @@
 package org.gatun.vfiouser;
 
-import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.PciDevice;
 import org.gatun.pci.spi.Backends;
@@ -14,31 +11,17 @@ import org.gatun.pci.spi.Backends;
 /** A process that serves a simulated device. */
 final class ServingProcess implements AutoCloseable {
   private final Path directory;
-  private final Process process;
+  private final JavaProcess process;
 
   ServingProcess(String model) {
     try {
       directory = Files.createTempDirectory("gatun");
-      process =
-          new ProcessBuilder(
-                  List.of(
-                      Path.of(System.getProperty("java.home"), "bin/java").toString(),
-                      "-XX:+UseSerialGC",
-                      "-XX:TieredStopAtLevel=1",
-                      "--enable-native-access=ALL-UNNAMED",
-                      "-cp",
-                      System.getProperty("java.class.path"),
-                      ServingProcess.class.getName(),
-                      "simulated:" + model,
-                      socket().toString()))
-              .redirectError(ProcessBuilder.Redirect.INHERIT)
-              .start();
-      BufferedReader out = process.inputReader(StandardCharsets.UTF_8);
-      if (out.readLine() == null) {
-        throw new IllegalStateException("the server ended");
-      }
     } catch (IOException e) {
       throw new UncheckedIOException(e);
+    }
+    process = new JavaProcess(ServingProcess.class, "simulated:" + model, socket().toString());
+    if (process.firstLine() == null) {
+      throw new IllegalStateException("the server ended");
     }
   }
 
@@ -60,15 +43,13 @@ final class ServingProcess implements AutoCloseable {
 
   /** Without giving it time for anything. */
   void kill() {
-    process.destroyForcibly();
-    process.onExit().join();
+    process.kill();
   }
 
   @Override
   public void close() {
+    process.close();
     try {
-      process.getOutputStream().close();
-      process.onExit().join();
       Files.deleteIfExists(socket()); // of one that was killed
       Files.delete(directory);
     } catch (IOException e) {

@@ -9,11 +9,9 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.locks.ReentrantLock;
 import org.gatun.nativeaccess.Errno;
-import org.gatun.nativeaccess.Fd;
 import org.gatun.nativeaccess.LinuxException;
 import org.gatun.nativeaccess.Memfd;
 import org.gatun.nativeaccess.UnixSocket;
-import org.gatun.nativeaccess.WrongDescriptorException;
 import org.gatun.pci.Bar;
 import org.gatun.pci.DetachListener;
 import org.gatun.pci.DeviceGoneException;
@@ -62,7 +60,7 @@ public final class VfioUserDevice implements PciDevice {
   private final Wire wire;
   private final boolean resettable;
   private final ConfigSpace config;
-  private final List<Fd> files = new ArrayList<>();
+  private final List<Memfd> files = new ArrayList<>();
   private final List<WireDoorbells> rings = new ArrayList<>();
   private final ResourceTracker tracker;
   private final List<VfioBar> bars;
@@ -157,7 +155,7 @@ public final class VfioUserDevice implements PciDevice {
       made = true;
     } finally {
       if (!made) {
-        files.forEach(Fd::close);
+        files.forEach(Memfd::close);
         rings.forEach(WireDoorbells::close);
       }
     }
@@ -176,8 +174,8 @@ public final class VfioUserDevice implements PciDevice {
 
   private static ConfigSpace findConfig(DeviceName name, Wire wire) {
     RegionAndFile found = wire.region(Vfio.PCI_CONFIG_REGION_INDEX);
-    if (found.file() != null) {
-      found.file().close();
+    if (found.memory() != null) {
+      found.memory().close();
     }
     long size = found.region().size();
     if (size < ConfigRegisters.CONVENTIONAL_SIZE) {
@@ -198,8 +196,8 @@ public final class VfioUserDevice implements PciDevice {
     for (int index = 0; index < BARS; index++) {
       RegionAndFile found = wire.region(index);
       regions.add(found);
-      if (found.file() != null) {
-        files.add(found.file());
+      if (found.memory() != null) {
+        files.add(found.memory());
       }
     }
     List<WireDoorbells> doorbells = new ArrayList<>();
@@ -211,7 +209,7 @@ public final class VfioUserDevice implements PciDevice {
     }
     // A write could overtake one that is on its way to the server.
     boolean posted =
-        regions.stream().allMatch(found -> found.file() == null)
+        regions.stream().allMatch(found -> found.memory() == null)
             && doorbells.stream().allMatch(WireDoorbells::isEmpty);
     List<VfioBar> made = new ArrayList<>();
     for (BarRegister register : registers) {
@@ -227,8 +225,8 @@ public final class VfioUserDevice implements PciDevice {
       made.add(
           new VfioBar(
               name,
-              found.file(),
-              mappable(region, found.file()),
+              found.memory() == null ? null : found.memory().fd(),
+              mappable(region, found.memory()),
               register.io() ? Bar.Kind.IO : Bar.Kind.MEMORY,
               register.prefetchable(),
               msix.in(register.index()),
@@ -246,11 +244,11 @@ public final class VfioUserDevice implements PciDevice {
   }
 
   /**
-   * Without a file, or with one that is too short, nothing of a region can be mapped, whatever its
-   * server says.
+   * Without memory, or with too little, nothing of a region can be mapped, whatever its server
+   * says.
    */
-  private static Region mappable(Region region, @Nullable Fd file) {
-    return file != null && holds(file, region)
+  private static Region mappable(Region region, @Nullable Memfd memory) {
+    return memory != null && holds(memory, region)
         ? region
         : new Region(
             region.index(),
@@ -261,14 +259,8 @@ public final class VfioUserDevice implements PciDevice {
             List.of());
   }
 
-  /** Memory behind the end of a file ends a process that touches it, or close to it. */
-  private static boolean holds(Fd file, Region region) {
-    Memfd memory;
-    try {
-      memory = Memfd.of(file);
-    } catch (WrongDescriptorException _) {
-      return true; // not known: some servers share a device, or a file with a name
-    }
+  /** An access behind the end of a file is an error that comes late, so none is allowed. */
+  private static boolean holds(Memfd memory, Region region) {
     long end =
         region.areas().stream()
             .filter(area -> area.offset() >= 0 && area.offset() < region.size())
@@ -392,7 +384,7 @@ public final class VfioUserDevice implements PciDevice {
     attempt("unmapping", tracker::closeAll);
     attempt("disarming", watcher::disarm);
     attempt("the connection", wire::close);
-    files.forEach(Fd::close);
+    files.forEach(Memfd::close);
     rings.forEach(WireDoorbells::close);
   }
 

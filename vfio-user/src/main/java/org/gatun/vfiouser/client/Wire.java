@@ -8,7 +8,9 @@ import java.util.List;
 import org.gatun.nativeaccess.Fd;
 import org.gatun.nativeaccess.LinuxException;
 import org.gatun.nativeaccess.Mapping;
+import org.gatun.nativeaccess.Memfd;
 import org.gatun.nativeaccess.UnixSocket;
+import org.gatun.nativeaccess.WrongDescriptorException;
 import org.gatun.pci.BusRange;
 import org.gatun.pci.DeviceGoneException;
 import org.gatun.pci.DeviceName;
@@ -22,6 +24,7 @@ import org.gatun.vfiouser.wire.Connection;
 import org.gatun.vfiouser.wire.DisconnectedException;
 import org.gatun.vfiouser.wire.Message;
 import org.gatun.vfiouser.wire.ProtocolException;
+import org.gatun.vfiouser.wire.Strays;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -52,11 +55,12 @@ final class Wire implements AutoCloseable {
 
   private final DeviceName device;
   private final Connection connection;
+  private final Strays strays;
   private final Limits limits;
   private Capabilities peer = Capabilities.DEFAULT;
 
   /** A region as the server told of it, with what can be mapped of it. */
-  record RegionAndFile(Region region, @Nullable Fd file) {}
+  record RegionAndFile(Region region, @Nullable Memfd memory) {}
 
   /** What GET_INFO says. */
   record DeviceInfo(int flags, int regions, int irqs) {}
@@ -83,7 +87,8 @@ final class Wire implements AutoCloseable {
   private Wire(DeviceName device, UnixSocket socket, Limits limits) {
     this.device = device;
     this.limits = limits;
-    this.connection = new Connection(socket, limits, fds -> fds.forEach(Fd::close));
+    this.strays = new Strays(device.toString());
+    this.connection = new Connection(socket, limits, strays::close);
   }
 
   Connection connection() {
@@ -128,14 +133,14 @@ final class Wire implements AutoCloseable {
       if (!again || needed[0] <= room || needed[0] > REGION_INFO_LIMIT) {
         return found;
       }
-      if (found.file != null) {
-        found.file.close();
+      if (found.memory != null) {
+        found.memory.close();
       }
       room = needed[0];
     }
   }
 
-  private static RegionAndFile region(int index, Message reply) {
+  private RegionAndFile region(int index, Message reply) {
     // A copy, aligned: what is in the message goes with it.
     MemorySegment bytes =
         MemorySegment.ofArray(new long[Math.ceilDiv(reply.payloadSize(), Long.BYTES)])
@@ -143,8 +148,27 @@ final class Wire implements AutoCloseable {
     bytes.copyFrom(reply.payload());
     Region region = Region.of(new InfoStruct(Vfio.REGION_INFO, bytes), index);
     List<Fd> files = reply.takeDescriptors();
-    files.stream().skip(1).forEach(Fd::close);
-    return new RegionAndFile(region, files.isEmpty() ? null : files.getFirst());
+    if (files.isEmpty()) {
+      return new RegionAndFile(region, null);
+    }
+    strays.close(files.subList(1, files.size()));
+    return new RegionAndFile(region, memory(index, files.getFirst()));
+  }
+
+  /**
+   * Only memory is mapped: a page of a file of FUSE comes when its maker likes, and a thread that
+   * waits for one in the middle of an access holds up the whole JVM.
+   */
+  private @Nullable Memfd memory(int index, Fd file) {
+    try {
+      return Memfd.of(file);
+    } catch (WrongDescriptorException e) {
+      LOG.log(
+          Level.INFO,
+          "%s: region %d is reached by messages only: %s".formatted(device, index, e.getMessage()));
+      strays.close(List.of(file));
+      return null;
+    }
   }
 
   /** The doorbells of a region: none, if the server does not know of such things. */
@@ -155,7 +179,7 @@ final class Wire implements AutoCloseable {
           16,
           request -> request.putInt(0, REGION_INFO_ROOM).putInt(8, region.index()),
           16,
-          reply -> WireDoorbells.of(reply, region.size()));
+          reply -> WireDoorbells.of(reply, region.size(), strays));
     } catch (LinuxException e) {
       LOG.log(Level.DEBUG, () -> device + ": no doorbells: " + e.getMessage());
       return WireDoorbells.NONE;

@@ -5,10 +5,10 @@ import java.util.ArrayList;
 import java.util.List;
 import org.gatun.nativeaccess.EventFd;
 import org.gatun.nativeaccess.Fd;
-import org.gatun.nativeaccess.LinuxException;
 import org.gatun.nativeaccess.WrongDescriptorException;
 import org.gatun.pci.Bar.Doorbell;
 import org.gatun.vfiouser.wire.Message;
+import org.gatun.vfiouser.wire.Strays;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -37,12 +37,13 @@ final class WireDoorbells implements AutoCloseable {
    * What a reply says, none of which is trusted.
    *
    * @param size of the region
+   * @param strays gets what is no eventfd
    */
-  static WireDoorbells of(Message reply, long size) {
+  static WireDoorbells of(Message reply, long size, Strays strays) {
     List<Fd> received = reply.takeDescriptors();
     List<@Nullable EventFd> found = new ArrayList<>();
     for (Fd fd : received) {
-      found.add(eventFd(fd));
+      found.add(eventFd(fd, strays));
     }
     List<Doorbell> doorbells = new ArrayList<>();
     List<EventFd> eventFds = new ArrayList<>();
@@ -75,7 +76,8 @@ final class WireDoorbells implements AutoCloseable {
   }
 
   /**
-   * Signals, if that write is one to a doorbell. Allocates nothing.
+   * Signals, if that write is one to a doorbell. Allocates nothing. Like a bus that hangs, a server
+   * can keep the caller here: with an eventfd that is full, and that it made block.
    *
    * @return whether it was
    */
@@ -99,16 +101,12 @@ final class WireDoorbells implements AutoCloseable {
     }
   }
 
-  private static @Nullable EventFd eventFd(Fd fd) {
+  private static @Nullable EventFd eventFd(Fd fd, Strays strays) {
     try {
       return EventFd.of(fd);
     } catch (WrongDescriptorException e) {
       LOG.log(Level.WARNING, "a server's doorbell: " + e.getMessage());
-      try {
-        fd.close();
-      } catch (LinuxException closing) {
-        LOG.log(Level.DEBUG, "a server's doorbell: " + closing.getMessage());
-      }
+      strays.close(List.of(fd));
       return null;
     }
   }

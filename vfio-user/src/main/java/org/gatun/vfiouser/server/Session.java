@@ -30,6 +30,7 @@ import org.gatun.vfiouser.wire.DisconnectedException;
 import org.gatun.vfiouser.wire.Message;
 import org.gatun.vfiouser.wire.ProtocolException;
 import org.gatun.vfiouser.wire.Refusal;
+import org.gatun.vfiouser.wire.Strays;
 import org.jspecify.annotations.Nullable;
 
 /**

@@ -1,4 +1,4 @@
-package org.gatun.vfiouser.server;
+package org.gatun.vfiouser.wire;
 
 import java.lang.System.Logger.Level;
 import java.util.List;
@@ -6,17 +6,16 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.gatun.nativeaccess.Fd;
 import org.gatun.nativeaccess.LinuxException;
-import org.gatun.vfiouser.wire.ProtocolException;
 
 /**
- * Closes descriptors that clients sent and that are not what they should be: on a thread of its
- * own, since closing a file of FUSE, or a socket that lingers, takes as long as its maker likes. It
- * ends when all are closed. Any thread.
+ * Closes descriptors that peers sent and that are not what they should be: on a thread of its own,
+ * since closing a file of FUSE, or a socket that lingers, takes as long as its maker likes. It ends
+ * when all are closed. Any thread.
  */
 public final class Strays {
   private static final System.Logger LOG = System.getLogger(Strays.class.getName());
 
-  /** How many may wait: no honest client causes one. */
+  /** How many may wait: no honest peer causes one. */
   private static final int LIMIT = 256;
 
   private final String name;
