@@ -196,6 +196,7 @@ final class ClientEvents implements AutoCloseable {
         LOG.log(Level.WARNING, name + ": " + e.getMessage());
       }
     }
+    signalDue(); // that the device is gone, for instance
   }
 
   private void signalDue() {

@@ -146,14 +146,10 @@ final class ClientInterrupts implements AutoCloseable {
     signal(error);
   }
 
+  /** Of the notifications the last may be on its way still: they end with {@link ClientEvents}. */
   @Override
   public void close() {
     disable();
-    for (ClientEvent event : Arrays.asList(request, error)) {
-      if (event != null) {
-        event.drop();
-      }
-    }
   }
 
   private void setTriggers(Setting setting, boolean withEvents, List<Fd> descriptors) {
