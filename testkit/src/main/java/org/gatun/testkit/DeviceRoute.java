@@ -16,11 +16,8 @@ public interface DeviceRoute {
   /** What the system property says. */
   String PROPERTY = "gatun.test.route";
 
-  /**
-   * The tag of tests that look at a device in step with its driver: that count on the time of the
-   * bus, or on a write being carried out when it returns. They are for the straight way only.
-   */
-  String IN_STEP = "in-step";
+  /** The tag of tests that count on the time of the bus. They are for the straight way only. */
+  String VIRTUAL_TIME = "virtual-time";
 
   /** By which it is chosen. */
   String name();
@@ -50,6 +47,14 @@ public interface DeviceRoute {
   /** The device at the end of the way that was chosen. */
   static PciDevice chosen(PciDevice device) {
     return chosen().map(route -> route.through(device)).orElse(device);
+  }
+
+  /**
+   * As {@link #chosen(PciDevice)}, for tests that look at a device in step with its driver: that
+   * count on a write being carried out when it returns.
+   */
+  static PciDevice chosenInStep(PciDevice device) {
+    return chosen().isEmpty() ? device : InStep.of(chosen(device));
   }
 
   /** A bus in virtual time, if the way that was chosen allows that. */

@@ -23,6 +23,7 @@ import org.gatun.testkit.Device;
 import org.gatun.testkit.DeviceRoute;
 import org.gatun.testkit.SimulatedPci;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -204,6 +205,8 @@ class EduFaultsTest {
     }
   }
 
+  /** In real time a device may be done before anyone has to wait. */
+  @Tag(DeviceRoute.VIRTUAL_TIME)
   @ParameterizedTest
   @EnumSource(names = "MSIX", mode = EnumSource.Mode.EXCLUDE)
   void anInterruptedThreadStopsWaiting(Completion completion, @Device("edu") PciDevice device) {

@@ -28,7 +28,6 @@ import org.gatun.specs.nvme.IdentifyController;
 import org.gatun.specs.nvme.NvmeStatus;
 import org.gatun.specs.nvme.Version;
 import org.gatun.testkit.DeviceRoute;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -304,7 +303,6 @@ class NvmeControllerTest {
     }
   }
 
-  @Tag(DeviceRoute.IN_STEP)
   @Test
   void namesAnAdminCommandWithoutAnswer() {
     try (Rig rig = new Rig()) {
@@ -312,8 +310,9 @@ class NvmeControllerTest {
       assertThatExceptionOfType(DeviceTimeoutException.class)
           .isThrownBy(rig::open)
           .withMessage(
-              "simulated:nvme: Identify was not completed within 20 ms (CSTS 0x1);"
-                  + " reset the device");
+              "simulated:nvme: Identify was not completed within %d ms (CSTS 0x1);"
+                  + " reset the device",
+              DeviceRoute.patience(Duration.ofMillis(20)).toMillis());
       assertThat(rig.model.isEnabled()).isFalse();
     }
   }

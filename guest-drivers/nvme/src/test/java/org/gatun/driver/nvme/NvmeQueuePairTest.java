@@ -28,7 +28,6 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Commands and completions, right and wrong, against a scripted controller. */
-@Tag(DeviceRoute.IN_STEP)
 class NvmeQueuePairTest {
   private final Rig rig = new Rig();
   private final MemorySegment media = rig.model.addNamespace(1, 16384, 9, 0);
@@ -370,7 +369,9 @@ class NvmeQueuePairTest {
     assertThat(done).containsExactly("0: 7");
     assertThat(admin).containsExactly("abort %x".formatted(held.getFirst().id << 16 | 1));
     assertThat(Duration.ofNanos(rig.bus.time().nanoTime() - before))
-        .isBetween(Duration.ofMillis(20), Duration.ofMillis(25));
+        .isBetween(
+            DeviceRoute.patience(Duration.ofMillis(20)),
+            DeviceRoute.patience(Duration.ofMillis(25)));
     assertThat(controller.resets()).isZero();
   }
 
@@ -531,6 +532,7 @@ class NvmeQueuePairTest {
     }
   }
 
+  @Tag(DeviceRoute.VIRTUAL_TIME)
   @Test
   void doesNotReadTheStatusWhileCommandsAreCompleted() {
     rig.model.statusReads = 0;

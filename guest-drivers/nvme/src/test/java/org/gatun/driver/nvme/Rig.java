@@ -30,7 +30,7 @@ final class Rig implements AutoCloseable {
     if (model.namespaces.isEmpty()) {
       model.addNamespace(1, 16384, 9, 0);
     }
-    device = DeviceRoute.chosen(bus.open(bus.plug("nvme", model)));
+    device = DeviceRoute.chosenInStep(bus.open(bus.plug("nvme", model)));
   }
 
   NvmeController open() {
