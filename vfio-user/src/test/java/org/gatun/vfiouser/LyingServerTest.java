@@ -24,6 +24,7 @@ import org.gatun.pci.DetachListener;
 import org.gatun.pci.DeviceGoneException;
 import org.gatun.pci.DeviceUnavailableException;
 import org.gatun.pci.DmaBuffer;
+import org.gatun.pci.Interrupts;
 import org.gatun.pci.Mmio;
 import org.gatun.pci.PciDevice;
 import org.gatun.pci.PciException;
@@ -236,6 +237,33 @@ class LyingServerTest {
                 return honest;
               }));
     }
+  }
+
+  /**
+   * Another number of vectors each time it is asked: a driver is to find those that it was told.
+   */
+  @Test
+  void vectorsThatComeAndGo() {
+    AtomicInteger asked = new AtomicInteger();
+    try (RawServer server =
+            new RawServer(
+                to(
+                    RawPeer.DEVICE_GET_IRQ_INFO,
+                    (request, _) ->
+                        RawServer.reply(
+                            request,
+                            Bytes.of()
+                                .u32(16)
+                                .u32(1)
+                                .u32(request.data().getInt(8))
+                                .u32(asked.getAndIncrement() < 5 ? 4 : 0)
+                                .get())));
+        PciDevice device = open(server)) {
+      assertThat(device.interrupts().count(Interrupts.Kind.MSIX)).isEqualTo(4);
+      assertThat(device.interrupts().count(Interrupts.Kind.MSIX)).isEqualTo(4);
+      assertThat(device.interrupts().enable(Interrupts.Kind.MSIX, 4)).hasSize(4);
+    }
+    before.assertAgain();
   }
 
   /** What a server may say of BAR 0, and of config space. */

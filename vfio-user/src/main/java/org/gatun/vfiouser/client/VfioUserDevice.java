@@ -50,6 +50,9 @@ public final class VfioUserDevice implements PciDevice {
   private static final System.Logger LOG = System.getLogger(VfioUserDevice.class.getName());
   private static final int BARS = 6;
 
+  /** INTx, MSI, MSI-X, error, request. */
+  private static final int IRQS = Vfio.PCI_REQ_IRQ_INDEX + 1;
+
   /** A device may have regions of its own behind these nine; more of anything makes no sense. */
   private static final int SANE = 100;
 
@@ -149,7 +152,7 @@ public final class VfioUserDevice implements PciDevice {
       this.config = findConfig(name, wire);
       this.bars = findBars();
       this.command = new CommandRegister(config, bars);
-      WireIrqs irqs = new WireIrqs(wire, info.irqs());
+      WireIrqs irqs = new WireIrqs(wire, Math.min(info.irqs(), IRQS));
       this.interrupts = new VfioInterrupts(name, irqs, config);
       this.watcher = DetachWatcher.start(name, irqs);
       made = true;

@@ -1,24 +1,37 @@
 package org.gatun.vfiouser.client;
 
 import java.util.List;
+import java.util.stream.IntStream;
 import org.gatun.nativeaccess.Fd;
 import org.gatun.nativeaccess.LinuxException;
 import org.gatun.vfio.common.Irqs;
 import org.gatun.vfio.common.Vfio;
 
-/** The interrupts of a device, as its server sees them. */
-record WireIrqs(Wire wire, int indexes) implements Irqs {
+/** The interrupts of a device, as its server sees them. How many there are, it is asked once. */
+final class WireIrqs implements Irqs {
   /** More no device has (PCI Local Bus Specification 3.0, 6.8.2.3). */
   private static final int LIMIT = 2048;
 
-  @Override
-  public int count(int index) {
-    if (index >= indexes) {
-      return 0;
-    }
+  private final Wire wire;
+  private final int[] counts;
+
+  /**
+   * @param indexes that the server has
+   */
+  WireIrqs(Wire wire, int indexes) {
+    this.wire = wire;
+    this.counts = IntStream.range(0, indexes).map(index -> count(wire, index)).toArray();
+  }
+
+  private static int count(Wire wire, int index) {
     long info = wire.irqInfo(index);
     boolean byEvents = (info >>> 32 & Vfio.IRQ_INFO_EVENTFD) != 0;
     return byEvents ? (int) Math.min(info & 0xffff_ffffL, LIMIT) : 0;
+  }
+
+  @Override
+  public int count(int index) {
+    return index < counts.length ? counts[index] : 0;
   }
 
   @Override

@@ -11,6 +11,7 @@ import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicReference;
+import org.gatun.nativeaccess.EventFd;
 import org.gatun.nativeaccess.Fd;
 import org.gatun.nativeaccess.Memfd;
 import org.gatun.nativeaccess.UnixSocket;
@@ -83,16 +84,24 @@ class ClientFuzzTest {
 
   private static void serve(FuzzedDataProvider data, Peer peer) {
     byte[] config = config(data);
-    try (Memfd file = Memfd.create("bar")) {
+    try (Memfd file = Memfd.create("bar");
+        EventFd doorbell = EventFd.create("doorbell")) {
       file.resize(0x2000);
       file.sealSize(); // a file that shrinks ends who touches it: the client can't know
       for (ByteBuffer got = peer.receive(); got != null; got = peer.receive()) {
+        if ((got.getInt(8) & REPLY) != 0) {
+          continue;
+        }
         // When the fuzzer has no more to say it goes on honestly for a while.
         byte[] answer = answer(data, got, config);
         boolean posted = (got.getInt(8) & 1 << 4) != 0;
-        boolean isReply = (got.getInt(8) & REPLY) != 0;
-        List<Fd> files = data.consumeInt(0, 7) == 1 ? List.of(file.fd()) : List.of();
-        if (!posted && !isReply && answer.length > 0 && !peer.send(answer, files)) {
+        List<Fd> files =
+            switch (data.consumeInt(0, 15)) {
+              case 1, 2 -> List.of(file.fd());
+              case 3 -> List.of(doorbell.fd());
+              default -> List.of();
+            };
+        if (!posted && !peer.send(answer, files)) {
           return;
         }
         if (data.consumeInt(0, 15) == 1 && !peer.send(request(data), List.of())) {
@@ -156,6 +165,7 @@ class ClientFuzzTest {
         int size = index == 7 ? 256 : index == 0 ? 4096 : 0;
         yield ints(32, index == 0 ? 7 : 3, index, 0, size, 0, 0, 0);
       }
+      case 6 -> ints(16, 0, got.getInt(24), 0);
       case 7 -> ints(16, 1, got.getInt(24), 1);
       case 9 -> {
         int count = Math.clamp(got.getInt(28), 0, 8);
