@@ -6,6 +6,7 @@ import java.lang.System.Logger.Level;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
@@ -54,12 +55,12 @@ public final class DeviceExport implements AutoCloseable {
   private final CountDownLatch ended = new CountDownLatch(1);
   private final Thread thread;
 
-  /** What clients come by, unless there is just one; and where it is. */
+  /** What clients come by, unless there is just one. */
   private final @Nullable UnixSocket listener;
 
-  private final @Nullable Path path;
+  /** Where that is. Guarded by this, as what follows. */
+  private @Nullable Path path;
 
-  /** Guarded by this. */
   private @Nullable Session session;
 
   private boolean closed;
@@ -135,6 +136,22 @@ public final class DeviceExport implements AutoCloseable {
     }
   }
 
+  /**
+   * Gives the socket another name, at once: so it can be made where nobody can connect, and be
+   * there for clients when all that belongs to it is.
+   *
+   * @param socket where nothing is, in the same file system
+   * @throws IOException if it can't be moved; then it is where it was
+   * @throws IllegalStateException if there is none, or it is not served any more
+   */
+  public synchronized void moveTo(Path socket) throws IOException {
+    if (path == null || closed) {
+      throw new IllegalStateException(this + ": there is no socket any more");
+    }
+    Files.move(path, socket, StandardCopyOption.ATOMIC_MOVE);
+    path = socket;
+  }
+
   /** Waits until nothing is served any more: after {@link #close}, or if the device is gone. */
   public void awaitEnd() throws InterruptedException {
     ended.await();
@@ -164,7 +181,7 @@ public final class DeviceExport implements AutoCloseable {
   }
 
   @Override
-  public String toString() {
+  public synchronized String toString() {
     return device.name() + (path == null ? "" : " at " + path);
   }
 

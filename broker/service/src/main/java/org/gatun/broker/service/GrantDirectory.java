@@ -1,0 +1,189 @@
+package org.gatun.broker.service;
+
+import java.io.IOException;
+import java.lang.System.Logger.Level;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.stream.Stream;
+import org.gatun.broker.GrantedDevice;
+import org.gatun.broker.Quota;
+import org.gatun.vfiouser.DeviceExport;
+import org.gatun.vfiouser.ExportOptions;
+import org.gatun.vfiouser.Limits;
+
+/**
+ * The folder by which a guest outside of this process gets its devices: for each a vfio-user socket
+ * {@code slot-S.F.sock}, by its virtual slot and function, and beside it {@code slot-S.F.json},
+ * which says what it is. A device that is granted is a new socket, one that is taken back is none
+ * any more. The guest can read the folder and write nothing in it; it can be bind-mounted into a
+ * container.
+ *
+ * <p>Any thread.
+ */
+public final class GrantDirectory implements AutoCloseable {
+  private static final System.Logger LOG = System.getLogger(GrantDirectory.class.getName());
+
+  /** Where sockets are made, beside the guests' folders, in the same file system. */
+  private static final String STAGING = ".new";
+
+  private static final Set<String> OURS = Set.of("sock", "json");
+
+  private final Path staging;
+  private final Path directory;
+  private final Set<Integer> uids;
+
+  /** By slot; guarded by this. */
+  private final Map<Integer, DeviceExport> exports = new TreeMap<>();
+
+  private GrantDirectory(Path staging, Path directory, Set<Integer> uids) {
+    this.staging = staging;
+    this.directory = directory;
+    this.uids = uids;
+  }
+
+  /**
+   * Makes the folder of a guest, or takes it over from a process that has ended.
+   *
+   * @param root of the folders of all guests, which nobody else can write to
+   * @param guest its name, as a file can have it
+   * @param gid of the group that may look into it; empty for that of this process
+   * @param uids whose processes may connect; empty for the user of this process, and root
+   * @throws IOException if it can't be made
+   */
+  public static GrantDirectory open(Path root, String guest, OptionalInt gid, Set<Integer> uids)
+      throws IOException {
+    if (guest.isEmpty() || guest.startsWith(".") || guest.contains("/")) {
+      throw new IllegalArgumentException("a guest's name is no file's: '" + guest + "'");
+    }
+    Files.createDirectories(root);
+    Path staging = folder(root.resolve(STAGING), "rwx------", OptionalInt.empty());
+    Path directory = folder(root.resolve(guest), "rwxr-x---", gid);
+    GrantDirectory opened = new GrantDirectory(staging, directory, uids);
+    opened.clear();
+    return opened;
+  }
+
+  /** Where it is. */
+  public Path path() {
+    return directory;
+  }
+
+  /**
+   * Lets the guest have a device, in its slot. It is there until it is {@linkplain #withdraw
+   * withdrawn}, or its grant is revoked.
+   *
+   * @param device connected; stays the caller's
+   * @param quota of its grant
+   * @return the socket
+   * @throws IOException if its files can't be made; then none are left
+   */
+  public synchronized Path publish(GrantedDevice device, Quota quota) throws IOException {
+    int slot = device.slot();
+    if (exports.containsKey(slot)) {
+      throw new IllegalStateException(directory + ": slot " + slot + " is taken");
+    }
+    Path made = staging.resolve(directory.getFileName() + "-" + name(slot, "sock"));
+    boolean published = false;
+    DeviceExport export =
+        DeviceExport.listen(device, made, new ExportOptions(uids, false, Limits.DEFAULT));
+    try {
+      describe(slot, DeviceDescription.of(device, quota));
+      Path socket = file(slot, "sock");
+      export.moveTo(socket); // last: who sees it finds the rest
+      exports.put(slot, export);
+      published = true;
+      return socket;
+    } finally {
+      if (!published) {
+        export.close();
+        remove(file(slot, "json"));
+      }
+    }
+  }
+
+  /** Takes a device away, and sends its client away. Does nothing where there is none. */
+  public synchronized void withdraw(int slot) {
+    DeviceExport export = exports.remove(slot);
+    if (export != null) {
+      remove(file(slot, "json"));
+      export.close();
+    }
+  }
+
+  /** The slots of the devices that are there, in order. */
+  public synchronized List<Integer> slots() {
+    return List.copyOf(exports.keySet());
+  }
+
+  /** Takes all away, and the folder. */
+  @Override
+  public synchronized void close() {
+    new ArrayList<>(exports.keySet()).forEach(this::withdraw);
+    remove(directory);
+  }
+
+  @Override
+  public String toString() {
+    return directory.toString();
+  }
+
+  private void describe(int slot, DeviceDescription description) throws IOException {
+    Path made = staging.resolve(directory.getFileName() + "-" + name(slot, "json"));
+    Files.writeString(made, description.json());
+    Files.setPosixFilePermissions(made, PosixFilePermissions.fromString("rw-r--r--"));
+    Files.move(made, file(slot, "json"), StandardCopyOption.ATOMIC_MOVE);
+  }
+
+  /** What is left of a process that ended without doing so. */
+  private void clear() throws IOException {
+    List<Path> left;
+    try (Stream<Path> files = Files.list(directory)) {
+      left = files.toList();
+    }
+    for (Path file : left) {
+      String name = file.getFileName().toString();
+      if (!name.startsWith("slot-") || !OURS.contains(name.substring(name.lastIndexOf('.') + 1))) {
+        throw new IOException(
+            file + " is nothing that a broker makes: give guests a folder that has nothing else");
+      }
+      Files.delete(file);
+    }
+  }
+
+  private Path file(int slot, String kind) {
+    return directory.resolve(name(slot, kind));
+  }
+
+  private static String name(int slot, String kind) {
+    return "slot-%d.%d.%s".formatted(slot >>> 3, slot & 7, kind);
+  }
+
+  private static Path folder(Path path, String permissions, OptionalInt gid) throws IOException {
+    if (!Files.isDirectory(path, LinkOption.NOFOLLOW_LINKS)) {
+      Files.createDirectory(
+          path, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+    }
+    if (gid.isPresent()) {
+      Files.setAttribute(path, "unix:gid", gid.getAsInt(), LinkOption.NOFOLLOW_LINKS);
+    }
+    Files.setPosixFilePermissions(path, PosixFilePermissions.fromString(permissions));
+    return path;
+  }
+
+  private static void remove(Path file) {
+    try {
+      Files.deleteIfExists(file);
+    } catch (IOException e) {
+      LOG.log(Level.WARNING, file + " stays: " + e.getMessage());
+    }
+  }
+}
