@@ -1,12 +1,17 @@
 import org.jspecify.annotations.NullMarked;
 
-/** Guests outside of the broker's process: {@link org.gatun.broker.service.GrantDirectory}. */
+/**
+ * A broker whose guests are other processes: {@link org.gatun.broker.service.BrokerService}, and
+ * its control socket.
+ */
 @NullMarked
 module org.gatun.broker.service {
   requires static transitive org.jspecify;
   requires transitive org.gatun.broker;
   requires org.gatun.vfiouser;
-  requires com.fasterxml.jackson.databind;
+  requires transitive com.fasterxml.jackson.databind;
+  requires jdk.net;
 
   exports org.gatun.broker.service;
+  exports org.gatun.broker.service.varlink;
 }

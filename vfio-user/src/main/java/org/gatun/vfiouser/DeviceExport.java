@@ -63,6 +63,9 @@ public final class DeviceExport implements AutoCloseable {
 
   private @Nullable Session session;
 
+  /** Whether the device's owner wants it back: there is no next client. */
+  private boolean departing;
+
   private boolean closed;
 
   private DeviceExport(
@@ -152,7 +155,10 @@ public final class DeviceExport implements AutoCloseable {
     path = socket;
   }
 
-  /** Waits until nothing is served any more: after {@link #close}, or if the device is gone. */
+  /**
+   * Waits until nothing is served any more: after {@link #close}, if the device is gone, or if it
+   * was wanted back and its client has left.
+   */
   public void awaitEnd() throws InterruptedException {
     ended.await();
   }
@@ -286,6 +292,9 @@ public final class DeviceExport implements AutoCloseable {
     } finally {
       synchronized (this) {
         session = null;
+        if (departing) {
+          end("it is wanted back");
+        }
       }
     }
   }
@@ -374,8 +383,11 @@ public final class DeviceExport implements AutoCloseable {
     @Override
     public void requested(Duration deadline) {
       synchronized (DeviceExport.this) {
+        departing = true;
         if (session != null) {
           session.requestBack();
+        } else {
+          end("it is wanted back");
         }
       }
     }

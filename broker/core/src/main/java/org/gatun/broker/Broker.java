@@ -181,18 +181,20 @@ public final class Broker implements AutoCloseable {
 
   /** The devices that the broker has, in the order of seizing. */
   public synchronized List<DeviceStatus> devices() {
-    return devices.stream()
-        .map(
-            device -> {
-              OwnedGroup group = group(device.name());
-              synchronized (group) {
-                return new DeviceStatus(
-                    device.name(),
-                    Optional.ofNullable(group.grant()).map(Grant::guest),
-                    device.quarantine());
-              }
-            })
-        .toList();
+    return devices.stream().map(this::status).toList();
+  }
+
+  /** A device, by any of its names; empty if the broker does not have it. */
+  public synchronized Optional<DeviceStatus> device(DeviceName name) {
+    return find(name).or(() -> find(canonical(name))).map(this::status);
+  }
+
+  private DeviceStatus status(OwnedDevice device) {
+    OwnedGroup group = group(device.name());
+    synchronized (group) {
+      return new DeviceStatus(
+          device.name(), Optional.ofNullable(group.grant()).map(Grant::guest), device.quarantine());
+    }
   }
 
   /**

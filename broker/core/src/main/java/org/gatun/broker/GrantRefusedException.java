@@ -8,7 +8,7 @@ import org.jspecify.annotations.Nullable;
 public final class GrantRefusedException extends PciException {
   private static final long serialVersionUID = 1L;
 
-  GrantRefusedException(
+  public GrantRefusedException(
       @Nullable DeviceName device,
       String problem,
       @Nullable String remedy,

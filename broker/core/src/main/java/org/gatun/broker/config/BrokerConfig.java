@@ -11,6 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import org.gatun.broker.DeviceRequest;
 import org.gatun.broker.config.DevicePolicy.Match;
 import org.gatun.broker.config.Node.Place;
@@ -23,18 +24,21 @@ import org.gatun.pci.config.PciId;
  *
  * @param policies no two about the same devices
  * @param guests no two with the same name or a device in common
+ * @param controllers the users who may control a running broker, besides root and its own
  */
-public record BrokerConfig(List<DevicePolicy> policies, List<GuestConfig> guests) {
+public record BrokerConfig(
+    List<DevicePolicy> policies, List<GuestConfig> guests, Set<String> controllers) {
   /** No policy for any device: the built-in rules hold. */
-  public static final BrokerConfig EMPTY = new BrokerConfig(List.of(), List.of());
+  public static final BrokerConfig EMPTY = new BrokerConfig(List.of(), List.of(), Set.of());
 
   /** The size of the largest file that is read, in bytes. */
   static final int LARGEST = 1 << 18;
 
-  /** Copies the lists. */
+  /** Copies the collections. */
   public BrokerConfig {
     policies = List.copyOf(policies);
     guests = List.copyOf(guests);
+    controllers = Set.copyOf(controllers);
   }
 
   /**

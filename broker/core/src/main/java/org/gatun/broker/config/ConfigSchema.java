@@ -10,6 +10,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
 import java.util.function.Function;
 import java.util.regex.Matcher;
@@ -60,14 +61,16 @@ final class ConfigSchema {
    * @throws ConfigFileException if anything is wrong
    */
   BrokerConfig read(Node root) {
-    Map<String, At> fields = fields(new At(root, ""), "policies", "guests");
+    Map<String, At> fields = fields(new At(root, ""), "policies", "guests", "control");
     List<DevicePolicy> policies = items(fields.get("policies"), this::policy);
     List<GuestConfig> guests = items(fields.get("guests"), this::guest);
+    Map<String, At> control = fields(fields.get("control"), "users");
+    List<String> controllers = items(control.get("users"), user -> checked(user, text -> text));
     if (!problems.isEmpty()) {
       problems.sort(Comparator.comparingInt(Problem::line).thenComparingInt(Problem::column));
       throw new ConfigFileException(problems);
     }
-    return new BrokerConfig(policies, guests);
+    return new BrokerConfig(policies, guests, new LinkedHashSet<>(controllers));
   }
 
   private Optional<DevicePolicy> policy(At at) {
@@ -184,23 +187,23 @@ final class ConfigSchema {
   }
 
   private Optional<GuestConfig> guest(At at) {
-    Map<String, At> fields = fields(at, "name", "devices", "quota");
+    Map<String, At> fields = fields(at, "name", "devices", "quota", "uids", "gid");
     Optional<String> name = required(at, fields, "name", this::guestName);
     String owner = name.orElse("another one");
-    Optional<List<DeviceName>> devices =
-        required(
-            at,
-            fields,
-            "devices",
-            field -> {
-              List<DeviceName> all = items(field, item -> guestDevice(owner, item));
-              if (field.node() instanceof Node.Sequence list && list.items().isEmpty()) {
-                wrong(field, "a guest has one device at least");
-              }
-              return Optional.of(all);
-            });
+    List<DeviceName> devices = items(fields.get("devices"), item -> guestDevice(owner, item));
     Quota quota = quota(fields.get("quota"));
-    return name.flatMap(n -> devices.map(d -> new GuestConfig(n, d, quota)));
+    List<Integer> uids = items(fields.get("uids"), this::userOrGroup);
+    OptionalInt gid =
+        Optional.ofNullable(fields.get("gid"))
+            .flatMap(this::userOrGroup)
+            .map(OptionalInt::of)
+            .orElse(OptionalInt.empty());
+    return name.map(n -> new GuestConfig(n, devices, quota, new LinkedHashSet<>(uids), gid));
+  }
+
+  /** Of a user or a group. */
+  private Optional<Integer> userOrGroup(At at) {
+    return number(at, Integer.MAX_VALUE).map(Long::intValue);
   }
 
   private Optional<String> guestName(At at) {

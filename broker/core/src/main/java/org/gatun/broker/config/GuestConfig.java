@@ -1,6 +1,8 @@
 package org.gatun.broker.config;
 
 import java.util.List;
+import java.util.OptionalInt;
+import java.util.Set;
 import org.gatun.broker.Quota;
 import org.gatun.pci.DeviceName;
 
@@ -8,12 +10,16 @@ import org.gatun.pci.DeviceName;
  * A guest in a policy file.
  *
  * @param name letters, digits, dots, hyphens and underscores; unlike those of the other guests
- * @param devices what it gets, one at least; none that another guest gets
+ * @param devices what it gets from the start; none that another guest gets
  * @param quota what it may use of the host
+ * @param uids whose processes may use its devices; empty for root and the broker's user
+ * @param gid of the group that may look into its grant directory; empty for the broker's
  */
-public record GuestConfig(String name, List<DeviceName> devices, Quota quota) {
-  /** Copies the list. */
+public record GuestConfig(
+    String name, List<DeviceName> devices, Quota quota, Set<Integer> uids, OptionalInt gid) {
+  /** Copies the collections. */
   public GuestConfig {
     devices = List.copyOf(devices);
+    uids = Set.copyOf(uids);
   }
 }

@@ -10,6 +10,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalInt;
 import java.util.Set;
 import org.gatun.broker.DeviceRequest;
 import org.gatun.broker.DeviceRequest.BarPart;
@@ -54,6 +55,11 @@ class BrokerConfigTest {
         - name: other
           devices:
             - vfio:0000:00:05.0
+          uids: [1000, 0x3e9]
+          gid: 1000
+        - name: later
+      control:
+        users: [alice]
       """;
 
   @TempDir private Path folder;
@@ -76,8 +82,13 @@ class BrokerConfigTest {
             new GuestConfig(
                 "storage",
                 List.of(DISK, DeviceName.parse("simulated:nvme,size=1G")),
-                new Quota(512L << 20, 64)),
-            new GuestConfig("other", List.of(OTHER), Quota.DEFAULT));
+                new Quota(512L << 20, 64),
+                Set.of(),
+                OptionalInt.empty()),
+            new GuestConfig(
+                "other", List.of(OTHER), Quota.DEFAULT, Set.of(1000, 1001), OptionalInt.of(1000)),
+            new GuestConfig("later", List.of(), Quota.DEFAULT, Set.of(), OptionalInt.empty()));
+    assertThat(config.controllers()).containsExactly("alice");
   }
 
   @Test
@@ -126,7 +137,7 @@ class BrokerConfigTest {
       delimiter = '|',
       textBlock =
           """
-          polices: []                                        | 1:1  | polices                   | there is no such field; there are policies, guests
+          polices: []                                        | 1:1  | polices                   | there is no such field; there are policies, guests, control
           [1, 2]                                             | 1:1  |                           | a group of fields is wanted
           policies:                                          | 1:10 | policies                  | a list is wanted, not nothing
           policies: {id: 1b36:0010}                          | 1:11 | policies                  | a list is wanted, not a group of fields
@@ -151,8 +162,10 @@ class BrokerConfigTest {
           policies: [{id: 1b36:0010, bars: {0: [{offset: 010, length: 8}]}}] | 1:48 | policies[0].bars.0[0].offset | '010' is not a number
           guests: [{devices: [a:b]}]                         | 1:10 | guests[0]                 | the field 'name' is missing
           guests: [{name: ../x, devices: [a:b]}]             | 1:17 | guests[0].name            | '../x' is no name
-          guests: [{name: g}]                                | 1:10 | guests[0]                 | the field 'devices' is missing
-          guests: [{name: g, devices: []}]                   | 1:29 | guests[0].devices         | one device at least
+          guests: [{name: g, uids: [root]}]                  | 1:27 | guests[0].uids[0]         | 'root' is not a number
+          guests: [{name: g, gid: 4G}]                       | 1:25 | guests[0].gid             | too large: at most 2147483647
+          control: {users: root}                             | 1:18 | control.users             | a list is wanted, not 'root'
+          control: {uids: [0]}                               | 1:11 | control.uids              | there are users
           guests: [{name: g, devices: [a:b, {a: b}]}]        | 1:35 | guests[0].devices[1]      | a value is wanted, not a group of fields
           guests: [{name: g, devices: [a:b, a:b]}]           | 1:35 | guests[0].devices[1]      | a:b goes to guest g already
           guests: [{name: g, devices: [a:b]}, {name: g, devices: [a:c]}] | 1:44 | guests[1].name | a guest 'g' already

@@ -7,7 +7,6 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFilePermissions;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
@@ -78,18 +77,21 @@ public final class GrantDirectory implements AutoCloseable {
   }
 
   /**
-   * Lets the guest have a device, in its slot. It is there until it is {@linkplain #withdraw
-   * withdrawn}, or its grant is revoked.
+   * Lets the guest have a device, in its slot, until its grant is revoked or it is {@linkplain
+   * #close closed}. When the broker asks for it, it is given back as soon as its client has left.
    *
-   * @param device connected; stays the caller's
+   * @param device connected; closed when it is not served any more. What was in its slot before has
+   *     been revoked: a folder is for the devices of one grant at a time.
    * @param quota of its grant
    * @return the socket
-   * @throws IOException if its files can't be made; then none are left
+   * @throws IOException if its files can't be made; then none are left, and the device stays the
+   *     caller's
    */
   public synchronized Path publish(GrantedDevice device, Quota quota) throws IOException {
     int slot = device.slot();
-    if (exports.containsKey(slot)) {
-      throw new IllegalStateException(directory + ": slot " + slot + " is taken");
+    DeviceExport former = exports.get(slot);
+    if (former != null) {
+      former.close();
     }
     Path made = staging.resolve(directory.getFileName() + "-" + name(slot, "sock"));
     boolean published = false;
@@ -100,23 +102,33 @@ public final class GrantDirectory implements AutoCloseable {
       Path socket = file(slot, "sock");
       export.moveTo(socket); // last: who sees it finds the rest
       exports.put(slot, export);
+      Thread.ofPlatform()
+          .daemon()
+          .name("gatun waits for the end of " + export)
+          .start(() -> awaitEnd(slot, export, device));
       published = true;
       return socket;
     } finally {
       if (!published) {
+        exports.remove(slot);
         export.close();
         remove(file(slot, "json"));
       }
     }
   }
 
-  /** Takes a device away, and sends its client away. Does nothing where there is none. */
-  public synchronized void withdraw(int slot) {
-    DeviceExport export = exports.remove(slot);
-    if (export != null) {
-      remove(file(slot, "json"));
-      export.close();
+  private void awaitEnd(int slot, DeviceExport export, GrantedDevice device) {
+    try {
+      export.awaitEnd();
+    } catch (InterruptedException e) {
+      throw new IllegalStateException("nobody interrupts this", e);
     }
+    synchronized (this) {
+      if (exports.remove(slot, export)) {
+        remove(file(slot, "json"));
+      }
+    }
+    device.close();
   }
 
   /** The slots of the devices that are there, in order. */
@@ -124,11 +136,18 @@ public final class GrantDirectory implements AutoCloseable {
     return List.copyOf(exports.keySet());
   }
 
-  /** Takes all away, and the folder. */
+  /** Takes all devices away, from their clients too, and the folder. */
   @Override
-  public synchronized void close() {
-    new ArrayList<>(exports.keySet()).forEach(this::withdraw);
-    remove(directory);
+  public void close() {
+    List<DeviceExport> open;
+    synchronized (this) {
+      open = List.copyOf(exports.values());
+    }
+    open.forEach(DeviceExport::close);
+    synchronized (this) {
+      exports.keySet().forEach(slot -> remove(file(slot, "json")));
+      remove(directory);
+    }
   }
 
   @Override

@@ -1,0 +1,106 @@
+package org.gatun.broker.service;
+
+import java.util.List;
+import java.util.stream.Collectors;
+import org.gatun.broker.GrantState;
+import org.gatun.pci.DeviceName;
+
+/** Something that happened at a broker. */
+public sealed interface BrokerEvent {
+  /** The broker has a device. */
+  record Seized(DeviceName device) implements BrokerEvent {
+    @Override
+    public String name() {
+      return "seized";
+    }
+
+    @Override
+    public String toString() {
+      return device + ": seized";
+    }
+  }
+
+  /** The broker has let a device go. */
+  record Released(DeviceName device) implements BrokerEvent {
+    @Override
+    public String name() {
+      return "released";
+    }
+
+    @Override
+    public String toString() {
+      return device + ": released";
+    }
+  }
+
+  /**
+   * A device did not come back clean.
+   *
+   * @param reason for people
+   */
+  record Quarantined(DeviceName device, String reason) implements BrokerEvent {
+    @Override
+    public String name() {
+      return "quarantined";
+    }
+
+    @Override
+    public String toString() {
+      return device + ": not clean: " + reason;
+    }
+  }
+
+  /**
+   * A grant went from one state to the next.
+   *
+   * @param devices that the guest has, or can have
+   */
+  record Granted(String guest, GrantState from, GrantState to, List<DeviceName> devices)
+      implements BrokerEvent {
+    /** Copies the list. */
+    public Granted {
+      devices = List.copyOf(devices);
+    }
+
+    @Override
+    public String name() {
+      return "grant";
+    }
+
+    @Override
+    public String toString() {
+      return "guest %s: %s -> %s%s"
+          .formatted(
+              guest,
+              from,
+              to,
+              devices.stream()
+                  .map(DeviceName::toString)
+                  .collect(Collectors.joining(", ", devices.isEmpty() ? "" : ": ", "")));
+    }
+  }
+
+  /**
+   * What was granted before the last start of the broker can't be granted now.
+   *
+   * @param reason for people
+   */
+  record Refused(String guest, DeviceName device, String reason) implements BrokerEvent {
+    @Override
+    public String name() {
+      return "refused";
+    }
+
+    @Override
+    public String toString() {
+      return "guest %s: %s is not granted again: %s".formatted(guest, device, reason);
+    }
+  }
+
+  /** What kind it is: one word. */
+  String name();
+
+  /** What happened, in one line for people. */
+  @Override
+  String toString();
+}

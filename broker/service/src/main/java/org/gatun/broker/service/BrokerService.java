@@ -1,0 +1,402 @@
+package org.gatun.broker.service;
+
+import java.io.IOException;
+import java.lang.System.Logger.Level;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.Consumer;
+import org.gatun.broker.Broker;
+import org.gatun.broker.DeviceRequest;
+import org.gatun.broker.Grant;
+import org.gatun.broker.GrantRefusedException;
+import org.gatun.broker.GrantState;
+import org.gatun.broker.GrantedDevice;
+import org.gatun.broker.config.BrokerConfig;
+import org.gatun.broker.config.GuestConfig;
+import org.gatun.pci.DeviceName;
+import org.gatun.pci.PciException;
+import org.gatun.pci.spi.PciBackend;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A broker whose guests are other processes: it grants them what a policy file says, and what it is
+ * told to while it runs, and remembers that. Any thread; what concerns one guest is done one after
+ * the other.
+ */
+public final class BrokerService implements AutoCloseable {
+  private static final System.Logger LOG = System.getLogger(BrokerService.class.getName());
+
+  /**
+   * Where a service keeps what it has.
+   *
+   * @param runtime for sockets: gone after a restart of the machine, such as {@code /run/gatun}
+   * @param state for what is remembered, such as {@code /var/lib/gatun}
+   */
+  public record Folders(Path runtime, Path state) {
+    /** The socket by which the service is controlled. */
+    public Path control() {
+      return runtime.resolve("control");
+    }
+
+    /** The folder of the guests' grant directories. */
+    public Path guests() {
+      return runtime.resolve("guests");
+    }
+  }
+
+  /**
+   * A guest.
+   *
+   * @param directory where its sockets are
+   * @param state of its grant; empty if nothing is granted to it
+   * @param devices that it has
+   * @param counters of its grant
+   */
+  public record GuestStatus(
+      String name,
+      Path directory,
+      Optional<GrantState> state,
+      List<DeviceName> devices,
+      Grant.Counters counters) {}
+
+  /** How long each guest may take when the service ends. */
+  private static final Duration FAREWELL = Duration.ofSeconds(2);
+
+  private final BrokerConfig config;
+  private final Folders folders;
+  private final Broker broker;
+  private final List<Consumer<BrokerEvent>> listeners = new CopyOnWriteArrayList<>();
+
+  /** By name, in the order of the policy file. */
+  private final Map<String, Guest> guests = new LinkedHashMap<>();
+
+  /** Guarded by this. */
+  private final List<DeviceName> seized = new ArrayList<>();
+
+  /** Guarded by itself. */
+  private final GrantStore store;
+
+  private final FileLock lock;
+
+  private BrokerService(
+      BrokerConfig config,
+      Folders folders,
+      List<? extends PciBackend> backends,
+      FileLock lock,
+      GrantStore store) {
+    this.config = config;
+    this.folders = folders;
+    this.broker = new Broker(backends);
+    this.lock = lock;
+    this.store = store;
+    broker.listen(this::changed);
+  }
+
+  /**
+   * Makes a service, which has nothing yet.
+   *
+   * @param folders are made if they are missing; no other service has them
+   * @throws IOException if the folders can't be used, or another service has them
+   */
+  public static BrokerService open(
+      BrokerConfig config, Folders folders, List<? extends PciBackend> backends)
+      throws IOException {
+    Files.createDirectories(folders.runtime());
+    Files.createDirectories(folders.state());
+    GrantStore store = GrantStore.open(folders.state().resolve("grants.json"));
+    Path file = folders.runtime().resolve("lock");
+    FileChannel channel =
+        FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+    FileLock lock = null;
+    try {
+      lock = channel.tryLock();
+    } catch (OverlappingFileLockException e) {
+      LOG.log(Level.DEBUG, "this process has the lock already", e);
+    } finally {
+      if (lock == null) {
+        channel.close();
+      }
+    }
+    if (lock == null) {
+      throw new IOException(file + ": another broker has this folder: give each one of its own");
+    }
+    return new BrokerService(config, folders, backends, lock, store);
+  }
+
+  /** From now on this listener hears of all that happens; on the thread that does it, so soon. */
+  public void listen(Consumer<BrokerEvent> listener) {
+    listeners.add(listener);
+  }
+
+  /** The end of {@link #listen}. */
+  public void unlisten(Consumer<BrokerEvent> listener) {
+    listeners.remove(listener);
+  }
+
+  /**
+   * Seizes the devices of all guests, and grants them.
+   *
+   * @throws PciException if a device of the policy file can't be had, or not granted. What was
+   *     granted while a former broker ran, and can't be now, is an event.
+   * @throws IllegalArgumentException if a policy does not fit its device
+   * @throws IOException if there can't be a grant directory
+   */
+  public void start() throws IOException {
+    for (GuestConfig guest : config.guests()) {
+      guests.put(guest.name(), new Guest(guest));
+    }
+    for (Guest guest : guests.values()) {
+      guest.start();
+    }
+  }
+
+  /** The devices that the broker has, in the order of seizing. */
+  public List<Broker.DeviceStatus> devices() {
+    return broker.devices();
+  }
+
+  /** The guests, in the order of the policy file. */
+  public List<GuestStatus> guests() {
+    return guests.values().stream().map(Guest::status).toList();
+  }
+
+  /**
+   * Grants a guest one more device, now and when the service starts again.
+   *
+   * @return the device's name, as its backend has it
+   * @throws GrantRefusedException if it can't be granted, or there is no such guest
+   * @throws org.gatun.pci.DeviceUnavailableException if the device can't be had
+   * @throws IOException if that can't be remembered, or there can't be a socket
+   */
+  public DeviceName grant(DeviceName device, String guest) throws IOException {
+    Guest entry = guests.get(guest);
+    if (entry == null) {
+      throw new GrantRefusedException(
+          device, "there is no guest '" + guest + "'", "there are " + guests.keySet(), null);
+    }
+    DeviceName name = entry.grant(device);
+    remember(name, Optional.of(guest));
+    return name;
+  }
+
+  /**
+   * Takes a device from its guest, now and when the service starts again. The broker keeps it.
+   *
+   * @param deadline how long the guest may take to let go; zero does not ask
+   * @return the guest that had it
+   * @throws GrantRefusedException if no guest has it
+   * @throws IOException if that can't be remembered
+   */
+  public String revoke(DeviceName device, Duration deadline) throws IOException {
+    DeviceName name = broker.device(device).map(Broker.DeviceStatus::name).orElse(device);
+    for (Guest guest : guests.values()) {
+      if (guest.revoke(name, deadline)) {
+        remember(name, Optional.empty());
+        return guest.settings.name();
+      }
+    }
+    throw new GrantRefusedException(device, "no guest has it", null, null);
+  }
+
+  /** Takes all back, after asking the guests, and lets all devices go. Idempotent. */
+  @Override
+  public synchronized void close() {
+    List.copyOf(guests.values()).reversed().forEach(guest -> guest.close(FAREWELL));
+    broker.stop();
+    for (DeviceName device : seized.reversed()) {
+      release(device);
+    }
+    seized.clear();
+    broker.close();
+    try {
+      lock.acquiredBy().close();
+    } catch (IOException e) {
+      LOG.log(Level.WARNING, "closing the lock: " + e.getMessage());
+    }
+  }
+
+  private void release(DeviceName device) {
+    broker
+        .device(device)
+        .flatMap(Broker.DeviceStatus::quarantine)
+        .ifPresent(reason -> tell(new BrokerEvent.Quarantined(device, reason)));
+    try {
+      broker.release(device);
+    } catch (GrantRefusedException e) {
+      // The broker has let it go already: it was wanted back, or went.
+      LOG.log(Level.DEBUG, device + ": " + e.getMessage());
+    }
+    tell(new BrokerEvent.Released(device));
+  }
+
+  private synchronized DeviceName seize(DeviceName device) {
+    broker.seize(device);
+    DeviceName name = broker.devices().getLast().name();
+    seized.add(name);
+    tell(new BrokerEvent.Seized(name));
+    return name;
+  }
+
+  private void remember(DeviceName device, Optional<String> guest) throws IOException {
+    synchronized (store) {
+      store.decide(device, guest);
+    }
+  }
+
+  private void changed(Grant grant, GrantState from, GrantState to) {
+    tell(
+        new BrokerEvent.Granted(
+            grant.guest(), from, to, grant.devices().stream().map(GrantedDevice::name).toList()));
+  }
+
+  private void tell(BrokerEvent event) {
+    listeners.forEach(listener -> listener.accept(event));
+  }
+
+  /** A guest and what it has. What it is given and what is taken happens one after the other. */
+  private final class Guest {
+    private final GuestConfig settings;
+    private volatile @Nullable GrantDirectory directory;
+    private volatile @Nullable Grant grant;
+
+    Guest(GuestConfig settings) {
+      this.settings = settings;
+    }
+
+    synchronized void start() throws IOException {
+      directory =
+          GrantDirectory.open(folders.guests(), settings.name(), settings.gid(), settings.uids());
+      List<DeviceName> devices = store.devices(settings);
+      List<DeviceName> configured = devices.stream().filter(settings.devices()::contains).toList();
+      List<DeviceRequest> requests = new ArrayList<>();
+      for (DeviceName device : configured) {
+        seize(device);
+        requests.add(request(device));
+      }
+      if (!requests.isEmpty()) {
+        take(requests);
+      }
+      for (DeviceName device : devices) {
+        if (!configured.contains(device)) {
+          grantAgain(device);
+        }
+      }
+    }
+
+    private void grantAgain(DeviceName device) throws IOException {
+      try {
+        grant(device);
+      } catch (PciException | IllegalArgumentException e) {
+        tell(new BrokerEvent.Refused(settings.name(), device, String.valueOf(e.getMessage())));
+      }
+    }
+
+    synchronized DeviceName grant(DeviceName device) throws IOException {
+      Optional<DeviceName> owned = broker.device(device).map(Broker.DeviceStatus::name);
+      DeviceName name = owned.isPresent() ? owned.get() : seize(device);
+      boolean granted = false;
+      try {
+        Grant current = grant;
+        if (current == null || current.state() == GrantState.CLOSED) {
+          take(List.of(request(device)));
+        } else {
+          GrantedDevice added = broker.add(current, request(device));
+          current.connect();
+          publish(List.of(added));
+        }
+        granted = true;
+        return name;
+      } finally {
+        if (!granted && owned.isEmpty()) {
+          release(name);
+        }
+      }
+    }
+
+    /** What is told of the device in the policy file, by the name that was used. */
+    private DeviceRequest request(DeviceName device) {
+      return config.request(device, broker.id(device));
+    }
+
+    /** The guest's devices answer from now on, as its processes come and go without the broker. */
+    private void take(List<DeviceRequest> requests) throws IOException {
+      Grant taken;
+      try {
+        taken = broker.grant(settings.name(), settings.quota(), requests);
+      } catch (IllegalArgumentException e) {
+        throw new IllegalArgumentException(
+            "guest %s: %s".formatted(settings.name(), e.getMessage()), e);
+      }
+      grant = taken;
+      publish(taken.connect());
+    }
+
+    private void publish(List<GrantedDevice> devices) throws IOException {
+      GrantDirectory open = Objects.requireNonNull(directory);
+      boolean published = false;
+      try {
+        for (GrantedDevice device : devices) {
+          open.publish(device, settings.quota());
+        }
+        published = true;
+      } finally {
+        if (!published) {
+          devices.forEach(GrantedDevice::close);
+        }
+      }
+    }
+
+    synchronized boolean revoke(DeviceName device, Duration deadline) {
+      Grant current = grant;
+      if (current == null || !has(current, device)) {
+        return false;
+      }
+      if (current.devices().size() == 1) {
+        current.revoke(deadline);
+      } else {
+        broker.remove(current, device, deadline);
+      }
+      return true;
+    }
+
+    private static boolean has(Grant grant, DeviceName device) {
+      return grant.devices().stream().anyMatch(d -> d.name().equals(device));
+    }
+
+    GuestStatus status() {
+      Grant current = grant;
+      return new GuestStatus(
+          settings.name(),
+          folders.guests().resolve(settings.name()),
+          Optional.ofNullable(current).map(Grant::state),
+          current == null
+              ? List.of()
+              : current.devices().stream().map(GrantedDevice::name).toList(),
+          current == null ? new Grant.Counters(0, 0, 0) : current.counters());
+    }
+
+    /** Asks first: a guest with a disk has something to finish. */
+    synchronized void close(Duration deadline) {
+      Grant current = grant;
+      if (current != null) {
+        current.revoke(deadline);
+      }
+      GrantDirectory open = directory;
+      if (open != null) {
+        open.close();
+      }
+    }
+  }
+}

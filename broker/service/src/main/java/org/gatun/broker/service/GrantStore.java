@@ -1,0 +1,99 @@
+package org.gatun.broker.service;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.type.TypeReference;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
+import org.gatun.broker.config.GuestConfig;
+import org.gatun.pci.DeviceName;
+
+/**
+ * What was granted and revoked while the broker ran, so that it holds when it runs again: a file
+ * that says of a device which guest it goes to, if that is not what the policy file says. One
+ * thread.
+ */
+final class GrantStore {
+  private static final ObjectMapper MAPPER = new ObjectMapper();
+
+  private final Path file;
+
+  /** By device: the guest, or the empty text for none. */
+  private final Map<String, String> decisions;
+
+  private GrantStore(Path file, Map<String, String> decisions) {
+    this.file = file;
+    this.decisions = decisions;
+  }
+
+  /**
+   * Reads the file, if it is there.
+   *
+   * @throws IOException if it can't be read, or is not what {@link #decide} writes
+   */
+  static GrantStore open(Path file) throws IOException {
+    try {
+      Map<String, String> decisions =
+          MAPPER.readValue(
+              Files.readAllBytes(file), new TypeReference<TreeMap<String, String>>() {});
+      decisions.keySet().forEach(DeviceName::parse);
+      return new GrantStore(file, decisions);
+    } catch (NoSuchFileException _) {
+      return new GrantStore(file, new TreeMap<>());
+    } catch (JsonProcessingException | IllegalArgumentException e) {
+      throw new IOException(
+          "%s: this is not what a broker wrote (%s): remove it to grant what the policy file says"
+              .formatted(file, e.getMessage()),
+          e);
+    }
+  }
+
+  /** What a guest gets: what the policy file says, changed by what was decided. */
+  List<DeviceName> devices(GuestConfig guest) {
+    Set<DeviceName> devices = new LinkedHashSet<>();
+    for (DeviceName device : guest.devices()) {
+      if (decisions.getOrDefault(device.toString(), guest.name()).equals(guest.name())) {
+        devices.add(device);
+      }
+    }
+    decisions.forEach(
+        (device, owner) -> {
+          if (owner.equals(guest.name())) {
+            devices.add(DeviceName.parse(device));
+          }
+        });
+    return new ArrayList<>(devices);
+  }
+
+  /**
+   * Notes where a device goes from now on, and returns when that is on the disk.
+   *
+   * @param guest empty for none
+   */
+  void decide(DeviceName device, Optional<String> guest) throws IOException {
+    decisions.put(device.toString(), guest.orElse(""));
+    Path next = file.resolveSibling(file.getFileName() + ".new");
+    Files.write(next, MAPPER.writerWithDefaultPrettyPrinter().writeValueAsBytes(decisions));
+    force(next);
+    Files.move(next, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+    force(Optional.ofNullable(file.toAbsolutePath().getParent()).orElseThrow());
+  }
+
+  private static void force(Path file) throws IOException {
+    try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+      channel.force(true);
+    }
+  }
+}
