@@ -12,6 +12,7 @@ module org.gatun.cli {
   requires me.tongfei.progressbar;
   requires HdrHistogram;
   requires org.gatun.broker;
+  requires org.gatun.broker.service;
   requires org.gatun.driver.edu;
   requires org.gatun.driver.nvme;
   requires org.gatun.nativeaccess;

@@ -1,27 +1,18 @@
 package org.gatun.cli;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.lang.System.Logger.Level;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
-import java.util.List;
-import java.util.Map;
-import java.util.Optional;
 import java.util.concurrent.Callable;
-import org.gatun.broker.Broker;
-import org.gatun.broker.Grant;
-import org.gatun.broker.GrantRefusedException;
-import org.gatun.broker.GrantState;
-import org.gatun.broker.GrantedDevice;
 import org.gatun.broker.config.BrokerConfig;
-import org.gatun.broker.config.GuestConfig;
-import org.gatun.pci.DeviceName;
+import org.gatun.broker.service.BrokerEvent;
+import org.gatun.broker.service.BrokerInterface;
+import org.gatun.broker.service.BrokerService;
+import org.gatun.broker.service.varlink.VarlinkServer;
 import org.gatun.pci.spi.Backends;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -32,15 +23,12 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     description = {
       "Seizes the devices of a policy file, grants them to its guests, and prints a line for each"
-          + " step, until SIGINT or SIGTERM. Then it revokes all grants and gives the devices"
-          + " back.",
-      "A grant waits for its guest (INIT_WAIT). Guests in processes of their own can't come yet: so"
-          + " far this shows whether a policy works on this machine, and holds the devices."
+          + " step, until SIGINT or SIGTERM. Then it asks the guests for their devices, takes them"
+          + " back, and lets them go.",
+      "A guest finds a vfio-user socket for each device in DIRECTORY/guests/NAME. 'gatun grant' and"
+          + " 'gatun revoke' change what it has, and that is remembered."
     })
 final class BrokerRunCommand implements Callable<Integer> {
-  private static final System.Logger LOG = System.getLogger(BrokerRunCommand.class.getName());
-  private static final ObjectMapper MAPPER = new ObjectMapper();
-
   @Option(
       names = "--config",
       required = true,
@@ -48,13 +36,12 @@ final class BrokerRunCommand implements Callable<Integer> {
       description = "The policy file; 'gatun policy check FILE' tells what it gives.")
   private Path file;
 
+  @Mixin private final BrokerFolders folders = new BrokerFolders();
+
   @Option(names = "--json", description = "Print a JSON object on each line.")
   private boolean json;
 
   @Spec private CommandSpec spec;
-
-  /** Guarded by this. */
-  private final List<DeviceName> seized = new ArrayList<>();
 
   @Override
   public Integer call() throws IOException {
@@ -63,112 +50,35 @@ final class BrokerRunCommand implements Callable<Integer> {
       throw new IllegalArgumentException(file + ": there are no guests in it, so nothing to do");
     }
     Interruption interruption = Gatun.of(spec).interruption;
-    try (Broker broker = new Broker(Backends.installed())) {
-      broker.listen(this::changed);
-      interruption.guard(() -> giveBack(broker));
-      try {
-        for (GuestConfig guest : config.guests()) {
-          grant(broker, config, guest, interruption);
-        }
+    try (BrokerService service = BrokerService.open(config, folders.get(), Backends.installed())) {
+      service.listen(this::say);
+      interruption.guard(service::close);
+      start(service);
+      try (VarlinkServer _ =
+          VarlinkServer.listen(
+              BrokerInterface.of(service),
+              spec.root().version()[0],
+              folders.get().control(),
+              config.controllers())) {
         interruption.await();
-      } finally {
-        giveBack(broker);
+        service.stop(); // who watches sees that
       }
     }
     return ExitCode.OK;
   }
 
-  private synchronized void add(DeviceName device) {
-    seized.add(device);
-  }
-
-  private void grant(
-      Broker broker, BrokerConfig config, GuestConfig guest, Interruption interruption) {
-    for (DeviceName device : guest.devices()) {
-      if (interruption.isRequested()) {
-        return;
-      }
-      broker.seize(device);
-      DeviceName name = broker.devices().getLast().name();
-      add(name);
-      say("seized", name + ": seized", Map.of("device", name.toString()));
-    }
+  private void start(BrokerService service) throws IOException {
     try {
-      broker.grant(
-          guest.name(),
-          guest.quota(),
-          guest.devices().stream().map(d -> config.request(d, broker.id(d))).toList());
+      service.start();
     } catch (IllegalArgumentException e) {
-      throw new IllegalArgumentException(
-          "%s: guest %s: %s".formatted(file, guest.name(), e.getMessage()), e);
+      throw new IllegalArgumentException("%s: %s".formatted(file, e.getMessage()), e);
     }
   }
 
-  /**
-   * No guest can have come: there is nobody to ask first. A second caller waits for the first, and
-   * finds nothing to do.
-   */
-  private synchronized void giveBack(Broker broker) {
-    broker.stop();
-    for (DeviceName device : seized.reversed()) {
-      release(broker, device);
-      say("released", device + ": released", Map.of("device", device.toString()));
-    }
-    seized.clear();
-  }
-
-  private void release(Broker broker, DeviceName device) {
-    Optional<Broker.DeviceStatus> status =
-        broker.devices().stream().filter(d -> d.name().equals(device)).findFirst();
-    status
-        .flatMap(Broker.DeviceStatus::quarantine)
-        .ifPresent(
-            reason ->
-                say(
-                    "quarantined",
-                    device + ": not clean: " + reason,
-                    Map.of("device", device.toString(), "reason", reason)));
-    try {
-      broker.release(device);
-    } catch (GrantRefusedException e) {
-      // The broker has let it go already: it was wanted back, or went.
-      LOG.log(Level.DEBUG, device + ": " + e.getMessage());
-    }
-  }
-
-  private void changed(Grant grant, GrantState from, GrantState to) {
-    List<String> devices =
-        grant.devices().stream().map(GrantedDevice::name).map(DeviceName::toString).toList();
-    Map<String, Object> data = new LinkedHashMap<>();
-    data.put("guest", grant.guest());
-    data.put("from", from.toString());
-    data.put("to", to.toString());
-    data.put("devices", devices);
-    say(
-        "grant",
-        "guest %s: %s -> %s%s"
-            .formatted(
-                grant.guest(),
-                from,
-                to,
-                devices.isEmpty() ? "" : ": " + String.join(", ", devices)),
-        data);
-  }
-
-  private void say(String event, String text, Map<String, ?> data) {
+  private void say(BrokerEvent event) {
     PrintWriter out = spec.commandLine().getOut();
-    if (json) {
-      Map<String, Object> line = new LinkedHashMap<>();
-      line.put("event", event);
-      line.putAll(data);
-      try {
-        out.println(MAPPER.writeValueAsString(line));
-      } catch (JsonProcessingException e) {
-        throw new IllegalStateException("no JSON for " + line, e);
-      }
-    } else {
-      out.println(text);
-    }
+    ObjectNode object = BrokerInterface.json(event);
+    out.println(json ? object : event);
     out.flush();
   }
 }

@@ -52,6 +52,10 @@ import picocli.CommandLine.TypeConversionException;
       NvmeCommand.class,
       PolicyCommand.class,
       BrokerCommand.class,
+      GuestsCommand.class,
+      GrantCommand.class,
+      RevokeCommand.class,
+      EventsCommand.class,
       ExportCommand.class,
       DemoCommand.class,
       GenerateCompletion.class

@@ -44,6 +44,13 @@ class ArchitectureTest {
               Set.of("org.gatun.pci", "org.gatun.nativeaccess", "org.gatun.vfio.common")),
           Map.entry("org.gatun.simulated", Set.of("org.gatun.pci", "org.gatun.specs")),
           Map.entry("org.gatun.broker", Set.of("org.gatun.pci")),
+          Map.entry(
+              "org.gatun.broker.service",
+              Set.of(
+                  "org.gatun.pci",
+                  "org.gatun.broker",
+                  "org.gatun.vfiouser",
+                  "org.gatun.nativeaccess")),
           Map.entry("org.gatun.driver.edu", Set.of("org.gatun.pci", "org.gatun.specs")),
           Map.entry("org.gatun.driver.nvme", Set.of("org.gatun.pci", "org.gatun.specs")),
           Map.entry(
@@ -56,6 +63,7 @@ class ArchitectureTest {
                   "org.gatun.vfiouser",
                   "org.gatun.simulated",
                   "org.gatun.broker",
+                  "org.gatun.broker.service",
                   "org.gatun.driver.edu",
                   "org.gatun.driver.nvme")));
 

@@ -37,20 +37,24 @@ class BrokerRunTest {
   void grantsUntilASignalThenTakesAllBack(String signal, int status) throws Exception {
     Process broker = start();
     try (BufferedReader out = broker.inputReader(StandardCharsets.UTF_8)) {
-      List<String> lines = readUntil(out, "guest teaching: INITIALISING -> INIT_WAIT");
+      List<String> lines = readUntil(out, "guest teaching: INITIALISED -> CONNECTED");
       assertThat(lines)
           .containsExactly(
               "simulated:nvme: seized",
               "simulated:specimen: seized",
               "guest storage: INITIALISING -> INIT_WAIT: simulated:nvme, simulated:specimen",
+              "guest storage: INIT_WAIT -> INITIALISED: simulated:nvme, simulated:specimen",
+              "guest storage: INITIALISED -> CONNECTED: simulated:nvme, simulated:specimen",
               "simulated:edu: seized",
-              "guest teaching: INITIALISING -> INIT_WAIT: simulated:edu");
+              "guest teaching: INITIALISING -> INIT_WAIT: simulated:edu",
+              "guest teaching: INIT_WAIT -> INITIALISED: simulated:edu",
+              "guest teaching: INITIALISED -> CONNECTED: simulated:edu");
       signal(broker, signal);
       assertThat(out.lines())
           .containsExactly(
-              "guest teaching: INIT_WAIT -> CLOSING: simulated:edu",
+              "guest teaching: CONNECTED -> CLOSING: simulated:edu",
               "guest teaching: CLOSING -> CLOSED",
-              "guest storage: INIT_WAIT -> CLOSING: simulated:nvme, simulated:specimen",
+              "guest storage: CONNECTED -> CLOSING: simulated:nvme, simulated:specimen",
               "guest storage: CLOSING -> CLOSED",
               "simulated:edu: released",
               "simulated:specimen: released",
@@ -67,7 +71,7 @@ class BrokerRunTest {
       List<String> lines = readUntil(out, "{\"event\":\"grant\",\"guest\":\"teaching\"");
       signal(broker, "TERM");
       List<String> all = Stream.concat(lines.stream(), out.lines()).toList();
-      assertThat(all).hasSize(12);
+      assertThat(all).hasSize(16);
       JsonNode granted = new ObjectMapper().readTree(all.get(2));
       assertThat(granted.at("/to").asText()).isEqualTo("INIT_WAIT");
       assertThat(granted.at("/devices/1").asText()).isEqualTo("simulated:specimen");
@@ -78,12 +82,92 @@ class BrokerRunTest {
   }
 
   @Test
+  void isControlledWhileItRuns() throws Exception {
+    Process broker = start();
+    try (BufferedReader out = broker.inputReader(StandardCharsets.UTF_8)) {
+      readUntil(out, "guest teaching: INITIALISED -> CONNECTED");
+      Path socket = folder.resolve("run/control");
+      while (!Files.exists(socket)) {
+        assertThat(broker.isAlive()).isTrue();
+        Thread.onSpinWait();
+      }
+
+      assertThat(control("guests").expectSuccess().out().lines())
+          .map(line -> line.replaceAll(" +", " "))
+          .containsExactly(
+              "GUEST STATE DENIED DMA FAULTS DIRECTORY DEVICES",
+              "storage CONNECTED 0 0 %s simulated:nvme, simulated:specimen"
+                  .formatted(folder.resolve("run/guests/storage")),
+              "teaching CONNECTED 0 0 %s simulated:edu"
+                  .formatted(folder.resolve("run/guests/teaching")));
+      Path edu = folder.resolve("run/guests/teaching/slot-0.0.sock");
+      assertThat(
+              CommandLineRun.of("edu", "factorial", "5", "--device", "vfio-user:" + edu)
+                  .expectSuccess()
+                  .out())
+          .contains("120");
+
+      assertThat(control("revoke", "simulated:edu").expectSuccess().out())
+          .isEqualTo("simulated:edu: taken from teaching\n");
+      assertThat(edu).doesNotExist();
+      assertThat(
+              control("grant", "simulated:edu", "--guest", "storage", "--json")
+                  .expectSuccess()
+                  .json()
+                  .path("guest")
+                  .asText())
+          .isEqualTo("storage");
+      assertThat(folder.resolve("run/guests/storage/slot-2.0.sock")).exists();
+      control("grant", "simulated:edu", "--guest", "nobody")
+          .expectFailure(ExitCode.FAILED, "no guest 'nobody'", "storage");
+      control("revoke", "simulated:edu", "--deadline", "-1")
+          .expectFailure(ExitCode.FAILED, "deadlineMillis");
+      signal(broker, "TERM");
+      assertThat(out.lines()).contains("simulated:edu: released");
+    }
+    assertThat(broker.waitFor()).isEqualTo(143);
+    control("guests").expectFailure(ExitCode.FAILED, "no broker answers", "gatun broker run");
+  }
+
+  @Test
+  void tellsWhoeverWatchesWhatHappens() throws Exception {
+    Process broker = start();
+    try (BufferedReader out = broker.inputReader(StandardCharsets.UTF_8)) {
+      readUntil(out, "guest teaching: INITIALISED -> CONNECTED");
+      Path socket = folder.resolve("run/control");
+      while (!Files.exists(socket)) {
+        assertThat(broker.isAlive()).isTrue();
+        Thread.onSpinWait();
+      }
+      Process watcher =
+          command(List.of("events", "--json", "--control", socket.toString())).start();
+      try (BufferedReader events = watcher.inputReader(StandardCharsets.UTF_8)) {
+        // It says nothing before something happens.
+        while (!events.ready()) {
+          control("revoke", "simulated:edu");
+          control("grant", "simulated:edu", "--guest", "teaching");
+        }
+        JsonNode event = new ObjectMapper().readTree(events.readLine());
+        assertThat(event.path("guest").asText()).isEqualTo("teaching");
+        assertThat(event.path("text").asText()).startsWith("guest teaching: ");
+        signal(broker, "TERM");
+        assertThat(events.lines()).anyMatch(line -> line.contains("\"released\""));
+      }
+      assertThat(watcher.errorReader().lines()).singleElement().asString().startsWith("gatun: ");
+      assertThat(watcher.waitFor()).isEqualTo(ExitCode.FAILED);
+    }
+    broker.waitFor();
+  }
+
+  @Test
   void whatWasSeizedBeforeAFailureIsReleased() throws IOException {
     Path file =
         Files.writeString(
             folder.resolve("policy.yaml"),
             "guests: [{name: g, devices: [simulated:edu, vfio:ffff:00:1f.7]}]");
-    CommandLineRun run = CommandLineRun.of("broker", "run", "--config", file.toString());
+    List<String> command = new ArrayList<>(List.of("broker", "run", "--config", file.toString()));
+    command.addAll(folders());
+    CommandLineRun run = CommandLineRun.of(command.toArray(String[]::new));
     assertThat(run.out().lines())
         .containsExactly("simulated:edu: seized", "simulated:edu: released");
     assertThat(run.err().lines())
@@ -100,8 +184,28 @@ class BrokerRunTest {
         .expectFailure(ExitCode.USAGE, "policy.yaml", "no guests");
   }
 
+  private List<String> folders() {
+    return List.of(
+        "--directory", folder.resolve("run").toString(), "--state", folder.resolve("s").toString());
+  }
+
+  /** A command that talks to the broker. */
+  private CommandLineRun control(String... arguments) {
+    List<String> all = new ArrayList<>(List.of(arguments));
+    all.addAll(List.of("--control", folder.resolve("run/control").toString()));
+    return CommandLineRun.of(all.toArray(String[]::new));
+  }
+
   private Process start(String... options) throws IOException {
     Path file = Files.writeString(folder.resolve("policy.yaml"), POLICY);
+    List<String> arguments = new ArrayList<>();
+    arguments.addAll(List.of("broker", "run", "--config", file.toString()));
+    arguments.addAll(folders());
+    arguments.addAll(List.of(options));
+    return command(arguments).start();
+  }
+
+  private static ProcessBuilder command(List<String> arguments) {
     List<String> command = new ArrayList<>();
     // A shell without job control has its background jobs ignore SIGINT, and that is inherited.
     command.addAll(List.of("env", "--default-signal=INT"));
@@ -109,9 +213,8 @@ class BrokerRunTest {
     command.addAll(List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"));
     command.add("--enable-native-access=ALL-UNNAMED");
     command.addAll(List.of("-cp", System.getProperty("java.class.path"), Gatun.class.getName()));
-    command.addAll(List.of("broker", "run", "--config", file.toString()));
-    command.addAll(List.of(options));
-    return new ProcessBuilder(command).start();
+    command.addAll(arguments);
+    return new ProcessBuilder(command);
   }
 
   private static List<String> readUntil(BufferedReader out, String start) throws IOException {

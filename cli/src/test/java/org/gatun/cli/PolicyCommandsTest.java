@@ -94,7 +94,8 @@ class PolicyCommandsTest {
                 + " vfio:0000:00:04.0 or simulated:nvme",
             "gatun: "
                 + file
-                + ":4:5: guests[0].quoat: there is no such field; there are name, devices, quota");
+                + ":4:5: guests[0].quoat: there is no such field; there are name, devices, quota,"
+                + " uids, gid");
     assertThat(run.out()).isEmpty();
     assertThat(run.status()).isEqualTo(ExitCode.USAGE);
   }

@@ -59,7 +59,7 @@ public final class BrokerInterface {
 
   /** An event, as {@code Watch} tells it. */
   public static ObjectNode json(BrokerEvent event) {
-    ObjectNode json = JSON.objectNode().put("event", event.name()).put("text", event.toString());
+    ObjectNode json = JSON.objectNode().put("event", event.name());
     switch (event) {
       case BrokerEvent.Seized(DeviceName device) -> json.put("device", device.toString());
       case BrokerEvent.Released(DeviceName device) -> json.put("device", device.toString());
@@ -73,7 +73,7 @@ public final class BrokerInterface {
         devices.forEach(device -> names.add(device.toString()));
       }
     }
-    return json;
+    return json.put("text", event.toString());
   }
 
   private ObjectNode listDevices(JsonNode unused) {

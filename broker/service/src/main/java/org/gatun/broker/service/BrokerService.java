@@ -210,9 +210,11 @@ public final class BrokerService implements AutoCloseable {
     throw new GrantRefusedException(device, "no guest has it", null, null);
   }
 
-  /** Takes all back, after asking the guests, and lets all devices go. Idempotent. */
-  @Override
-  public synchronized void close() {
+  /**
+   * Grants nothing any more: takes all back, after asking the guests, and lets all devices go.
+   * Idempotent.
+   */
+  public synchronized void stop() {
     List.copyOf(guests.values()).reversed().forEach(guest -> guest.close(FAREWELL));
     broker.stop();
     for (DeviceName device : seized.reversed()) {
@@ -220,6 +222,12 @@ public final class BrokerService implements AutoCloseable {
     }
     seized.clear();
     broker.close();
+  }
+
+  /** As {@link #stop}, and leaves the folders to the next service. */
+  @Override
+  public void close() {
+    stop();
     try {
       lock.acquiredBy().close();
     } catch (IOException e) {

@@ -10,6 +10,9 @@ public final class VarlinkException extends RuntimeException {
 
   private static final String SERVICE = VarlinkInterface.SERVICE + ".";
 
+  /** The error that tells who may not call. */
+  public static final String PERMISSION_DENIED = SERVICE + "PermissionDenied";
+
   private final String error;
   private final transient ObjectNode parameters;
 
@@ -44,7 +47,7 @@ public final class VarlinkException extends RuntimeException {
   }
 
   static VarlinkException permissionDenied() {
-    return of(SERVICE + "PermissionDenied", Map.of());
+    return of(PERMISSION_DENIED, Map.of());
   }
 
   /** A method that replies more than once was called for one reply. */

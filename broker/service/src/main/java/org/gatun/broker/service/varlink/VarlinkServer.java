@@ -13,7 +13,11 @@ import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.util.HashMap;
 import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import jdk.net.ExtendedSocketOptions;
@@ -30,6 +34,9 @@ public final class VarlinkServer implements AutoCloseable {
   /** At a time: each has a thread. */
   private static final int CONNECTIONS = 64;
 
+  /** For calls that are being carried out when the server is closed. */
+  private static final Duration FAREWELL = Duration.ofSeconds(2);
+
   private static final JsonNodeFactory JSON = JsonNodeFactory.instance;
 
   private final VarlinkInterface service;
@@ -38,8 +45,8 @@ public final class VarlinkServer implements AutoCloseable {
   private final Set<String> users;
   private final ServerSocketChannel listener;
 
-  /** Guarded by this. */
-  private final Set<SocketChannel> clients = new HashSet<>();
+  /** With the threads that serve them. Guarded by this. */
+  private final Map<SocketChannel, Thread> clients = new HashMap<>();
 
   /** Guarded by this. */
   private boolean closed;
@@ -90,19 +97,38 @@ public final class VarlinkServer implements AutoCloseable {
     }
   }
 
-  /** Sends all callers away. Calls that are being carried out go on, and nobody hears of them. */
+  /** Takes no more calls, and waits a little for those that are there to be answered. */
   @Override
-  public synchronized void close() {
-    if (closed) {
-      return;
+  public void close() {
+    List<Thread> serving;
+    synchronized (this) {
+      if (closed) {
+        return;
+      }
+      closed = true;
+      close(listener);
+      clients.keySet().forEach(VarlinkServer::endInput);
+      serving = List.copyOf(clients.values());
     }
-    closed = true;
-    clients.forEach(VarlinkServer::close);
-    close(listener);
     try {
       Files.deleteIfExists(path);
     } catch (IOException e) {
       LOG.log(Level.WARNING, "the socket " + path + " stays: " + e.getMessage());
+    }
+    awaitEnd(serving);
+    synchronized (this) {
+      clients.keySet().forEach(VarlinkServer::close);
+    }
+  }
+
+  private static void awaitEnd(List<Thread> serving) {
+    long end = System.nanoTime() + FAREWELL.toNanos();
+    try {
+      for (Thread thread : serving) {
+        thread.join(Duration.ofNanos(Math.max(0, end - System.nanoTime())));
+      }
+    } catch (InterruptedException _) {
+      Thread.currentThread().interrupt();
     }
   }
 
@@ -110,11 +136,13 @@ public final class VarlinkServer implements AutoCloseable {
     while (true) {
       try {
         SocketChannel client = listener.accept();
-        if (add(client)) {
-          Thread.ofPlatform()
-              .daemon()
-              .name("gatun control " + path + " client")
-              .start(() -> serve(client));
+        Thread thread =
+            Thread.ofPlatform()
+                .daemon()
+                .name("gatun control " + path + " client")
+                .unstarted(() -> serve(client));
+        if (add(client, thread)) {
+          thread.start();
         } else {
           close(client);
         }
@@ -126,11 +154,15 @@ public final class VarlinkServer implements AutoCloseable {
     }
   }
 
-  private synchronized boolean add(SocketChannel client) {
+  private synchronized boolean add(SocketChannel client, Thread thread) {
     if (!closed && clients.size() == CONNECTIONS) {
       LOG.log(Level.WARNING, path + ": there are " + CONNECTIONS + " callers: one more is refused");
     }
-    return !closed && clients.size() < CONNECTIONS && clients.add(client);
+    if (closed || clients.size() == CONNECTIONS) {
+      return false;
+    }
+    clients.put(client, thread);
+    return true;
   }
 
   private void serve(SocketChannel client) {
@@ -276,6 +308,14 @@ public final class VarlinkServer implements AutoCloseable {
       error PermissionDenied ()
       error ExpectedMore ()
       """;
+
+  private static void endInput(SocketChannel client) {
+    try {
+      client.shutdownInput();
+    } catch (IOException e) {
+      LOG.log(Level.DEBUG, "a caller has left: " + e.getMessage());
+    }
+  }
 
   private static void close(AutoCloseable closeable) {
     try {
