@@ -4,10 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
 
 /**
  * The command as it is shipped: on the module path, with native access for {@code
@@ -49,10 +52,47 @@ class ModulePathIT {
     assertThat(run.status).isEqualTo(ExitCode.FAILED);
   }
 
+  @Test
+  @Timeout(120)
+  void grantsADiskToAnotherProcess(@TempDir Path folder) throws Exception {
+    Path policy =
+        Files.writeString(
+            folder.resolve("policy.yaml"), "guests: [{name: g, devices: [simulated:nvme]}]");
+    Path control = folder.resolve("control");
+    Process broker =
+        command(
+                List.of(),
+                "broker",
+                "run",
+                "--config",
+                policy.toString(),
+                "--directory",
+                folder.toString(),
+                "--state",
+                folder.toString())
+            .redirectErrorStream(true)
+            .redirectOutput(folder.resolve("log").toFile())
+            .start();
+    try {
+      while (!Files.exists(control)) {
+        assertThat(broker.isAlive()).as(Files.readString(folder.resolve("log"))).isTrue();
+        Thread.onSpinWait();
+      }
+      Path socket = folder.resolve("guests/g/slot-0.0.sock");
+      Run run = gatun(List.of(), "nvme", "identify", "--device", "vfio-user:" + socket);
+      assertThat(run.err).isEmpty();
+      Run guests = gatun(List.of(), "guests", "--control", control.toString(), "--json");
+      assertThat(guests.err).isEmpty();
+      assertThat(guests.out).contains("CONNECTED", "simulated:nvme");
+    } finally {
+      broker.destroy();
+    }
+    assertThat(broker.waitFor()).as(Files.readString(folder.resolve("log"))).isEqualTo(143);
+  }
+
   private record Run(int status, String out, String err) {}
 
-  private static Run gatun(List<String> options, String... args)
-      throws IOException, InterruptedException {
+  private static ProcessBuilder command(List<String> options, String... args) {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin/java").toString());
     command.addAll(options);
@@ -62,7 +102,12 @@ class ModulePathIT {
         List.of("--module-path", MODULES.toString(), "--add-modules", "ALL-MODULE-PATH"));
     command.addAll(List.of("--module", "org.gatun.cli/org.gatun.cli.Gatun"));
     command.addAll(List.of(args));
-    Process process = new ProcessBuilder(command).start();
+    return new ProcessBuilder(command);
+  }
+
+  private static Run gatun(List<String> options, String... args)
+      throws IOException, InterruptedException {
+    Process process = command(options, args).start();
     process.getOutputStream().close();
     // Both are short: neither fills its pipe while the other is read.
     String out = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);

@@ -1,98 +1,71 @@
 package org.gatun.broker.service;
 
-import com.fasterxml.jackson.annotation.JsonProperty;
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import java.util.Arrays;
-import java.util.LinkedHashMap;
-import java.util.List;
-import java.util.Map;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.Locale;
+import java.util.Optional;
 import org.gatun.broker.Quota;
 import org.gatun.pci.Bar;
+import org.gatun.pci.BusRange;
 import org.gatun.pci.Interrupts;
 import org.gatun.pci.PciDevice;
+import org.gatun.pci.SharedRange;
 import org.gatun.pci.config.PciId;
 
 /**
  * What stands beside a socket in a {@linkplain GrantDirectory grant directory}, so that a client
- * can choose its driver before it connects. Addresses and ids are hexadecimal text, as JSON's
- * numbers end at 53 bits; sizes and counts are numbers.
- *
- * @param device its name, for messages
- * @param vendor as in config space; likewise the following
- * @param usableBusAddresses first and last of each range
- * @param interrupts how many of each kind
- * @param quota of the guest, over all its devices
+ * can choose its driver before it connects. Ids and addresses are hexadecimal text, as the numbers
+ * of JSON end at 53 bits; sizes and counts are numbers.
  */
-record DeviceDescription(
-    String device,
-    String vendor,
-    @JsonProperty("device-id") String deviceId,
-    @JsonProperty("class") String pciClass,
-    List<BarDescription> bars,
-    @JsonProperty("usable-bus-addresses") List<List<String>> usableBusAddresses,
-    Map<String, Integer> interrupts,
-    QuotaDescription quota) {
-  private static final ObjectMapper MAPPER = new ObjectMapper();
+final class DeviceDescription {
+  private DeviceDescription() {}
 
-  /**
-   * A BAR.
-   *
-   * @param kind {@code memory} or {@code io}
-   * @param size in bytes
-   */
-  record BarDescription(int index, String kind, long size, List<RangeDescription> ranges) {
-    static BarDescription of(Bar bar) {
-      return new BarDescription(
-          bar.index(),
-          lower(bar.kind()),
-          bar.size(),
-          bar.kind() == Bar.Kind.IO
-              ? List.of()
-              : bar.ranges().stream().map(range -> RangeDescription.of(bar, range)).toList());
-    }
-  }
-
-  /**
-   * A part of a BAR.
-   *
-   * @param mapped whether a client can map it; else it is reached by messages
-   */
-  record RangeDescription(String offset, long length, boolean mapped) {
-    static RangeDescription of(Bar bar, Bar.Range range) {
-      return new RangeDescription(
-          hex(range.offset()), range.length(), bar.share(range).isPresent());
-    }
-  }
-
-  /** What the guest may use of the host. */
-  record QuotaDescription(
-      @JsonProperty("dma-bytes") long dmaBytes, @JsonProperty("dma-mappings") int dmaMappings) {}
-
-  static DeviceDescription of(PciDevice device, Quota quota) {
+  static String of(PciDevice device, Quota quota) {
     PciId id = device.id();
-    Map<String, Integer> interrupts = new LinkedHashMap<>();
-    Arrays.stream(Interrupts.Kind.values())
-        .forEach(kind -> interrupts.put(lower(kind), device.interrupts().count(kind)));
-    return new DeviceDescription(
-        device.name().toString(),
-        "%04x".formatted(id.vendor()),
-        "%04x".formatted(id.device()),
-        "%06x".formatted(device.pciClass().code()),
-        device.bars().stream().map(BarDescription::of).toList(),
-        device.dma().usableRanges().stream()
-            .map(range -> List.of(hex(range.first()), hex(range.last())))
-            .toList(),
-        interrupts,
-        new QuotaDescription(quota.dmaBytes(), quota.dmaMappings()));
+    ObjectNode json =
+        JsonNodeFactory.instance
+            .objectNode()
+            .put("device", device.name().toString())
+            .put("vendor", "%04x".formatted(id.vendor()))
+            .put("device-id", "%04x".formatted(id.device()))
+            .put("class", "%06x".formatted(device.pciClass().code()));
+    ArrayNode bars = json.putArray("bars");
+    device.bars().forEach(bar -> describe(bar, bars.addObject()));
+    ArrayNode usable = json.putArray("usable-bus-addresses");
+    for (BusRange range : device.dma().usableRanges()) {
+      usable.addArray().add(hex(range.first())).add(hex(range.last()));
+    }
+    ObjectNode interrupts = json.putObject("interrupts");
+    for (Interrupts.Kind kind : Interrupts.Kind.values()) {
+      interrupts.put(lower(kind), device.interrupts().count(kind));
+    }
+    json.putObject("quota")
+        .put("dma-bytes", quota.dmaBytes())
+        .put("dma-mappings", quota.dmaMappings());
+    return json.toPrettyString() + "\n";
   }
 
-  String json() {
-    try {
-      return MAPPER.writerWithDefaultPrettyPrinter().writeValueAsString(this) + "\n";
-    } catch (JsonProcessingException e) {
-      throw new IllegalStateException("no JSON for " + this, e);
+  private static void describe(Bar bar, ObjectNode json) {
+    json.put("index", bar.index()).put("kind", lower(bar.kind())).put("size", bar.size());
+    if (bar.kind() == Bar.Kind.IO) {
+      return;
     }
+    ArrayNode ranges = json.putArray("ranges");
+    for (Bar.Range range : bar.ranges()) {
+      ranges
+          .addObject()
+          .put("offset", hex(range.offset()))
+          .put("length", range.length())
+          .put("mapped", canBeMapped(bar, range));
+    }
+  }
+
+  /** Found out by doing it, as its server will. */
+  private static boolean canBeMapped(Bar bar, Bar.Range range) {
+    Optional<SharedRange> shared = bar.share(range);
+    shared.ifPresent(SharedRange::close);
+    return shared.isPresent();
   }
 
   private static String hex(long address) {
@@ -100,6 +73,6 @@ record DeviceDescription(
   }
 
   private static String lower(Enum<?> value) {
-    return value.name().toLowerCase(java.util.Locale.ROOT);
+    return value.name().toLowerCase(Locale.ROOT);
   }
 }

@@ -155,9 +155,9 @@ public final class GrantDirectory implements AutoCloseable {
     return directory.toString();
   }
 
-  private void describe(int slot, DeviceDescription description) throws IOException {
+  private void describe(int slot, String description) throws IOException {
     Path made = staging.resolve(directory.getFileName() + "-" + name(slot, "json"));
-    Files.writeString(made, description.json());
+    Files.writeString(made, description);
     Files.setPosixFilePermissions(made, PosixFilePermissions.fromString("rw-r--r--"));
     Files.move(made, file(slot, "json"), StandardCopyOption.ATOMIC_MOVE);
   }
