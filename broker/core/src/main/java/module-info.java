@@ -11,7 +11,10 @@ module org.gatun.broker {
   requires jdk.jfr;
   requires org.snakeyaml.engine;
 
+  uses org.gatun.pci.spi.PciGuest;
+
   exports org.gatun.broker;
   exports org.gatun.broker.config;
+  exports org.gatun.broker.guest;
   exports org.gatun.broker.policy;
 }

@@ -52,6 +52,7 @@ import picocli.CommandLine.TypeConversionException;
       NvmeCommand.class,
       PolicyCommand.class,
       BrokerCommand.class,
+      GuestCommand.class,
       GuestsCommand.class,
       GrantCommand.class,
       RevokeCommand.class,

@@ -2,11 +2,8 @@ package org.gatun.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -17,30 +14,29 @@ import org.junit.jupiter.api.io.TempDir;
  * org.gatun.nativeaccess} alone. What class-path tests can't show: descriptors, services, opens.
  */
 class ModulePathIT {
-  private static final Path MODULES = Path.of(System.getProperty("basedir", ""), "target/modules");
-
   @Test
   void findsAllBackends() throws Exception {
-    Run run = gatun(List.of(), "show", "nothing:there");
-    assertThat(run.err)
+    ModulePathRun run = ModulePathRun.of(List.of(), "show", "nothing:there");
+    assertThat(run.err())
         .isEqualToIgnoringNewLines(
             "gatun: nothing:there: there is no backend for 'nothing'; installed are: simulated,"
                 + " sysfs, vfio, vfio-user");
-    assertThat(run.status).isEqualTo(ExitCode.UNAVAILABLE);
+    assertThat(run.status()).isEqualTo(ExitCode.UNAVAILABLE);
   }
 
   @Test
   void drivesADisk() throws Exception {
-    Run run = gatun(List.of(), "nvme", "identify", "--device", "simulated:nvme", "--json");
-    assertThat(run.err).isEmpty();
-    assertThat(run.out).contains("\"namespaces\"");
-    assertThat(run.status).isZero();
+    ModulePathRun run =
+        ModulePathRun.of(List.of(), "nvme", "identify", "--device", "simulated:nvme", "--json");
+    assertThat(run.err()).isEmpty();
+    assertThat(run.out()).contains("\"namespaces\"");
+    assertThat(run.status()).isZero();
   }
 
   @Test
   void printsOneLineWhenAControllerFails() throws Exception {
-    Run run =
-        gatun(
+    ModulePathRun run =
+        ModulePathRun.of(
             List.of(),
             "nvme",
             "read",
@@ -48,8 +44,8 @@ class ModulePathIT {
             "simulated:nvme,fault=fatal",
             "--output",
             "/dev/null");
-    assertThat(run.err.lines()).singleElement().asString().startsWith("gatun: simulated:nvme,");
-    assertThat(run.status).isEqualTo(ExitCode.FAILED);
+    assertThat(run.err().lines()).singleElement().asString().startsWith("gatun: simulated:nvme,");
+    assertThat(run.status()).isEqualTo(ExitCode.FAILED);
   }
 
   @Test
@@ -60,7 +56,7 @@ class ModulePathIT {
             folder.resolve("policy.yaml"), "guests: [{name: g, devices: [simulated:nvme]}]");
     Path control = folder.resolve("control");
     Process broker =
-        command(
+        ModulePathRun.command(
                 List.of(),
                 "broker",
                 "run",
@@ -79,39 +75,16 @@ class ModulePathIT {
         Thread.onSpinWait();
       }
       Path socket = folder.resolve("guests/g/slot-0.0.sock");
-      Run run = gatun(List.of(), "nvme", "identify", "--device", "vfio-user:" + socket);
-      assertThat(run.err).isEmpty();
-      Run guests = gatun(List.of(), "guests", "--control", control.toString(), "--json");
-      assertThat(guests.err).isEmpty();
-      assertThat(guests.out).contains("CONNECTED", "simulated:nvme");
+      ModulePathRun run =
+          ModulePathRun.of(List.of(), "nvme", "identify", "--device", "vfio-user:" + socket);
+      assertThat(run.err()).isEmpty();
+      ModulePathRun guests =
+          ModulePathRun.of(List.of(), "guests", "--control", control.toString(), "--json");
+      assertThat(guests.err()).isEmpty();
+      assertThat(guests.out()).contains("CONNECTED", "simulated:nvme");
     } finally {
       broker.destroy();
     }
     assertThat(broker.waitFor()).as(Files.readString(folder.resolve("log"))).isEqualTo(143);
-  }
-
-  private record Run(int status, String out, String err) {}
-
-  private static ProcessBuilder command(List<String> options, String... args) {
-    List<String> command = new ArrayList<>();
-    command.add(Path.of(System.getProperty("java.home"), "bin/java").toString());
-    command.addAll(options);
-    command.add("--enable-native-access=org.gatun.nativeaccess,com.sun.jna");
-    command.add("--illegal-native-access=deny");
-    command.addAll(
-        List.of("--module-path", MODULES.toString(), "--add-modules", "ALL-MODULE-PATH"));
-    command.addAll(List.of("--module", "org.gatun.cli/org.gatun.cli.Gatun"));
-    command.addAll(List.of(args));
-    return new ProcessBuilder(command);
-  }
-
-  private static Run gatun(List<String> options, String... args)
-      throws IOException, InterruptedException {
-    Process process = command(options, args).start();
-    process.getOutputStream().close();
-    // Both are short: neither fills its pipe while the other is read.
-    String out = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-    String err = new String(process.getErrorStream().readAllBytes(), StandardCharsets.UTF_8);
-    return new Run(process.waitFor(), out, err);
   }
 }

@@ -15,6 +15,6 @@ public interface GuestContext {
   /** Clock and waits. */
   TimeSource time();
 
-  /** Threads. */
+  /** Threads. When all that were started have ended, the guest is done. */
   ThreadFactory threads();
 }

@@ -15,7 +15,8 @@ public interface PciGuest {
   /**
    * Starts work on a device, and returns soon: long work goes to threads of the context's.
    *
-   * @param device the guest's until it is detached; the guest does not close it
+   * @param device the guest's until it is detached; the guest does not close it. The guest need not
+   *     listen for its going: it is {@linkplain Attachment#detach detached} then.
    */
   Attachment attach(PciDevice device, GuestContext context);
 }

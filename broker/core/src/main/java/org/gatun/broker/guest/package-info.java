@@ -1,0 +1,2 @@
+/** Guests in this process: {@link org.gatun.broker.guest.InProcessGuest}. */
+package org.gatun.broker.guest;

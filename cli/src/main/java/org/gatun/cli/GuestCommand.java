@@ -1,0 +1,11 @@
+package org.gatun.cli;
+
+import picocli.CommandLine.Command;
+
+/** {@code gatun guest}. */
+@Command(
+    name = "guest",
+    mixinStandardHelpOptions = true,
+    description = "Runs guests: modules that do their work with a device.",
+    subcommands = GuestRunCommand.class)
+final class GuestCommand {}
