@@ -42,6 +42,8 @@ final class Abi {
   static final int EFD_NONBLOCK = 0x800;
   static final int EFD_CLOEXEC = 0x80000;
 
+  static final int RWF_NOWAIT = 8;
+
   static final short POLLIN = 1;
 
   static final int SEEK_END = 2;

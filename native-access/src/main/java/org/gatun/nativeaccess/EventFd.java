@@ -10,6 +10,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 
 /**
  * An eventfd: a counter in the kernel that one side adds to and the other takes from, and waits
@@ -26,17 +27,22 @@ import java.util.concurrent.TimeUnit;
 public final class EventFd implements AutoCloseable {
   private static final MemorySegment ONE = one();
 
+  /** For what has no position. */
+  private static final long NO_OFFSET = -1;
+
   /** What {@link Fd#kind} says of one. */
   private static final String KIND = "anon_inode:[eventfd]";
 
   private final Fd fd;
 
-  /** Whether closing wakes those who wait, by a signal. */
-  private final boolean wakes;
+  /**
+   * What is signalled here: as {@link #fd}, unless that is shared with somebody who may fill it.
+   */
+  private final Fd signals;
 
-  private EventFd(Fd fd, boolean wakes) {
+  private EventFd(Fd fd, Fd signals) {
     this.fd = fd;
-    this.wakes = wakes;
+    this.signals = signals;
   }
 
   /**
@@ -45,13 +51,29 @@ public final class EventFd implements AutoCloseable {
    * @param description what it signals, for messages
    */
   public static EventFd create(String description) {
-    int number = Linux.calls().eventfd(Abi.EFD_CLOEXEC | Abi.EFD_NONBLOCK);
-    Linux.check(number, "eventfd", description);
-    // A signal is what wakes the waiters, who then see that it is closed. If the descriptor is
-    // shared, the other side may
-    // see one signal too many, at the end.
-    return new EventFd(
-        new Fd(number, description, open -> Linux.calls().write(open, ONE, Long.BYTES)), true);
+    Fd fd = open(description);
+    return new EventFd(fd, fd);
+  }
+
+  /**
+   * Creates one whose descriptor is for somebody who is not trusted to leave its flags and its
+   * counter alone. To him it is an eventfd like any other, but what is signalled here does not go
+   * through it: nothing that he does to it blocks anybody here. It costs two descriptors.
+   *
+   * @param description what it signals, for messages
+   */
+  public static EventFd createToShare(String description) {
+    Fd shared = open(description);
+    boolean done = false;
+    try {
+      EventFd event = new EventFd(shared, open(description + ", inside"));
+      done = true;
+      return event;
+    } finally {
+      if (!done) {
+        shared.close();
+      }
+    }
   }
 
   /**
@@ -59,9 +81,8 @@ public final class EventFd implements AutoCloseable {
    *
    * <p>The other side may go on using it, and decides how it behaves, so it differs in this from
    * one that was made here. Closing it does not signal it, and so wakes nobody. If it blocks, which
-   * the other side can change at any time, {@link #signal} blocks while the counter is full, and
-   * {@link #take} while it is 0: call them on a thread that serves this peer alone. If it is a
-   * semaphore, {@link #take} takes 1.
+   * the other side can change at any time, {@link #signal} blocks while the counter is full: call
+   * it on a thread that serves this peer alone. If it is a semaphore, {@link #take} takes 1.
    *
    * @throws WrongDescriptorException if it is something else; then it stays the caller's, open
    */
@@ -70,40 +91,54 @@ public final class EventFd implements AutoCloseable {
     if (!fd.kind().equals(KIND)) {
       throw new WrongDescriptorException("an eventfd", fd);
     }
-    return new EventFd(fd, false);
+    return new EventFd(fd, fd);
   }
 
-  /** The descriptor, to give to the kernel; it stays this object's. */
+  /** A signal is what wakes the waiters when it is closed, who then see that. */
+  private static Fd open(String description) {
+    int number = Linux.calls().eventfd(Abi.EFD_CLOEXEC | Abi.EFD_NONBLOCK);
+    Linux.check(number, "eventfd", description);
+    return new Fd(number, description, EventFd::wake);
+  }
+
+  private static void wake(int number) {
+    Linux.calls().write(number, ONE, Long.BYTES);
+  }
+
+  /** The descriptor, to give to the kernel or to a peer; it stays this object's. */
   public Fd fd() {
     return fd;
   }
 
-  /** Adds 1 to the counter. Never blocks: a counter that is full is signalled already. */
+  /**
+   * Adds 1 to the counter. A counter that is full is signalled already: that blocks only if it is
+   * {@linkplain #of of somebody else's}.
+   */
   public void signal() {
-    int number = fd.acquire("signal");
+    int number = signals.acquire("signal");
     try {
       long result;
       do {
         result = Linux.calls().write(number, ONE, Long.BYTES);
       } while (Fd.interrupted(result));
       if (result != -Errno.EAGAIN.number()) {
-        Linux.check(result, "write", fd);
+        Linux.check(result, "write", signals);
       }
     } finally {
-      fd.release();
+      signals.release();
     }
   }
 
   /**
    * Takes the counter, and leaves it at 0: the number of signals since it was last taken. Never
-   * blocks.
+   * blocks, whoever has the descriptor and whatever he does to it.
    */
   public long take() {
-    int number = fd.acquire("take");
+    acquire("take");
     try {
-      return take(number);
+      return taken();
     } finally {
-      fd.release();
+      release();
     }
   }
 
@@ -115,23 +150,24 @@ public final class EventFd implements AutoCloseable {
    * @throws ClosedDescriptorException if it is closed, before or meanwhile
    */
   public long await(Duration limit) {
-    int number = fd.acquire("await");
+    acquire("await");
     try {
       Scratch scratch = Scratch.ofThread();
       long nanos = nanos(limit);
       long start = System.nanoTime();
       long left = nanos;
+      int count = isShared() ? 2 : 1;
       do {
-        scratch.pollFd.set(JAVA_INT, Abi.POLLFD_FD, number);
-        scratch.pollFd.set(JAVA_SHORT, Abi.POLLFD_EVENTS, Abi.POLLIN);
+        setPollFd(scratch.pollFds, 0, fd);
+        setPollFd(scratch.pollFds, 1, signals);
         setTimeout(scratch.timespec, left);
-        long ready = Linux.calls().ppoll(scratch.pollFd, 1, scratch.timespec);
+        long ready = Linux.calls().ppoll(scratch.pollFds, count, scratch.timespec);
         if (!Fd.interrupted(ready)) {
           Linux.check(ready, "ppoll", fd);
         }
         // 0 as well if another thread took it first: then there may be time left to wait for the
         // next.
-        long taken = take(number);
+        long taken = taken();
         if (taken != 0) {
           return taken;
         }
@@ -139,7 +175,7 @@ public final class EventFd implements AutoCloseable {
       } while (left > 0);
       return 0;
     } finally {
-      fd.release();
+      release();
     }
   }
 
@@ -151,13 +187,24 @@ public final class EventFd implements AutoCloseable {
    * @throws ClosedDescriptorException if one is closed, before or meanwhile
    */
   public static OptionalInt awaitAny(List<EventFd> events, Duration limit) {
-    return Fd.awaitReadable(events.stream().map(EventFd::fd).toList(), limit);
+    // Those inside come after all of those that are given out.
+    List<Fd> fds =
+        Stream.concat(
+                events.stream().map(event -> event.fd), events.stream().map(event -> event.signals))
+            .toList();
+    OptionalInt readable = Fd.awaitReadable(fds, limit);
+    return readable.isEmpty() || events.isEmpty()
+        ? readable
+        : OptionalInt.of(readable.getAsInt() % events.size());
   }
 
   /** Closes it and wakes those who wait, if it was made here. Does nothing the second time. */
   @Override
   public void close() {
-    fd.close();
+    if (isShared()) {
+      fd.close(Fd.Wake.NONE);
+    }
+    signals.close();
   }
 
   @Override
@@ -165,24 +212,64 @@ public final class EventFd implements AutoCloseable {
     return fd.toString();
   }
 
-  private long take(int number) {
-    MemorySegment value = Scratch.ofThread().value;
-    long result;
-    do {
-      result = Linux.calls().read(number, value, Long.BYTES);
-    } while (Fd.interrupted(result));
-    if (fd.isClosed()) {
-      // What was read may have been the signal that wakes the waiters: pass it on to the next.
-      if (wakes) {
-        Linux.calls().write(number, ONE, Long.BYTES);
+  private boolean isShared() {
+    return fd != signals;
+  }
+
+  private void acquire(String call) {
+    fd.acquire(call);
+    if (isShared()) {
+      boolean both = false;
+      try {
+        signals.acquire(call);
+        both = true;
+      } finally {
+        if (!both) {
+          fd.release();
+        }
       }
+    }
+  }
+
+  private void release() {
+    fd.release();
+    if (isShared()) {
+      signals.release();
+    }
+  }
+
+  private static void setPollFd(MemorySegment pollFds, int index, Fd fd) {
+    long at = index * Abi.POLLFD.byteSize();
+    pollFds.set(JAVA_INT, at + Abi.POLLFD_FD, fd.number());
+    pollFds.set(JAVA_SHORT, at + Abi.POLLFD_EVENTS, Abi.POLLIN);
+  }
+
+  private long taken() {
+    long taken = taken(fd);
+    if (isShared()) {
+      taken += taken(signals);
+    }
+    if (signals.isClosed()) {
+      // What was read may have been the signal that wakes the waiters: pass it on to the next.
+      signals.wake();
       throw new ClosedDescriptorException("await", fd);
     }
+    return taken;
+  }
+
+  private static long taken(Fd fd) {
+    Scratch scratch = Scratch.ofThread();
+    long result;
+    do {
+      // Unlike read(2) it does not block where O_NONBLOCK was cleared.
+      result =
+          Linux.calls().preadv2(fd.number(), scratch.valueVector, 1, NO_OFFSET, Abi.RWF_NOWAIT);
+    } while (Fd.interrupted(result));
     if (result == -Errno.EAGAIN.number()) {
       return 0;
     }
     Linux.check(result, "read", fd);
-    return value.get(JAVA_LONG, 0);
+    return scratch.value.get(JAVA_LONG, 0);
   }
 
   static long nanos(Duration limit) {

@@ -272,6 +272,11 @@ public final class Fd implements AutoCloseable {
     return number;
   }
 
+  /** Wakes those who wait, between {@link #acquire} and {@link #release}. */
+  void wake() {
+    wake.wake(number);
+  }
+
   void release() {
     if (state.decrementAndGet() == CLOSED) {
       int result = Linux.calls().close(number);

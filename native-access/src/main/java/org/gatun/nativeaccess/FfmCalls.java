@@ -30,6 +30,8 @@ final class FfmCalls implements LinuxCalls {
       function("pread", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG);
   private static final MethodHandle PWRITE =
       function("pwrite", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG);
+  private static final MethodHandle PREADV2 =
+      function("preadv2", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_INT, JAVA_LONG, JAVA_INT);
   private static final MethodHandle IOCTL_NUMBER =
       variadic("ioctl", 2, JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG);
   private static final MethodHandle IOCTL_POINTER =
@@ -147,6 +149,16 @@ final class FfmCalls implements LinuxCalls {
     MemorySegment errno = ERRNO.get();
     try {
       return result((long) PWRITE.invokeExact(errno, fd, buffer, count, offset), errno);
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  @Override
+  public long preadv2(int fd, MemorySegment iovecs, int count, long offset, int flags) {
+    MemorySegment errno = ERRNO.get();
+    try {
+      return result((long) PREADV2.invokeExact(errno, fd, iovecs, count, offset, flags), errno);
     } catch (Throwable e) {
       throw unexpected(e);
     }

@@ -38,6 +38,9 @@ public interface LinuxCalls {
   /** {@code pwrite(2)} of the first {@code count} bytes of {@code buffer} at {@code offset}. */
   long pwrite(int fd, MemorySegment buffer, long count, long offset);
 
+  /** {@code preadv2(2)} to {@code count} elements of {@code struct iovec}. */
+  long preadv2(int fd, MemorySegment iovecs, int count, long offset, int flags);
+
   /** {@code ioctl(2)} with an argument that is a number. */
   int ioctl(int fd, long request, long argument);
 

@@ -15,13 +15,19 @@ final class Scratch {
   /** Eight bytes, for a register or an eventfd's counter. */
   final MemorySegment value = Arena.ofAuto().allocate(JAVA_LONG);
 
-  /** One {@link Abi#POLLFD}. */
-  final MemorySegment pollFd = Arena.ofAuto().allocate(Abi.POLLFD);
+  /** One {@link Abi#IOVEC}, of the {@link #value}. */
+  final MemorySegment valueVector = Arena.ofAuto().allocate(Abi.IOVEC);
+
+  /** Two {@link Abi#POLLFD}. */
+  final MemorySegment pollFds = Arena.ofAuto().allocate(Abi.POLLFD, 2);
 
   /** One {@link Abi#TIMESPEC}. */
   final MemorySegment timespec = Arena.ofAuto().allocate(Abi.TIMESPEC);
 
-  private Scratch() {}
+  private Scratch() {
+    valueVector.set(JAVA_LONG, Abi.IOVEC_BASE, value.address());
+    valueVector.set(JAVA_LONG, Abi.IOVEC_LEN, value.byteSize());
+  }
 
   static Scratch ofThread() {
     return OF_THREAD.get();

@@ -49,23 +49,36 @@ public final class UnixSocket implements AutoCloseable {
   public record Pair(UnixSocket first, UnixSocket second) {}
 
   /**
-   * Connects to the socket that somebody listens on at a path. Waits while the listener's backlog
-   * is full.
+   * Connects to the socket that somebody listens on at a path. Waits as long as the listener's
+   * backlog is full.
    *
    * @throws IllegalArgumentException if the path is empty or longer than 107 bytes, which the
    *     kernel can't take
    * @throws LinuxException if it can't be connected, with the path
    */
   public static UnixSocket connect(Path path) {
+    return connect(path, Duration.ZERO);
+  }
+
+  /**
+   * As {@link #connect(Path)}, and waits no longer than that.
+   *
+   * @param limit which becomes the send time-out, see {@link #timeouts}; 0 is forever
+   * @throws LinuxException with {@link Errno#ETIMEDOUT} if the backlog stayed full
+   */
+  public static UnixSocket connect(Path path, Duration limit) {
     return open(
         path,
         "socket " + path,
         (number, address, length) -> {
+          setTimeout(number, Abi.SO_SNDTIMEO, limit, path);
           int result;
           do {
             result = Linux.calls().connect(number, address, length);
           } while (Fd.interrupted(result));
-          Linux.check(result, "connect", path);
+          // What the kernel calls EAGAIN is that the time-out passed, as the socket is blocking.
+          boolean late = result == -Errno.EAGAIN.number();
+          Linux.check(late ? -Errno.ETIMEDOUT.number() : result, "connect", path);
         });
   }
 
@@ -164,23 +177,10 @@ public final class UnixSocket implements AutoCloseable {
    * @param send how long {@link #send} waits for the peer to make room; 0 is forever
    */
   public void timeouts(Duration receive, Duration send) {
-    if (receive.isNegative() || send.isNegative()) {
-      throw new IllegalArgumentException(
-          "time-outs %s and %s: must not be negative".formatted(receive, send));
-    }
     int number = fd.acquire("setsockopt");
-    try (Arena arena = Arena.ofConfined()) {
-      MemorySegment timeval = arena.allocate(Abi.TIMEVAL);
-      setTimeout(timeval, receive);
-      Linux.check(
-          Linux.calls().setsockopt(number, Abi.SOL_SOCKET, Abi.SO_RCVTIMEO, timeval),
-          "setsockopt SO_RCVTIMEO",
-          fd);
-      setTimeout(timeval, send);
-      Linux.check(
-          Linux.calls().setsockopt(number, Abi.SOL_SOCKET, Abi.SO_SNDTIMEO, timeval),
-          "setsockopt SO_SNDTIMEO",
-          fd);
+    try {
+      setTimeout(number, Abi.SO_RCVTIMEO, receive, fd);
+      setTimeout(number, Abi.SO_SNDTIMEO, send, fd);
     } finally {
       fd.release();
     }
@@ -370,12 +370,22 @@ public final class UnixSocket implements AutoCloseable {
     }
   }
 
-  private static void setTimeout(MemorySegment timeval, Duration limit) {
+  private static void setTimeout(int number, int option, Duration limit, Object what) {
+    if (limit.isNegative()) {
+      throw new IllegalArgumentException("a time-out of " + limit + ": must not be negative");
+    }
     // Up, so that the shortest is not forever.
     long micros = Math.ceilDiv(EventFd.nanos(limit), TimeUnit.MICROSECONDS.toNanos(1));
     long second = TimeUnit.SECONDS.toMicros(1);
-    timeval.set(JAVA_LONG, Abi.TIMEVAL_SEC, micros / second);
-    timeval.set(JAVA_LONG, Abi.TIMEVAL_USEC, micros % second);
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment timeval = arena.allocate(Abi.TIMEVAL);
+      timeval.set(JAVA_LONG, Abi.TIMEVAL_SEC, micros / second);
+      timeval.set(JAVA_LONG, Abi.TIMEVAL_USEC, micros % second);
+      Linux.check(
+          Linux.calls().setsockopt(number, Abi.SOL_SOCKET, option, timeval),
+          "setsockopt time-out",
+          what);
+    }
   }
 
   /** What is done with a new socket and the address of a path. */

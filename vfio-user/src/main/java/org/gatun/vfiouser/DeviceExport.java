@@ -46,6 +46,9 @@ public final class DeviceExport implements AutoCloseable {
   /** Until descriptors or memory may be there again. */
   private static final Duration RESPITE = Duration.ofMillis(10);
 
+  /** With who may be serving already. */
+  private static final Duration PATIENCE = Duration.ofSeconds(1);
+
   private static final int ROOT = 0;
 
   private final PciDevice device;
@@ -336,7 +339,7 @@ public final class DeviceExport implements AutoCloseable {
 
   private static boolean isServed(Path socket) {
     try {
-      UnixSocket.connect(socket).close();
+      UnixSocket.connect(socket, PATIENCE).close();
       return true;
     } catch (LinuxException e) {
       return e.errno() != Errno.ECONNREFUSED;

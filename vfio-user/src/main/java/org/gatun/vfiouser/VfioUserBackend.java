@@ -71,7 +71,7 @@ public final class VfioUserBackend implements PciBackend {
     return VfioUserDevice.open(name, connected, limits);
   }
 
-  private static UnixSocket connect(DeviceName name) {
+  private UnixSocket connect(DeviceName name) {
     Path path;
     try {
       path = Path.of(name.text());
@@ -79,12 +79,13 @@ public final class VfioUserBackend implements PciBackend {
       throw new IllegalArgumentException(name + ": that is no path: " + e.getReason(), e);
     }
     try {
-      return UnixSocket.connect(path);
+      return UnixSocket.connect(path, limits.patience());
     } catch (LinuxException e) {
       String remedy =
           switch (e.errno()) {
             case ENOENT -> "serve one there: 'gatun export DEVICE --socket " + path + "'";
             case ECONNREFUSED -> "who served it there has ended: serve it again";
+            case ETIMEDOUT -> "others wait for it: it is served to one client at a time";
             case EACCES -> "only some users may connect: see who owns the socket";
             default -> null;
           };

@@ -18,14 +18,14 @@ import org.gatun.pci.PciDevice;
  * What this process has: descriptors by kind, Gatun's threads by name, mapped memfds, and what is
  * used of a device. Compared before and after, it shows what leaked.
  */
-record Holdings(Map<String, Integer> counts, PciDevice.Usage usage) {
+public record Holdings(Map<String, Integer> counts, PciDevice.Usage usage) {
   private static final Duration LIMIT = Duration.ofSeconds(10);
 
   /** The memory of a simulated device, made when it is first shared, and kept as long as it. */
   private static final String BARS = "/memfd:simulated:";
 
   /** With no device in particular. */
-  static Holdings ofProcess() {
+  public static Holdings ofProcess() {
     return of(PciDevice.Usage.NONE);
   }
 
@@ -56,7 +56,7 @@ record Holdings(Map<String, Integer> counts, PciDevice.Usage usage) {
   }
 
   /** As {@link #assertAgain(PciDevice)}. */
-  void assertAgain() {
+  public void assertAgain() {
     assertAgain(Holdings::ofProcess);
   }
 

@@ -5,7 +5,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.BlockingQueue;
@@ -16,23 +18,30 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BiConsumer;
 import java.util.function.UnaryOperator;
+import org.gatun.nativeaccess.Errno;
 import org.gatun.nativeaccess.EventFd;
 import org.gatun.nativeaccess.Fd;
+import org.gatun.nativeaccess.LinuxException;
 import org.gatun.nativeaccess.Memfd;
+import org.gatun.nativeaccess.UnixSocket;
 import org.gatun.pci.Bar;
 import org.gatun.pci.DetachListener;
 import org.gatun.pci.DeviceGoneException;
+import org.gatun.pci.DeviceName;
 import org.gatun.pci.DeviceUnavailableException;
 import org.gatun.pci.DmaBuffer;
 import org.gatun.pci.Interrupts;
 import org.gatun.pci.Mmio;
 import org.gatun.pci.PciDevice;
 import org.gatun.pci.PciException;
+import org.gatun.pci.Vector;
 import org.gatun.vfiouser.RawPeer.Received;
 import org.gatun.vfiouser.RawServer.Answer;
 import org.gatun.vfiouser.RawServer.Lie;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -561,6 +570,104 @@ class LyingServerTest {
     try (Mmio registers = device.bar(0).orElseThrow().map(0, 4)) {
       assertThatThrownBy(() -> registers.read32(0)).isInstanceOf(DeviceGoneException.class);
     }
+  }
+
+  /** The server has the client's eventfds, too: it makes them block, and leaves them empty. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  @Timeout(60)
+  void interruptEventsThatBlock(boolean full) {
+    Lie lie =
+        to(
+            RawPeer.DEVICE_SET_IRQS,
+            (request, honest) -> {
+              for (Fd file : request.files()) {
+                Kernel.block(file);
+                if (full) {
+                  file.write(Long.BYTES, -2);
+                }
+              }
+              return honest;
+            });
+    try (RawServer server = new RawServer(lie)) {
+      PciDevice device = open(server);
+      Vector vector = device.interrupts().enable(Interrupts.Kind.MSIX, 1).getFirst();
+      assertThat(vector.await(Duration.ofMillis(50))).isEqualTo(full);
+      assertThat(vector.poll()).isFalse();
+      vector.mask(true);
+      vector.mask(false);
+      assertThat(vector.poll()).as("what came while it was masked").isEqualTo(full);
+      Thread waiter =
+          Thread.ofPlatform()
+              .start(
+                  () -> {
+                    try {
+                      while (true) {
+                        vector.await(Duration.ofMinutes(5)); // the test has one
+                      }
+                    } catch (DeviceGoneException e) {
+                      // It is closed.
+                    }
+                  });
+      device.close();
+      try {
+        waiter.join();
+      } catch (InterruptedException e) {
+        throw new AssertionError(e);
+      }
+    }
+    before.assertAgain();
+  }
+
+  /** So many files that it takes for ever to close that the client gives up, and is not stuck. */
+  @Test
+  @Timeout(60)
+  void filesWithoutEnd() {
+    try (BlocksWhoCloses blocking = Blocking.SOCKET.create()) {
+      Fd file = blocking.fd();
+      Fd[] files = new Fd[8];
+      Arrays.fill(files, file);
+      Lie lie = to(RawPeer.REGION_READ, (_, honest) -> Answer.of(honest.bytes(), files));
+      try (RawServer server = new RawServer(lie)) {
+        PciDevice device = open(server);
+        try (Mmio registers = device.bar(0).orElseThrow().map(0, 4)) {
+          assertThatThrownBy(
+                  () -> {
+                    while (true) {
+                      registers.read32(0);
+                    }
+                  })
+              .isInstanceOf(DeviceGoneException.class);
+        }
+        device.close();
+      }
+      blocking.letGo();
+    }
+    before.assertAgain();
+  }
+
+  /** Nobody accepts: the queue is full, and connecting ends all the same. */
+  @Test
+  @Timeout(60)
+  void aQueueThatIsFull(@TempDir Path folder) {
+    Path path = folder.resolve("queue.sock");
+    List<UnixSocket> waiting = new ArrayList<>();
+    try (UnixSocket _ = UnixSocket.listen(path, 1)) {
+      try {
+        while (true) {
+          waiting.add(UnixSocket.connect(path, Duration.ofMillis(100)));
+        }
+      } catch (LinuxException e) {
+        assertThat(e.errno()).isEqualTo(Errno.ETIMEDOUT);
+      }
+      DeviceName name = new DeviceName(VfioUserBackend.SCHEME, path.toString());
+      assertThatThrownBy(() -> new VfioUserBackend(LIMITS).open(name))
+          .isInstanceOf(DeviceUnavailableException.class)
+          .hasMessageContaining("one client at a time");
+    } finally {
+      waiting.forEach(UnixSocket::close);
+    }
+    before.assertAgain();
   }
 
   @Test

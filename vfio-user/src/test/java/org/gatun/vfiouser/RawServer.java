@@ -103,12 +103,13 @@ final class RawServer implements AutoCloseable {
       client = peer;
       byte[] config = config();
       for (RawPeer.Received request = peer.receive(); request != null; request = peer.receive()) {
-        request.closeFiles();
         if (request.isReply()) {
+          request.closeFiles();
           replies.accept(request);
           continue;
         }
         Answer answer = lie.instead(request, honest(request, config));
+        request.closeFiles();
         if (answer.bytes.length > 0
             && (request.flags() & RawPeer.NO_REPLY) == 0
             && !peer.send(answer.bytes, answer.files.toArray(Fd[]::new))) {

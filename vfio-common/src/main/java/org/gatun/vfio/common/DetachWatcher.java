@@ -117,7 +117,7 @@ public final class DetachWatcher {
     if (irqs.count(index) == 0) {
       return;
     }
-    EventFd event = EventFd.create(device + " " + what);
+    EventFd event = irqs.newEvent(device + " " + what);
     boolean connected = false;
     try {
       irqs.connect(index, 0, List.of(event.fd()));

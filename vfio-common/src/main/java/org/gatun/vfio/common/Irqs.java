@@ -2,6 +2,7 @@ package org.gatun.vfio.common;
 
 import java.util.List;
 import org.gatun.nativeaccess.ClosedDescriptorException;
+import org.gatun.nativeaccess.EventFd;
 import org.gatun.nativeaccess.Fd;
 import org.gatun.nativeaccess.LinuxException;
 import org.gatun.pci.DeviceGoneException;
@@ -28,4 +29,14 @@ public interface Irqs {
 
   /** Masks or unmasks the first one. */
   void mask(int index, boolean on);
+
+  /**
+   * Makes an eventfd for interrupts to signal. To be overridden where those who signal it are not
+   * trusted as the kernel is.
+   *
+   * @param description for messages
+   */
+  default EventFd newEvent(String description) {
+    return EventFd.create(description);
+  }
 }

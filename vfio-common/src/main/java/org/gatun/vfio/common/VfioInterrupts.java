@@ -83,7 +83,7 @@ public final class VfioInterrupts implements Interrupts {
     boolean done = false;
     try {
       for (int i = 0; i < count; i++) {
-        EventFd event = EventFd.create("%s %s vector %d".formatted(device, kind, i));
+        EventFd event = irqs.newEvent("%s %s vector %d".formatted(device, kind, i));
         made.add(new VfioVector(this, i, event));
       }
       int possible = irqs.connect(index(kind), 0, made.stream().map(VfioVector::ownEvent).toList());
@@ -157,6 +157,10 @@ public final class VfioInterrupts implements Interrupts {
 
   DeviceName device() {
     return device;
+  }
+
+  EventFd newEvent(String description) {
+    return irqs.newEvent(description);
   }
 
   /** Gives a vector another event to signal. */

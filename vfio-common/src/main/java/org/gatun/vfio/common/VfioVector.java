@@ -121,7 +121,7 @@ final class VfioVector implements Vector {
   Fd holdEvent() {
     EventFd event = hold;
     if (event == null) {
-      event = EventFd.create(own + ", masked");
+      event = interrupts.newEvent(own + ", masked");
       hold = event;
     }
     return event.fd();

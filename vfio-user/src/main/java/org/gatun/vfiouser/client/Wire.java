@@ -88,7 +88,7 @@ final class Wire implements AutoCloseable {
     this.device = device;
     this.limits = limits;
     this.strays = new Strays(device.toString());
-    this.connection = new Connection(socket, limits, strays::close);
+    this.connection = new Connection(socket, limits, strays);
   }
 
   Connection connection() {

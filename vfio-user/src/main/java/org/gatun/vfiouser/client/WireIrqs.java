@@ -2,6 +2,7 @@ package org.gatun.vfiouser.client;
 
 import java.util.List;
 import java.util.stream.IntStream;
+import org.gatun.nativeaccess.EventFd;
 import org.gatun.nativeaccess.Fd;
 import org.gatun.nativeaccess.LinuxException;
 import org.gatun.vfio.common.Irqs;
@@ -77,5 +78,11 @@ final class WireIrqs implements Irqs {
     } catch (LinuxException _) {
       // What failed before says more.
     }
+  }
+
+  /** The server has it too, and may clear its O_NONBLOCK and fill it. */
+  @Override
+  public EventFd newEvent(String description) {
+    return EventFd.createToShare(description);
   }
 }

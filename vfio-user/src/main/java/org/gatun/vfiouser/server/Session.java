@@ -97,7 +97,7 @@ public final class Session {
     ClientEvents events = null;
     boolean done = false;
     try {
-      connection = new Connection(client, options.limits(), strays::close);
+      connection = new Connection(client, options.limits(), strays);
       events = new ClientEvents(device.name().toString());
       Session session = new Session(device, options, connection, events, resettable);
       done = true;
@@ -553,7 +553,7 @@ public final class Session {
 
   private Ring ring(MemoryRegion bar, Bar.Doorbell doorbell) {
     EventFd eventFd =
-        EventFd.create("%s doorbell 0x%x".formatted(device.name(), doorbell.offset()));
+        EventFd.createToShare("%s doorbell 0x%x".formatted(device.name(), doorbell.offset()));
     events.watch(
         eventFd, () -> bar.writeOnce(doorbell.offset(), doorbell.width(), doorbell.value()));
     return new Ring(doorbell, eventFd);

@@ -53,7 +53,7 @@ public final class Connection implements AutoCloseable {
 
   private final UnixSocket socket;
   private final Limits limits;
-  private final Consumer<List<Fd>> strays;
+  private final Strays strays;
   private final EventFd wake = EventFd.create("vfio-user connection");
   private final ReentrantLock requesting = new ReentrantLock();
   private final ReentrantLock sending = new ReentrantLock();
@@ -108,7 +108,7 @@ public final class Connection implements AutoCloseable {
    * @param strays gets descriptors that came with no use for them: to be closed, which may block,
    *     since they can be anything
    */
-  public Connection(UnixSocket socket, Limits limits, Consumer<List<Fd>> strays) {
+  public Connection(UnixSocket socket, Limits limits, Strays strays) {
     this.socket = socket;
     this.limits = limits;
     this.strays = strays;
@@ -291,15 +291,12 @@ public final class Connection implements AutoCloseable {
 
   /** Gives a message back that was received; descriptors that are still in it are closed. */
   public void recycle(Message message) {
-    try {
-      if (!message.descriptors().isEmpty()) {
-        strays.accept(message.takeDescriptors());
-      }
-    } finally {
-      synchronized (turn) {
-        if (unused.size() < SPARE) {
-          unused.push(message);
-        }
+    if (!message.descriptors().isEmpty()) {
+      strays.close(message.takeDescriptors());
+    }
+    synchronized (turn) {
+      if (unused.size() < SPARE) {
+        unused.push(message);
       }
     }
   }
@@ -322,11 +319,8 @@ public final class Connection implements AutoCloseable {
       }
     }
     left.add(socket.fd()); // was shut down; what nobody received of it is closed with it
-    try {
-      strays.accept(left);
-    } finally {
-      wake.close();
-    }
+    strays.close(left);
+    wake.close();
   }
 
   private Message exchanged(Message request, Duration limit) {
@@ -416,7 +410,7 @@ public final class Connection implements AutoCloseable {
           turn.notifyAll();
         }
         if (!left.isEmpty()) {
-          strays.accept(left);
+          strays.close(left);
         }
         if (!done && broken == null) {
           broken("receiving from it failed", null);
@@ -505,6 +499,9 @@ public final class Connection implements AutoCloseable {
       fill(message, got, size, size);
     }
     checkDescriptors(message.descriptors().size());
+    if (strays.isFull()) {
+      throw new ProtocolException(Strays.LIMIT + " descriptors that there is no use for");
+    }
     return Received.MESSAGE;
   }
 

@@ -16,7 +16,7 @@ public final class Strays {
   private static final System.Logger LOG = System.getLogger(Strays.class.getName());
 
   /** How many may wait: no honest peer causes one. */
-  private static final int LIMIT = 256;
+  static final int LIMIT = 256;
 
   private final String name;
   private final LinkedBlockingQueue<Fd> queue = new LinkedBlockingQueue<>();
@@ -36,20 +36,13 @@ public final class Strays {
     return open.get() >= LIMIT;
   }
 
-  /**
-   * Closes descriptors, some time.
-   *
-   * @throws ProtocolException if there are too many; they are closed all the same
-   */
+  /** Closes descriptors, some time; never throws. Who sends so many that it is full is to go. */
   public void close(List<Fd> descriptors) {
     for (Fd descriptor : descriptors) {
       queue.add(descriptor);
       if (open.getAndIncrement() == 0) {
         Thread.ofPlatform().daemon().name("gatun closes for " + name).start(this::run);
       }
-    }
-    if (isFull()) {
-      throw new ProtocolException(LIMIT + " descriptors of the wrong kind");
     }
   }
 

@@ -13,6 +13,7 @@ import java.util.concurrent.TimeUnit;
 import org.gatun.nativeaccess.EventFd;
 import org.gatun.nativeaccess.Fd;
 import org.gatun.nativeaccess.UnixSocket;
+import org.gatun.vfiouser.Holdings;
 import org.gatun.vfiouser.Limits;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -27,7 +28,7 @@ class ConnectionTest {
   private final UnixSocket.Pair pair = UnixSocket.pair();
   private final UnixSocket peer = pair.first();
   private final Connection connection =
-      new Connection(pair.second(), Limits.DEFAULT, fds -> fds.forEach(Fd::close));
+      new Connection(pair.second(), Limits.DEFAULT, new Strays("test"));
 
   @AfterEach
   void close() {
@@ -89,18 +90,17 @@ class ConnectionTest {
 
   @Test
   void descriptorsThatNobodyTookAreClosed() throws InterruptedException {
-    List<Fd> closed = new ArrayList<>();
+    Holdings before = Holdings.ofProcess();
     UnixSocket.Pair other = UnixSocket.pair();
     try (UnixSocket sender = other.first();
         Events events = new Events(1, 1)) {
-      Connection receiver = new Connection(other.second(), Limits.DEFAULT, closed::addAll);
+      Connection receiver = new Connection(other.second(), Limits.DEFAULT, new Strays("receiver"));
       sender.send(command(1, 0).bytes(), 0, Message.HEADER, List.of());
       sender.send(command(2, 0).bytes(), 0, Message.HEADER, events.fds());
       receiver.recycle(Objects.requireNonNull(receiver.nextCommand(LIMIT)));
       receiver.close();
     }
-    assertThat(closed).as("the descriptor that was ahead, and the socket").hasSize(2);
-    closed.forEach(Fd::close);
+    before.assertAgain();
   }
 
   @Test

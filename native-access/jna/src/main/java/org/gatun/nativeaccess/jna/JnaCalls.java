@@ -75,6 +75,15 @@ public final class JnaCalls implements LinuxCalls {
   }
 
   @Override
+  public long preadv2(int fd, MemorySegment iovecs, int count, long offset, int flags) {
+    try {
+      return result(Libc.preadv2(fd, address(iovecs), count, offset, flags));
+    } finally {
+      Reference.reachabilityFence(iovecs);
+    }
+  }
+
+  @Override
   public int ioctl(int fd, long request, long argument) {
     return result(Libc.ioctl(fd, request, argument));
   }
@@ -302,6 +311,8 @@ public final class JnaCalls implements LinuxCalls {
     static native long write(int fd, long buffer, long count);
 
     static native long pread(int fd, long buffer, long count, long offset);
+
+    static native long preadv2(int fd, long iovecs, int count, long offset, int flags);
 
     static native long pwrite(int fd, long buffer, long count, long offset);
 
