@@ -75,7 +75,7 @@ final class ExportCommand implements Callable<Integer> {
         if (interruption.isRequested()) {
           return ExitCode.OK;
         }
-        held.check();
+        held.checkDeadline(); // until then its client may let go of it
       }
       held.check();
       throw new PciException(name, "it is not served any more", "see the log above", null);

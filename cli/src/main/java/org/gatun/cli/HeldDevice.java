@@ -16,10 +16,14 @@ import org.jspecify.annotations.Nullable;
  * Any thread.
  */
 final class HeldDevice implements AutoCloseable {
+  /** For closing, before a device is taken by force. */
+  private static final Duration MARGIN = Duration.ofSeconds(1);
+
   private final PciDevice device;
   private final Interruption interruption;
   private volatile @Nullable NvmeController controller;
   private volatile @Nullable Supplier<PciException> taken;
+  private volatile long deadline;
 
   private HeldDevice(PciDevice device, Interruption interruption) {
     this.device = device;
@@ -73,6 +77,19 @@ final class HeldDevice implements AutoCloseable {
     }
   }
 
+  /**
+   * As {@link #check}, for a command that passes the wish on: who wants the device back is not let
+   * wait longer than he said.
+   *
+   * @throws PciException if the device is gone, or the time to let go of it is nearly over
+   */
+  void checkDeadline() {
+    Supplier<PciException> reason = taken;
+    if (reason != null && System.nanoTime() - deadline >= 0) {
+      throw reason.get();
+    }
+  }
+
   /** Closes it for a command that is stuck: from another thread. */
   void abandon() {
     NvmeController opened = controller;
@@ -92,7 +109,9 @@ final class HeldDevice implements AutoCloseable {
 
   private final class Listener implements DetachListener {
     @Override
-    public void requested(Duration deadline) {
+    public void requested(Duration limit) {
+      Duration time = limit.minus(MARGIN);
+      deadline = System.nanoTime() + (time.isNegative() ? 0 : time.toNanos());
       taken =
           () ->
               new PciException(
@@ -104,6 +123,7 @@ final class HeldDevice implements AutoCloseable {
 
     @Override
     public void gone(String cause) {
+      deadline = System.nanoTime();
       taken = () -> new PciException(device.name(), "the device is gone: " + cause, null, null);
     }
   }

@@ -92,6 +92,15 @@ public final class DmaPort {
    * @return 0 if it was refused
    */
   public long readLong(long busAddress) {
+    return readLong(busAddress, 0);
+  }
+
+  /**
+   * As {@link #readLong(long)}, for those who have to tell what was refused.
+   *
+   * @param ifRefused what to return then: a value that nobody means
+   */
+  public long readLong(long busAddress, long ifRefused) {
     enter();
     try {
       Mapping mapping = find(busAddress);
@@ -108,7 +117,7 @@ public final class DmaPort {
       exit();
     }
     master.refuse(busAddress, Long.BYTES, DmaDirection.TO_DEVICE);
-    return 0;
+    return ifRefused;
   }
 
   /**

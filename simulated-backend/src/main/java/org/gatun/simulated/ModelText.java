@@ -7,6 +7,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.function.BiConsumer;
+import java.util.function.Supplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -31,15 +32,16 @@ final class ModelText {
   /**
    * Reads it.
    *
+   * @param serials gives serial numbers to disks in memory that have none
    * @throws IllegalArgumentException if it makes no sense; the message lists what there is
    */
-  static DeviceModel parse(DeviceName name) {
+  static DeviceModel parse(DeviceName name, Supplier<String> serials) {
     try {
       String[] parts = name.text().split(",", -1);
       Map<String, String> options = options(parts);
       return switch (parts[0]) {
         case "edu" -> without("edu", options, new EduModel());
-        case "nvme" -> nvme(options);
+        case "nvme" -> nvme(options, serials);
         case "specimen" -> without("specimen", options, new SpecimenModel());
         default ->
             throw new IllegalArgumentException(
@@ -74,8 +76,11 @@ final class ModelText {
     return model;
   }
 
-  private static DeviceModel nvme(Map<String, String> options) {
+  private static DeviceModel nvme(Map<String, String> options, Supplier<String> serials) {
     NvmeModel.Builder builder = NvmeModel.builder();
+    if (!options.containsKey("file")) {
+      builder.serial(serials.get());
+    }
     options.forEach(
         (key, value) -> {
           Option option = NVME_OPTIONS.get(key);
@@ -104,6 +109,7 @@ final class ModelText {
   private static Map<String, Option> nvmeOptions() {
     Map<String, Option> options = new LinkedHashMap<>();
     options.put("file", new Option("PATH", (b, v) -> b.file(path(v))));
+    options.put("serial", new Option("TEXT (up to 20 characters)", NvmeModel.Builder::serial));
     options.put("size", new Option("BYTES (512, 4K, 64M, 1G)", (b, v) -> b.size(size(v))));
     options.put("block", new Option("512|4096", (b, v) -> b.blockSize(count(size(v)))));
     options.put("queues", new Option("1..1024", (b, v) -> b.queues(count(size(v)))));

@@ -1,11 +1,13 @@
 package org.gatun.simulated;
 
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
+import java.util.UUID;
 import org.gatun.pci.Bar;
 import org.gatun.pci.config.PciClass;
 import org.gatun.pci.config.PciId;
@@ -25,6 +27,9 @@ public final class NvmeModel implements DeviceModel {
   /** In bytes: what a namespace in memory has if nothing else is said. */
   public static final long DEFAULT_SIZE = 64L << 20;
 
+  /** The serial number of a controller whose namespace is in memory. */
+  public static final String SERIAL = "GATUN0001";
+
   private static final int MIN_PAGE = 4096;
   private static final int MAX_QUEUES = 1024;
 
@@ -36,6 +41,7 @@ public final class NvmeModel implements DeviceModel {
   private static final int QEMU_SUBSYSTEM_VENDOR = 0x1af4;
   private static final int QEMU_SUBSYSTEM = 0x1100;
 
+  private final String serial;
   private final @Nullable Path file;
   private final OptionalLong size;
   private final int blockSize;
@@ -49,6 +55,7 @@ public final class NvmeModel implements DeviceModel {
 
   private NvmeModel(Builder builder) {
     file = builder.file;
+    serial = builder.serial.orElseGet(() -> file().map(NvmeModel::serialOf).orElse(SERIAL));
     size = builder.size;
     blockSize = builder.blockSize;
     queues = builder.queues;
@@ -77,6 +84,7 @@ public final class NvmeModel implements DeviceModel {
 
   /** What can be chosen. */
   public static final class Builder {
+    private Optional<String> serial = Optional.empty();
     private @Nullable Path file;
     private OptionalLong size = OptionalLong.empty();
     private int blockSize = 512;
@@ -89,6 +97,22 @@ public final class NvmeModel implements DeviceModel {
     private long faultAfter;
 
     private Builder() {}
+
+    /**
+     * The serial number, of which the other names that have to be unique are made: two controllers
+     * that one host sees need two. By default it is made of the file's path; memory has {@link
+     * #SERIAL}.
+     *
+     * @param text 1 to 20 printable ASCII characters without spaces
+     */
+    public Builder serial(String text) {
+      if (!text.matches("[!-~]{1,20}")) {
+        throw new IllegalArgumentException(
+            "a serial number is 1 to 20 printable ASCII characters without spaces");
+      }
+      serial = Optional.of(text);
+      return this;
+    }
 
     /** The namespace is in this file, which exists. */
     public Builder file(Path path) {
@@ -208,6 +232,16 @@ public final class NvmeModel implements DeviceModel {
       }
       return value;
     }
+  }
+
+  private static String serialOf(Path file) {
+    byte[] path = file.toAbsolutePath().normalize().toString().getBytes(StandardCharsets.UTF_8);
+    return "GATUN-%012x".formatted(UUID.nameUUIDFromBytes(path).getMostSignificantBits() >>> 16);
+  }
+
+  /** Its serial number. */
+  public String serial() {
+    return serial;
   }
 
   /** The file that the namespace is in; empty if it is in memory. */

@@ -1,6 +1,7 @@
 package org.gatun.simulated;
 
 import java.util.List;
+import java.util.UUID;
 import java.util.function.Function;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.PciDevice;
@@ -38,7 +39,9 @@ public final class SimulatedBackend implements PciBackend {
   }
 
   private static <T> T onItsOwnBus(DeviceName name, Function<SimulatedBus, T> opener) {
-    DeviceModel model = ModelText.parse(name);
+    // Other processes serve others to the same host, and nobody knows of all of them.
+    DeviceModel model =
+        ModelText.parse(name, () -> "GATUN-%08x".formatted(UUID.randomUUID().hashCode()));
     SimulatedBus bus = SimulatedBus.realTime();
     try {
       bus.plug(name.text(), model);

@@ -175,7 +175,7 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
    * @throws DeviceUnavailableException as {@link #plug(String, DeviceModel)}
    */
   public DeviceName plug(String text) {
-    return plug(text, ModelText.parse(new DeviceName(SCHEME, text)));
+    return plug(text, ModelText.parse(new DeviceName(SCHEME, text), () -> NvmeModel.SERIAL));
   }
 
   /**

@@ -2,6 +2,7 @@ package org.gatun.simulated;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.time.Duration;
@@ -10,6 +11,7 @@ import java.util.List;
 import java.util.Random;
 import java.util.function.Consumer;
 import org.gatun.pci.DmaBuffer;
+import org.gatun.pci.DmaDirection;
 import org.gatun.pci.Interrupts.Kind;
 import org.gatun.pci.PciDevice;
 import org.gatun.pci.Vector;
@@ -371,6 +373,24 @@ class NvmeModelTest {
         .containsExactly(0x7000_0000L, -4096L);
   }
 
+  /** Were it taken for a list of zeros, the data would go to address 0. */
+  @Test
+  void aListThatIsNotMappedIsAnError() {
+    RawNvme nvme = enabled();
+    Queue queue = nvme.createQueue(1);
+    DmaBuffer data = nvme.device.dma().allocate(PAGE, PAGE);
+    try (Arena arena = Arena.ofShared();
+        DmaBuffer zero =
+            nvme.device.dma().mapAt(0, arena.allocate(PAGE, PAGE), DmaDirection.BIDIRECTIONAL)) {
+      zero.putLong(0, 42);
+      for (int opcode : new int[] {NvmOpcode.READ, NvmOpcode.WRITE}) {
+        assertThat(queue.io(opcode, 0, 24, data.busAddress(), 0x7000_0000).code())
+            .isEqualTo(NvmeStatus.DATA_TRANSFER_ERROR.status());
+      }
+      assertThat(zero.getLongAcquire(0)).isEqualTo(42);
+    }
+  }
+
   @Test
   void checksTheQueuesItIsToCreate() {
     RawNvme nvme = enabled();
@@ -426,6 +446,38 @@ class NvmeModelTest {
     nvme.doorbell(1, false, -1);
     assertThat(queue.io(NvmOpcode.WRITE_ZEROES, 0, 1, 0, 0).status()).as("it goes on").isZero();
     assertThat(Csts.cfs(nvme.csts())).isFalse();
+  }
+
+  /** Base 5.2: a type that was reported is masked until its log page is read. */
+  @Test
+  void eventsOfATypeWaitForItsLogPage() {
+    RawNvme nvme = enabled();
+    nvme.createQueue(1);
+    nvme.doorbell(1, false, RawNvme.ENTRIES);
+    nvme.doorbell(3, false, 1);
+    nvme.admin.put(AdminOpcode.ASYNCHRONOUS_EVENT_REQUEST, 0, 0, 0, 0, 0, 0);
+    int second = nvme.admin.put(AdminOpcode.ASYNCHRONOUS_EVENT_REQUEST, 0, 0, 0, 0, 0, 0);
+    nvme.admin.ring();
+
+    assertThat(AsynchronousEvent.information(nvme.admin.take().dword0()))
+        .isEqualTo(AsynchronousEvent.ERROR_INVALID_DOORBELL_VALUE);
+    assertThat(nvme.admin.hasCompletion()).as("the second one").isFalse();
+
+    DmaBuffer page = nvme.device.dma().allocate(PAGE, PAGE);
+    nvme.admin.put(
+        AdminOpcode.GET_LOG_PAGE,
+        -1,
+        page.busAddress(),
+        0,
+        AdminCommand.logPageDword10(LogPage.ERROR_INFORMATION, false, 64),
+        0,
+        0);
+    nvme.admin.ring();
+    assertThat(nvme.admin.take().status()).isZero();
+    Done event = nvme.admin.take();
+    assertThat(event.id()).isEqualTo(second);
+    assertThat(AsynchronousEvent.information(event.dword0()))
+        .isEqualTo(AsynchronousEvent.ERROR_INVALID_DOORBELL_REGISTER);
   }
 
   @Test
@@ -500,9 +552,41 @@ class NvmeModelTest {
     assertThat(feature(nvme, AdminOpcode.SET_FEATURES, 1 << 31 | Features.ARBITRATION, 0).code())
         .isEqualTo(NvmeStatus.FEATURE_IDENTIFIER_NOT_SAVEABLE.status());
 
+    // Base 5.27.1.3: over and under temperature, of the composite one or of all sensors.
+    int under = 1 << 20;
+    assertThat(getTemperature(nvme, 0)).isEqualTo(343);
+    assertThat(getTemperature(nvme, under)).isZero();
+    int all = 0xf << 16;
+    assertThat(setTemperature(nvme, all | under | 280)).isZero();
+    assertThat(getTemperature(nvme, under)).isEqualTo(280);
+    assertThat(getTemperature(nvme, 0)).isEqualTo(343);
+    for (int nonsense : new int[] {1 << 16, 2 << 20, 3 << 20}) {
+      assertThat(setTemperature(nvme, nonsense))
+          .isEqualTo(NvmeStatus.INVALID_FIELD_IN_COMMAND.status());
+    }
+    // 5.27.1.7: by vector.
+    int configuration = Features.INTERRUPT_VECTOR_CONFIGURATION;
+    int coalescingDisabled = 1 << 16 | 2;
+    assertThat(feature(nvme, AdminOpcode.SET_FEATURES, configuration, coalescingDisabled).status())
+        .isZero();
+    assertThat(feature(nvme, AdminOpcode.GET_FEATURES, configuration, 2).dword0())
+        .isEqualTo(coalescingDisabled);
+    assertThat(feature(nvme, AdminOpcode.GET_FEATURES, configuration, 1).dword0()).isEqualTo(1);
+    assertThat(feature(nvme, AdminOpcode.GET_FEATURES, configuration, 0xffff).code())
+        .isEqualTo(NvmeStatus.INVALID_FIELD_IN_COMMAND.status());
+
     nvme.createQueue(1);
     assertThat(feature(nvme, AdminOpcode.SET_FEATURES, Features.NUMBER_OF_QUEUES, 0).code())
         .isEqualTo(NvmeStatus.COMMAND_SEQUENCE_ERROR.status());
+  }
+
+  private static int setTemperature(RawNvme nvme, int dword11) {
+    return feature(nvme, AdminOpcode.SET_FEATURES, Features.TEMPERATURE_THRESHOLD, dword11).code();
+  }
+
+  private static int getTemperature(RawNvme nvme, int dword11) {
+    return feature(nvme, AdminOpcode.GET_FEATURES, Features.TEMPERATURE_THRESHOLD, dword11)
+        .dword0();
   }
 
   @Test

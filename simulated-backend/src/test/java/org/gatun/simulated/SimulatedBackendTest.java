@@ -14,6 +14,9 @@ import org.gatun.pci.DmaBuffer;
 import org.gatun.pci.Interrupts;
 import org.gatun.pci.PciDevice;
 import org.gatun.simulated.RawNvme.Queue;
+import org.gatun.specs.nvme.AdminOpcode;
+import org.gatun.specs.nvme.Cns;
+import org.gatun.specs.nvme.IdentifyController;
 import org.gatun.specs.nvme.NvmOpcode;
 import org.gatun.specs.nvme.NvmeStatus;
 import org.jspecify.annotations.NullMarked;
@@ -63,6 +66,30 @@ class SimulatedBackendTest {
     }
   }
 
+  /** One host may see several that several processes serve: Linux refuses a name twice. */
+  @Test
+  void disksHaveSerialNumbersOfTheirOwn(@TempDir Path folder) throws IOException {
+    assertThat(serial("nvme")).startsWith("GATUN-").isNotEqualTo(serial("nvme"));
+    assertThat(serial("nvme,serial=S1")).isEqualTo("S1");
+    Path file = Files.write(folder.resolve("disk"), new byte[4096]);
+    Path other = Files.write(folder.resolve("other"), new byte[4096]);
+    assertThat(serial("nvme,file=" + file))
+        .isEqualTo(serial("nvme,file=" + file))
+        .isNotEqualTo(serial("nvme,file=" + other));
+  }
+
+  private String serial(String text) {
+    try (PciDevice device = open(text)) {
+      RawNvme nvme = new RawNvme(device);
+      nvme.enable();
+      DmaBuffer data = device.dma().allocate(4096, 4096);
+      nvme.admin.run(AdminOpcode.IDENTIFY, 0, data.busAddress(), 0, Cns.CONTROLLER, 0, 0);
+      IdentifyController controller = IdentifyController.copyOf(data.segment());
+      assertThat(controller.subsystemNqn()).endsWith(":" + controller.serialNumber());
+      return controller.serialNumber();
+    }
+  }
+
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',
@@ -70,7 +97,8 @@ class SimulatedBackendTest {
         "floppy | there are: edu, nvme, specimen",
         "edu,size=1 | edu has no options",
         "specimen,size=1 | specimen has no options",
-        "nvme,colour=red | file=PATH, size=BYTES",
+        "nvme,colour=red | file=PATH, serial=TEXT (up to 20 characters), size=BYTES",
+        "nvme,serial=a b | 1 to 20 printable",
         "nvme,size | write NAME=VALUE",
         "nvme,size=1G,size=2G | twice",
         "nvme,size=1X | 'size=1X'",

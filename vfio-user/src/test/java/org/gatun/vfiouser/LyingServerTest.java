@@ -34,6 +34,7 @@ import org.gatun.pci.Interrupts;
 import org.gatun.pci.Mmio;
 import org.gatun.pci.PciDevice;
 import org.gatun.pci.PciException;
+import org.gatun.pci.TimeSource;
 import org.gatun.pci.Vector;
 import org.gatun.vfiouser.RawPeer.Received;
 import org.gatun.vfiouser.RawServer.Answer;
@@ -561,6 +562,61 @@ class LyingServerTest {
       assertThatThrownBy(() -> device.dma().allocate(4096, 4096)).isInstanceOf(PciException.class);
     } catch (InterruptedException e) {
       throw new AssertionError(e);
+    }
+    before.assertAgain();
+  }
+
+  /** Who begins to listen when the server has gone hears that. */
+  @Test
+  void aListenerThatComesLate() throws InterruptedException {
+    CountDownLatch gone = new CountDownLatch(2);
+    DetachListener listener =
+        new DetachListener() {
+          @Override
+          public void requested(Duration deadline) {}
+
+          @Override
+          public void gone(String cause) {
+            gone.countDown();
+          }
+        };
+    try (RawServer server = new RawServer(HONEST);
+        PciDevice device = open(server)) {
+      device.onDetach(listener);
+      server.client().close();
+      assertThatThrownBy(
+              () -> {
+                while (true) {
+                  device.config().read32(0);
+                }
+              })
+          .isInstanceOf(DeviceGoneException.class);
+      while (gone.getCount() == 2) {
+        Thread.onSpinWait();
+      }
+      device.onDetach(listener);
+      assertThat(gone.getCount()).isZero();
+    }
+    before.assertAgain();
+  }
+
+  /** It answers each call in time, and so late that many of them take for ever. */
+  @Test
+  @Timeout(30)
+  void itIsSlowWhenClosing() {
+    Lie lie =
+        to(
+            RawPeer.DMA_UNMAP,
+            (_, honest) -> {
+              TimeSource.system().sleep(LIMITS.patience().dividedBy(2));
+              return honest;
+            });
+    try (RawServer server = new RawServer(lie)) {
+      PciDevice device = open(server);
+      for (int i = 0; i < 500; i++) {
+        device.dma().allocate(4096, 4096);
+      }
+      device.close();
     }
     before.assertAgain();
   }

@@ -35,8 +35,11 @@ final class AdminCommands {
   private static final int MIN_PAGE = 4096;
   private static final int FIRMWARE_PAGE = 512;
   private static final String FIRMWARE = "1.0";
-  private static final String SERIAL = "GATUN0001";
-  private static final byte[] EUI64 = {0x52, 0x54, 0, 0, 0, 0, 0, 1};
+  private static final int NO_PART = -1;
+
+  /** TMPSEL of Set Features. */
+  private static final int ALL_SENSORS = 0xf;
+
   private static final int LIMITED_ABORTS = 3;
 
   /** 20 degrees Celsius in kelvins. */
@@ -132,7 +135,8 @@ final class AdminCommands {
 
   private int setFeatures(Command command) {
     int feature = Features.feature(command.dword10);
-    if (!features.has(feature)) {
+    int part = featurePart(feature, command.dword11);
+    if (!features.has(feature) || part == NO_PART) {
       return INVALID_FIELD;
     }
     if (Features.isSave(command.dword10)) {
@@ -144,12 +148,30 @@ final class AdminCommands {
     if (feature == Features.POWER_MANAGEMENT && (command.dword11 & 0x1f) != 0) {
       return INVALID_FIELD; // there is one power state
     }
-    if (feature == Features.INTERRUPT_VECTOR_CONFIGURATION
-        && (command.dword11 & 0xffff) >= model.vectors()) {
-      return INVALID_FIELD;
-    }
-    features.set(feature, command.dword11);
+    features.set(
+        feature,
+        part,
+        feature == Features.TEMPERATURE_THRESHOLD ? command.dword11 & 0xffff : command.dword11);
     return SUCCESS;
+  }
+
+  /**
+   * Which value of a feature dword 11 selects: over or under temperature (Base 5.27.1.3, THSEL), of
+   * the one sensor there is, or of all (TMPSEL); an interrupt vector (5.27.1.7).
+   *
+   * @return {@link #NO_PART} if there is no such
+   */
+  private int featurePart(int feature, int dword11) {
+    return switch (feature) {
+      case Features.TEMPERATURE_THRESHOLD -> {
+        int sensor = dword11 >>> 16 & 0xf;
+        int type = dword11 >>> 20 & 0x3;
+        yield (sensor == 0 || sensor == ALL_SENSORS) && type <= 1 ? type : NO_PART;
+      }
+      case Features.INTERRUPT_VECTOR_CONFIGURATION ->
+          (dword11 & 0xffff) < model.vectors() ? dword11 & 0xffff : NO_PART;
+      default -> 0;
+    };
   }
 
   /** Whatever the host asks for, it gets what there is: it may use fewer. */
@@ -162,20 +184,21 @@ final class AdminCommands {
     if (device.hasIoQueues()) {
       return NvmeStatus.COMMAND_SEQUENCE_ERROR.status();
     }
-    command.result = features.get(Features.NUMBER_OF_QUEUES, true);
+    command.result = features.byDefault(Features.NUMBER_OF_QUEUES, 0);
     return SUCCESS;
   }
 
   private int getFeatures(Command command) {
     int feature = Features.feature(command.dword10);
-    if (!features.has(feature)) {
+    int part = featurePart(feature, command.dword11);
+    if (!features.has(feature) || part == NO_PART) {
       return INVALID_FIELD;
     }
     command.result =
         switch (Features.select(command.dword10)) {
-          case Features.SELECT_DEFAULT, Features.SELECT_SAVED -> features.get(feature, true);
+          case Features.SELECT_DEFAULT, Features.SELECT_SAVED -> features.byDefault(feature, part);
           case Features.SELECT_SUPPORTED -> 1 << 2; // changeable, neither saveable nor by namespace
-          default -> features.get(feature, false);
+          default -> features.get(feature, part);
         };
     return SUCCESS;
   }
@@ -220,7 +243,7 @@ final class AdminCommands {
     IdentifyController data = IdentifyController.create();
     data.setVendorId(model.description().id().vendor());
     data.setSubsystemVendorId(model.description().id().subsystemVendor());
-    data.setSerialNumber(SERIAL);
+    data.setSerialNumber(model.serial());
     data.setModelNumber("Gatun simulated NVMe");
     data.setFirmwareRevision(FIRMWARE);
     data.setIeeeOui(new byte[] {0, 0x54, 0x52});
@@ -241,7 +264,7 @@ final class AdminCommands {
     data.setNumberOfNamespaces(1);
     data.setOncs(IdentifyController.ONCS_DATASET_MANAGEMENT | IdentifyController.ONCS_WRITE_ZEROES);
     data.setVwc(IdentifyController.VWC_PRESENT | 3 << 1); // Flush takes the broadcast NSID
-    data.setSubsystemNqn("nqn.2026-01.org.gatun:simulated:" + SERIAL);
+    data.setSubsystemNqn("nqn.2026-01.org.gatun:simulated:" + model.serial());
     return data.segment();
   }
 
@@ -253,7 +276,7 @@ final class AdminCommands {
     data.setNlbaf(0);
     data.setDlfeat(1 | 1 << 3); // deallocated blocks read as zeros, by Write Zeroes too
     data.setNvmCapacity(capacity());
-    data.setEui64(EUI64);
+    data.setEui64(eui64());
     data.setLbaFormat(0, new LbaFormat(0, Integer.numberOfTrailingZeros(model.blockSize()), 0));
     return data.segment();
   }
@@ -266,17 +289,29 @@ final class AdminCommands {
     return list.segment();
   }
 
-  private static MemorySegment namespaceDescriptors() {
+  private MemorySegment namespaceDescriptors() {
     MemorySegment list = MemorySegment.ofArray(new byte[AdminCommand.IDENTIFY_SIZE]);
-    UUID uuid = UUID.nameUUIDFromBytes(SERIAL.getBytes(StandardCharsets.UTF_8));
+    UUID uuid = uuid();
     byte[] bytes =
         ByteBuffer.allocate(16)
             .putLong(uuid.getMostSignificantBits())
             .putLong(uuid.getLeastSignificantBits())
             .array();
-    long next = NamespaceDescriptor.write(list, 0, NamespaceDescriptor.NIDT_EUI64, EUI64);
+    long next = NamespaceDescriptor.write(list, 0, NamespaceDescriptor.NIDT_EUI64, eui64());
     NamespaceDescriptor.write(list, next, NamespaceDescriptor.NIDT_UUID, bytes);
     return list;
+  }
+
+  /** As unique as the serial number. */
+  private UUID uuid() {
+    return UUID.nameUUIDFromBytes(model.serial().getBytes(StandardCharsets.UTF_8));
+  }
+
+  /** QEMU's OUI, and of the UUID what there is room for. */
+  private byte[] eui64() {
+    return ByteBuffer.allocate(8)
+        .putLong(0x525400L << 40 | uuid().getMostSignificantBits() >>> 24)
+        .array();
   }
 
   private int getLogPage(SubmissionQueue queue, Command command) {

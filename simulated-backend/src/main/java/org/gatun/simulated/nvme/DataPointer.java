@@ -10,6 +10,9 @@ final class DataPointer {
   private static final int OFFSET_INVALID = NvmeStatus.PRP_OFFSET_INVALID.status();
   private static final int TRANSFER_ERROR = NvmeStatus.DATA_TRANSFER_ERROR.status();
 
+  /** No list has it: a page does not begin there. */
+  private static final long REFUSED = -1;
+
   private DataPointer() {}
 
   /**
@@ -64,7 +67,10 @@ final class DataPointer {
     int entries = Prp.entriesInPage(list, pageSize);
     long done = 0;
     while (done < length) {
-      long entry = port.readLong(list);
+      long entry = port.readLong(list, REFUSED);
+      if (entry == REFUSED) {
+        return TRANSFER_ERROR;
+      }
       if (Prp.offset(entry, pageSize) != 0) {
         return OFFSET_INVALID;
       }

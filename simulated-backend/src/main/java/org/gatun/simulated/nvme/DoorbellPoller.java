@@ -1,5 +1,6 @@
 package org.gatun.simulated.nvme;
 
+import java.lang.System.Logger.Level;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
@@ -10,6 +11,8 @@ import org.gatun.specs.nvme.NvmeRegisters;
 
 /** The thread that looks at doorbells in shared memory, and rings them. */
 final class DoorbellPoller implements Runnable, AutoCloseable {
+  private static final System.Logger LOG = System.getLogger(DoorbellPoller.class.getName());
+
   private static final VarHandle U32 =
       ValueLayout.JAVA_INT.withOrder(ByteOrder.LITTLE_ENDIAN).varHandle().withInvokeExactBehavior();
 
@@ -60,6 +63,16 @@ final class DoorbellPoller implements Runnable, AutoCloseable {
 
   @Override
   public void run() {
+    try {
+      pollAll();
+    } catch (RuntimeException | Error e) {
+      // Whatever it is, nobody rings any more: the host is to know.
+      LOG.log(Level.ERROR, thread.getName() + " are not looked at any more: " + e, e);
+      device.fail();
+    }
+  }
+
+  private void pollAll() {
     int idle = 0;
     while (!closed) {
       if (round()) {
@@ -96,29 +109,36 @@ final class DoorbellPoller implements Runnable, AutoCloseable {
   }
 
   private boolean round() {
-    MemorySegment memory = doorbells;
     boolean rung = false;
     for (int id = 0; id < device.queueIds(); id++) {
       SubmissionQueue submissions = device.submissionQueue(id);
       if (submissions != null) {
-        int value = (int) U32.getAcquire(memory, offset(id, false));
+        int value = doorbell(id, false);
         if (value != submissions.lastDoorbell) {
           submissions.lastDoorbell = value;
-          device.ring(id, false, value);
+          device.ring(submissions, value);
           rung = true;
         }
       }
       CompletionQueue completions = device.completionQueue(id);
       if (completions != null) {
-        int value = (int) U32.getAcquire(memory, offset(id, true));
+        int value = doorbell(id, true);
         if (value != completions.lastDoorbell) {
           completions.lastDoorbell = value;
-          device.ring(id, true, value);
+          device.ring(completions, value);
           rung = true;
         }
       }
     }
     return rung;
+  }
+
+  /**
+   * To be called with the queue at hand: it may be from before a reset, but the memory is not older
+   * than the queue, and no other queue is rung by it.
+   */
+  private int doorbell(int id, boolean completion) {
+    return (int) U32.getAcquire(doorbells, offset(id, completion));
   }
 
   private static long offset(int id, boolean completion) {

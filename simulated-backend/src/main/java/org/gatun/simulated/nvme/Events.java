@@ -46,10 +46,20 @@ final class Events {
 
   /** What can be reported now. */
   @Nullable Report next() {
-    if (requests.isEmpty() || events.isEmpty()) {
+    if (requests.isEmpty()) {
       return null;
     }
-    int event = events.remove();
+    Integer event = null;
+    for (int kept : events) {
+      if (maskedBy[AsynchronousEvent.type(kept)] == 0) {
+        event = kept;
+        break;
+      }
+    }
+    if (event == null) {
+      return null;
+    }
+    events.remove(event);
     maskedBy[AsynchronousEvent.type(event)] = AsynchronousEvent.logPage(event);
     return new Report(requests.remove(), event);
   }

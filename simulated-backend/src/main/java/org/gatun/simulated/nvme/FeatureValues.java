@@ -1,23 +1,30 @@
 package org.gatun.simulated.nvme;
 
+import java.util.HashMap;
 import java.util.Map;
-import java.util.TreeMap;
 import org.gatun.specs.nvme.Features;
 
-/** The features of the controller, by their dword 11 (Base 5.27.1). Guarded by its monitor. */
+/**
+ * The features of the controller (Base 5.27.1), by identifier and, of features with several values,
+ * by part. Guarded by its monitor.
+ */
 final class FeatureValues {
-  /** 70 degrees Celsius in kelvins: over temperature. */
-  private static final int TEMPERATURE = 343;
+  /** Of {@link Features#TEMPERATURE_THRESHOLD}, in kelvins: 70 degrees Celsius, and no limit. */
+  private static final int OVER_TEMPERATURE = 343;
+
+  private static final int UNDER_TEMPERATURE = 0;
+
+  private record Key(int feature, int part) {}
 
   private final Map<Integer, Integer> defaults;
-  private final Map<Integer, Integer> values;
+  private final Map<Key, Integer> values = new HashMap<>();
 
   FeatureValues(int queues) {
     defaults =
         Map.ofEntries(
             Map.entry(Features.ARBITRATION, 0),
             Map.entry(Features.POWER_MANAGEMENT, 0),
-            Map.entry(Features.TEMPERATURE_THRESHOLD, TEMPERATURE),
+            Map.entry(Features.TEMPERATURE_THRESHOLD, OVER_TEMPERATURE),
             Map.entry(Features.ERROR_RECOVERY, 0),
             Map.entry(Features.VOLATILE_WRITE_CACHE, Features.WRITE_CACHE_ENABLE),
             Map.entry(Features.NUMBER_OF_QUEUES, Features.numberOfQueues(queues, queues)),
@@ -25,23 +32,29 @@ final class FeatureValues {
             Map.entry(Features.INTERRUPT_VECTOR_CONFIGURATION, 0),
             Map.entry(Features.WRITE_ATOMICITY_NORMAL, 0),
             Map.entry(Features.ASYNCHRONOUS_EVENT_CONFIGURATION, 0));
-    values = new TreeMap<>(defaults);
   }
 
   boolean has(int feature) {
     return defaults.containsKey(feature);
   }
 
-  int get(int feature, boolean byDefault) {
-    Integer value = (byDefault ? defaults : values).get(feature);
-    return value == null ? 0 : value;
+  int get(int feature, int part) {
+    return values.getOrDefault(new Key(feature, part), byDefault(feature, part));
   }
 
-  void set(int feature, int value) {
-    values.put(feature, value);
+  int byDefault(int feature, int part) {
+    return switch (feature) {
+      case Features.TEMPERATURE_THRESHOLD -> part == 0 ? OVER_TEMPERATURE : UNDER_TEMPERATURE;
+      case Features.INTERRUPT_VECTOR_CONFIGURATION -> part; // its own number, and coalescing
+      default -> defaults.getOrDefault(feature, 0);
+    };
+  }
+
+  void set(int feature, int part, int value) {
+    values.put(new Key(feature, part), value);
   }
 
   void reset() {
-    values.putAll(defaults);
+    values.clear();
   }
 }

@@ -50,8 +50,9 @@ final class IoCommands {
         case NvmOpcode.DATASET_MANAGEMENT -> manageDataset(queue, command, pageSize);
         default -> INVALID_OPCODE;
       };
-    } catch (InternalError | UncheckedIOException _) {
-      // The file behind the media was cut short, or can't be written.
+    } catch (InternalError | UncheckedIOException | OutOfMemoryError _) {
+      // The file behind the media was cut short, or can't be written; or there is no memory for
+      // more blocks of media in memory.
       return INTERNAL_ERROR;
     }
   }

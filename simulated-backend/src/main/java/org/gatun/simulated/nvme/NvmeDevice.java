@@ -193,16 +193,54 @@ public final class NvmeDevice implements RunningModel {
    * @param value any value
    */
   void ring(int id, boolean completion, int value) {
-    if (!Csts.rdy(csts.get()) || Csts.cfs(csts.get())) {
+    boolean known = id < queueIds();
+    if (completion) {
+      ring(known ? completionQueues.get(id) : null, value);
+    } else {
+      ring(known ? submissionQueues.get(id) : null, value);
+    }
+  }
+
+  /**
+   * The doorbell of a submission queue was written.
+   *
+   * @param queue null if there is none; one that is no more is not rung
+   * @param value any value
+   */
+  void ring(@Nullable SubmissionQueue queue, int value) {
+    if (!takesDoorbells()) {
       return;
     }
-    if (id == 0) {
+    if (queue == null) {
+      reportDoorbell(AsynchronousEvent.ERROR_INVALID_DOORBELL_REGISTER);
+    } else if (queue.id == 0) {
       synchronized (this) {
-        ringQueue(id, completion, value);
+        ringSubmission(queue, value);
       }
     } else {
-      ringQueue(id, completion, value);
+      ringSubmission(queue, value);
     }
+  }
+
+  /** As {@link #ring(SubmissionQueue, int)}, of a completion queue. */
+  void ring(@Nullable CompletionQueue queue, int value) {
+    if (!takesDoorbells()) {
+      return;
+    }
+    if (queue == null) {
+      reportDoorbell(AsynchronousEvent.ERROR_INVALID_DOORBELL_REGISTER);
+    } else if (queue.id == 0) {
+      synchronized (this) {
+        ringCompletion(queue, value);
+      }
+    } else {
+      ringCompletion(queue, value);
+    }
+  }
+
+  /** Nothing goes on until the host resets the controller. */
+  void fail() {
+    csts.updateAndGet(s -> Csts.withCfs(s, true));
   }
 
   // For Admin commands, with the controller's monitor held.
@@ -446,61 +484,56 @@ public final class NvmeDevice implements RunningModel {
     pastTraffic = pastTraffic.plus(queue);
   }
 
-  private void ringQueue(int id, boolean completion, int value) {
-    int problem;
-    if (completion) {
-      CompletionQueue queue = id < queueIds() ? completionQueues.get(id) : null;
-      problem =
-          queue == null
-              ? AsynchronousEvent.ERROR_INVALID_DOORBELL_REGISTER
-              : ringCompletion(queue, value) ? -1 : AsynchronousEvent.ERROR_INVALID_DOORBELL_VALUE;
-    } else {
-      SubmissionQueue queue = id < queueIds() ? submissionQueues.get(id) : null;
-      problem =
-          queue == null
-              ? AsynchronousEvent.ERROR_INVALID_DOORBELL_REGISTER
-              : ringSubmission(queue, value) ? -1 : AsynchronousEvent.ERROR_INVALID_DOORBELL_VALUE;
-    }
-    if (problem >= 0) {
-      report(
-          AsynchronousEvent.dword0(
-              AsynchronousEvent.TYPE_ERROR, problem, LogPage.ERROR_INFORMATION));
-    }
+  private boolean takesDoorbells() {
+    return Csts.rdy(csts.get()) && !Csts.cfs(csts.get());
   }
 
-  private boolean ringSubmission(SubmissionQueue queue, int value) {
+  private void reportDoorbell(int problem) {
+    report(
+        AsynchronousEvent.dword0(AsynchronousEvent.TYPE_ERROR, problem, LogPage.ERROR_INFORMATION));
+  }
+
+  private void ringSubmission(SubmissionQueue queue, int value) {
+    boolean valid;
     synchronized (queue.completions) {
-      if (!queue.setTail(value)) {
-        return false;
+      valid = queue.deleted || queue.setTail(value);
+      if (valid) {
+        process(queue);
       }
-      process(queue);
-      return true;
+    }
+    if (!valid) {
+      reportDoorbell(AsynchronousEvent.ERROR_INVALID_DOORBELL_VALUE);
     }
   }
 
-  private boolean ringCompletion(CompletionQueue queue, int value) {
+  private void ringCompletion(CompletionQueue queue, int value) {
+    boolean valid;
     synchronized (queue) {
-      if (queue.deleted) {
-        return true;
+      valid = queue.deleted || queue.setHead(value);
+      if (valid && !queue.deleted) {
+        makeRoom(queue);
       }
-      if (!queue.setHead(value)) {
-        return false;
-      }
-      if (queue.interrupts && queue.isEmpty()) {
-        interrupts.emptied(queue);
-      }
-      if (!queue.postBacklog()) {
-        fail();
-      }
-      for (int i = 0; i < queue.submissionQueues.size(); i++) {
-        process(queue.submissionQueues.get(i));
-      }
-      if (queue.id == 0) {
-        reportEvents();
-      }
-      announce(queue);
-      return true;
     }
+    if (!valid) {
+      reportDoorbell(AsynchronousEvent.ERROR_INVALID_DOORBELL_VALUE);
+    }
+  }
+
+  /** The host has taken completions, or may have. */
+  private void makeRoom(CompletionQueue queue) {
+    if (queue.interrupts && queue.isEmpty()) {
+      interrupts.emptied(queue);
+    }
+    if (!queue.postBacklog()) {
+      fail();
+    }
+    for (int i = 0; i < queue.submissionQueues.size(); i++) {
+      process(queue.submissionQueues.get(i));
+    }
+    if (queue.id == 0) {
+      reportEvents();
+    }
+    announce(queue);
   }
 
   /** Takes commands from a queue for as long as there are any, and room for their completions. */
@@ -597,11 +630,6 @@ public final class NvmeDevice implements RunningModel {
         report = events.next()) {
       post(queue, report.commandId(), DataPointer.SUCCESS, report.event());
     }
-  }
-
-  /** Nothing goes on until the host resets the controller. */
-  private void fail() {
-    csts.updateAndGet(s -> Csts.withCfs(s, true));
   }
 
   private CompletionQueue completionQueueOrThrow(int id) {

@@ -41,6 +41,9 @@ public final class DetachWatcher {
   /** Who was asked already: the kernel repeats the question. */
   private final Set<DetachListener> asked = new HashSet<>();
 
+  /** What became of the device, for those who listen later. Guarded by the listeners. */
+  private @Nullable String goneBecause;
+
   private final Thread thread;
 
   private volatile @Nullable Runnable recovery;
@@ -77,9 +80,15 @@ public final class DetachWatcher {
     recovery = owners;
   }
 
+  /** From now on it hears of the going; at once, on the calling thread, if that was before. */
   public void add(DetachListener listener) {
+    String cause;
     synchronized (listeners) {
       listeners.add(listener);
+      cause = goneBecause;
+    }
+    if (cause != null) {
+      tell(List.of(listener), l -> l.gone(cause));
     }
   }
 
@@ -178,6 +187,7 @@ public final class DetachWatcher {
   public void gone(String cause) {
     List<DetachListener> all;
     synchronized (listeners) {
+      goneBecause = cause;
       all = List.copyOf(listeners);
     }
     tell(all, listener -> listener.gone(cause));

@@ -384,6 +384,7 @@ public final class VfioUserDevice implements PciDevice {
     if (resettable) {
       attempt("reset", wire::reset);
     }
+    wire.hurry();
     attempt("unmapping", tracker::closeAll);
     attempt("disarming", watcher::disarm);
     attempt("the connection", wire::close);

@@ -4,6 +4,7 @@ import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 
 import java.lang.System.Logger.Level;
 import java.lang.foreign.MemorySegment;
+import java.time.Duration;
 import java.util.List;
 import org.gatun.nativeaccess.Fd;
 import org.gatun.nativeaccess.LinuxException;
@@ -58,6 +59,9 @@ final class Wire implements AutoCloseable {
   private final Strays strays;
   private final Limits limits;
   private Capabilities peer = Capabilities.DEFAULT;
+
+  private volatile long end;
+  private volatile boolean isEnding;
 
   /** A region as the server told of it, with what can be mapped of it. */
   record RegionAndFile(Region region, @Nullable Memfd memory) {}
@@ -265,7 +269,7 @@ final class Wire implements AutoCloseable {
           .putLong(0, offset)
           .putInt(8, region)
           .putInt(12, width);
-      Message reply = exchange.call(16, limits.patience());
+      Message reply = exchange.call(16, patience());
       check(Command.REGION_READ, reply);
       if (reply.getInt(12) != width || reply.payloadSize() < 16 + width) {
         throw new DeviceGoneException(
@@ -304,16 +308,31 @@ final class Wire implements AutoCloseable {
       if (posted) {
         exchange.post();
       } else {
-        check(Command.REGION_WRITE, exchange.call(0, limits.patience()));
+        check(Command.REGION_WRITE, exchange.call(0, patience()));
       }
     } catch (DisconnectedException e) {
       throw gone("write of region %d at 0x%x".formatted(region, offset), e);
     }
   }
 
+  /** From now on all calls together have the time of two: for closing, which makes many. */
+  void hurry() {
+    end = System.nanoTime() + limits.patience().multipliedBy(2).toNanos();
+    isEnding = true;
+  }
+
   @Override
   public void close() {
     connection.close();
+  }
+
+  /** How long to wait for a reply. */
+  private Duration patience() {
+    if (!isEnding) {
+      return limits.patience();
+    }
+    Duration left = Duration.ofNanos(Math.max(0, end - System.nanoTime()));
+    return left.compareTo(limits.patience()) < 0 ? left : limits.patience();
   }
 
   private interface Filler {
@@ -331,7 +350,7 @@ final class Wire implements AutoCloseable {
       Message reply;
       try {
         filler.fill(request);
-        reply = exchange.call(least, limits.patience());
+        reply = exchange.call(least, patience());
       } finally {
         request.descriptors().clear(); // they are the caller's
       }
