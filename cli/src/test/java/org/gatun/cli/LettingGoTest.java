@@ -5,8 +5,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.stream.Stream;
 import org.gatun.cli.RecordedBackend.Accident;
 import org.gatun.cli.RecordedBackend.Disk;
@@ -33,6 +35,25 @@ class LettingGoTest {
         .expectFailure(ExitCode.FAILED, "simulated:disk", "wanted back before all was done");
     assertThat(record()).hasContent("shutdown");
     assertThat(folder).isDirectoryNotContaining("glob:**output*");
+  }
+
+  /** The wish goes through: the client of an export shuts the disk down, and then it ends. */
+  @Test
+  void aDeviceThatIsServedIsShutDownByItsClient() throws Exception {
+    RecordedBackend.next(new Accident(DOORBELLS, Disk::requestBack));
+    Path socket = folder.resolve("disk.sock");
+    CompletableFuture<CommandLineRun> export =
+        CompletableFuture.supplyAsync(
+            () -> CommandLineRun.of("export", device(), "--socket", socket.toString()));
+    while (!Files.exists(socket)) {
+      assertThat(export).isNotDone();
+      Thread.onSpinWait();
+    }
+    CommandLineRun.of("nvme", "perf", "--device", "vfio-user:" + socket, "--seconds", "60")
+        .expectFailure(ExitCode.FAILED, "disk.sock", "wanted back before all was done");
+    assertThat(record()).hasContent("shutdown");
+    assertThat(export.get().err()).contains("simulated:disk", "wanted back");
+    assertThat(socket).doesNotExist();
   }
 
   @ParameterizedTest

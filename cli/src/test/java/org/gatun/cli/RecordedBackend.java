@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Consumer;
 import org.gatun.pci.DetachListener;
 import org.gatun.pci.DeviceName;
@@ -44,7 +45,7 @@ public final class RecordedBackend implements PciBackend {
   static final class Disk {
     private final SimulatedBus bus;
     private final DeviceName plugged;
-    private volatile @Nullable DetachListener listener;
+    private final List<DetachListener> listeners = new CopyOnWriteArrayList<>();
 
     private Disk(SimulatedBus bus, DeviceName plugged) {
       this.bus = bus;
@@ -52,10 +53,7 @@ public final class RecordedBackend implements PciBackend {
     }
 
     void requestBack() {
-      DetachListener asked = listener;
-      if (asked != null) {
-        asked.requested(Duration.ofSeconds(10));
-      }
+      listeners.forEach(listener -> listener.requested(Duration.ofSeconds(10)));
     }
 
     void unplug() {
@@ -98,7 +96,7 @@ public final class RecordedBackend implements PciBackend {
             new Class<?>[] {PciDevice.class},
             (_, method, arguments) -> {
               if (method.getName().equals("onDetach")) {
-                disk.listener = (DetachListener) arguments[0];
+                disk.listeners.add((DetachListener) arguments[0]);
               }
               try {
                 return method.invoke(device, arguments);
