@@ -7,8 +7,11 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.function.BooleanSupplier;
+import org.gatun.pci.DeviceName;
 import org.gatun.pci.PciDevice;
+import org.gatun.simulated.SimulatedBackend;
 import org.gatun.simulated.SimulatedBus;
 import org.gatun.vfiouser.DeviceExport;
 import org.gatun.vfiouser.ExportOptions;
@@ -19,6 +22,7 @@ import org.gatun.vmtests.machine.QtestDevice;
 import org.gatun.vmtests.machine.QtestMachine;
 import org.gatun.vmtests.machine.TestDevice.Place;
 import org.gatun.vmtests.machine.TestDevice.VfioUser;
+import org.gatun.vmtests.machine.VirtualMachine;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -154,6 +158,40 @@ class ServedToQemuTest {
           new LinuxNvme(host, files, new VfioUser("served", Place.ROOT_PORT, served.socket()));
       linux.copiesFiles();
       linux.findsTheFilesAgain();
+    }
+  }
+
+  /** It refuses a second controller with the names of the first. */
+  @Test
+  void linuxTakesTwoOfOurDisks() throws Exception {
+    Path files = VmRun.named("linux-two-served-nvme").directory();
+    DeviceName name = DeviceName.parse("simulated:nvme,size=16M");
+    Path oneSocket = directory.resolve("one.sock");
+    Path otherSocket = directory.resolve("other.sock");
+    try (PciDevice one = new SimulatedBackend().open(name);
+        DeviceExport _ = DeviceExport.listen(one, oneSocket, ExportOptions.DEFAULT);
+        PciDevice other = new SimulatedBackend().open(name);
+        DeviceExport _ = DeviceExport.listen(other, otherSocket, ExportOptions.DEFAULT)) {
+      VirtualMachine machine =
+          new VirtualMachine(
+                  host,
+                  files,
+                  List.of(
+                      new VfioUser("one", Place.ROOT_PORT, oneSocket),
+                      new VfioUser("other", Place.ROOT_PORT, otherSocket)))
+              .withoutIommu();
+      String script =
+          """
+          modprobe nvme
+          for _ in {1..200}; do
+            [ -b /dev/nvme0n1 ] && [ -b /dev/nvme1n1 ] && exit 0
+            sleep 0.1
+          done
+          dmesg | grep nvme
+          exit 1
+          """;
+      Boot boot = machine.run(List.of("bash", "-c", script), Duration.ofMinutes(5));
+      assertThat(boot.successful()).as(boot.report()).isTrue();
     }
   }
 
