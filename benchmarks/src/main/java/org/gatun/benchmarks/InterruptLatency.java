@@ -98,6 +98,12 @@ public class InterruptLatency {
 
   /** One vector, which the other process signals. */
   private record PeerIrqs(UnixSocket peer, EventFd answer) implements Irqs {
+    /** As over a socket: the slower kind. */
+    @Override
+    public EventFd newEvent(String description) {
+      return EventFd.createToShare(description);
+    }
+
     @Override
     public int count(int index) {
       return 1;
