@@ -153,8 +153,9 @@ public final class Session {
       LOG.log(Level.DEBUG, () -> device + ": its client was sent away: " + e.getMessage());
     } catch (ProtocolException e) {
       LOG.log(Level.WARNING, device + ": its client was sent away: " + e.getMessage());
-    } catch (RuntimeException e) {
-      // A fault of ours, or of the device's model: not one that the next client is to suffer from.
+    } catch (RuntimeException | VirtualMachineError e) {
+      // A fault of ours, or of the device's model, or no memory is left: the next client is not to
+      // suffer from that.
       LOG.log(Level.ERROR, device + ": its client was sent away: " + e, e);
     } finally {
       cleanUp();
