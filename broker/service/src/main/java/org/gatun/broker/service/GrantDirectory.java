@@ -52,7 +52,7 @@ public final class GrantDirectory implements AutoCloseable {
   /**
    * Makes the folder of a guest, or takes it over from a process that has ended.
    *
-   * @param root of the folders of all guests, which nobody else can write to
+   * @param root of the folders of all guests, which nobody else can write to; made if it is missing
    * @param guest its name, as a file can have it
    * @param gid of the group that may look into it; empty for that of this process
    * @param uids whose processes may connect; empty for the user of this process, and root
@@ -63,7 +63,10 @@ public final class GrantDirectory implements AutoCloseable {
     if (guest.isEmpty() || guest.startsWith(".") || guest.contains("/")) {
       throw new IllegalArgumentException("a guest's name is no file's: '" + guest + "'");
     }
-    Files.createDirectories(root);
+    if (!Files.isDirectory(root)) {
+      // Whatever the umask: guests get through, and do not see each other's names.
+      folder(root, "rwx--x--x", OptionalInt.empty());
+    }
     Path staging = folder(root.resolve(STAGING), "rwx------", OptionalInt.empty());
     Path directory = folder(root.resolve(guest), "rwxr-x---", gid);
     GrantDirectory opened = new GrantDirectory(staging, directory, uids);

@@ -46,7 +46,11 @@ class GrantDirectoryTest {
   void open() throws IOException {
     broker.seize(edu);
     broker.seize(nvme);
-    directory = GrantDirectory.open(root, "guest", OptionalInt.empty(), Set.of());
+    directory = GrantDirectory.open(guests(), "guest", OptionalInt.empty(), Set.of());
+  }
+
+  private Path guests() {
+    return root.resolve("guests");
   }
 
   @AfterEach
@@ -96,15 +100,18 @@ class GrantDirectoryTest {
   void theGuestCanLookAndNotTouch() throws IOException {
     directory.publish(grant(edu).connect().getFirst(), Quota.DEFAULT);
 
+    assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(guests())))
+        .isEqualTo("rwx--x--x");
     assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(directory.path())))
         .isEqualTo("rwxr-x---");
     assertThat(
             PosixFilePermissions.toString(
                 Files.getPosixFilePermissions(directory.path().resolve("slot-0.0.json"))))
         .isEqualTo("rw-r--r--");
-    assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(root.resolve(".new"))))
+    assertThat(
+            PosixFilePermissions.toString(Files.getPosixFilePermissions(guests().resolve(".new"))))
         .isEqualTo("rwx------");
-    try (Stream<Path> staged = Files.list(root.resolve(".new"))) {
+    try (Stream<Path> staged = Files.list(guests().resolve(".new"))) {
       assertThat(staged).isEmpty();
     }
   }
@@ -133,7 +140,8 @@ class GrantDirectoryTest {
   void whatAPredecessorLeftIsRemoved() throws IOException {
     Files.writeString(directory.path().resolve("slot-7.0.json"), "{}");
     Files.writeString(directory.path().resolve("slot-7.0.sock"), "");
-    try (GrantDirectory next = GrantDirectory.open(root, "guest", OptionalInt.empty(), Set.of())) {
+    try (GrantDirectory next =
+        GrantDirectory.open(guests(), "guest", OptionalInt.empty(), Set.of())) {
       assertThat(next.slots()).isEmpty();
       assertThat(files()).isEmpty();
     }
@@ -142,7 +150,7 @@ class GrantDirectoryTest {
   @Test
   void filesOfOthersAreLeftAlone() throws IOException {
     Path others = Files.writeString(directory.path().resolve("notes.txt"), "mine");
-    assertThatThrownBy(() -> GrantDirectory.open(root, "guest", OptionalInt.empty(), Set.of()))
+    assertThatThrownBy(() -> GrantDirectory.open(guests(), "guest", OptionalInt.empty(), Set.of()))
         .isInstanceOf(IOException.class)
         .hasMessageContaining("notes.txt");
     assertThat(others).hasContent("mine");
@@ -152,7 +160,7 @@ class GrantDirectoryTest {
   @Test
   void namesThatLeadElsewhere() {
     for (String name : List.of("", ".", "..", ".new", "a/b", "../guest")) {
-      assertThatThrownBy(() -> GrantDirectory.open(root, name, OptionalInt.empty(), Set.of()))
+      assertThatThrownBy(() -> GrantDirectory.open(guests(), name, OptionalInt.empty(), Set.of()))
           .isInstanceOf(IllegalArgumentException.class);
     }
   }
