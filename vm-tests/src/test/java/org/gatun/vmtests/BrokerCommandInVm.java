@@ -24,22 +24,35 @@ class BrokerCommandInVm {
   @Test
   void holdsADeviceUntilItIsEnded() throws Exception {
     Taken edu = devices.device("edu").bind();
-    Path policy = Files.createTempFile("policy", ".yaml");
+    Path folder = Files.createTempDirectory("broker");
+    Path policy = folder.resolve("policy.yaml");
     Files.writeString(policy, "guests: [{name: teaching, devices: ['%s']}]".formatted(edu.name()));
     GatunCommand.Running broker =
-        GatunCommand.start("broker", "run", "--config", policy.toString());
+        GatunCommand.start(
+            "broker",
+            "run",
+            "--config",
+            policy.toString(),
+            "--directory",
+            folder.toString(),
+            "--state",
+            folder.toString());
     boolean granted =
         TimeSource.system()
-            .await(() -> text(broker.output()).contains("-> INIT_WAIT"), START_LIMIT, INTERVAL);
+            .await(() -> text(broker.output()).contains("-> CONNECTED"), START_LIMIT, INTERVAL);
     assertThat(granted).as("output: %s", text(broker.output())).isTrue();
     assertThat(edu.holders())
         .singleElement()
         .satisfies(holder -> assertThat(holder.pid()).isEqualTo(broker.process().pid()));
     assertThat(
             edu.sysfs().config().read16(ConfigRegisters.COMMAND)
-                & (ConfigRegisters.COMMAND_MEMORY | ConfigRegisters.COMMAND_BUS_MASTER))
-        .as("decode and bus master of what no guest has yet")
+                & ConfigRegisters.COMMAND_BUS_MASTER)
+        .as("bus master of what no client has yet")
         .isZero();
+    Path socket = folder.resolve("guests/teaching/slot-0.0.sock");
+    GatunCommand client =
+        GatunCommand.run("edu", "factorial", "10", "--device", "vfio-user:" + socket);
+    assertThat(client.output()).as("%s", client).isEqualTo("10! = 3628800\n");
 
     broker.process().destroy();
 
@@ -48,7 +61,9 @@ class BrokerCommandInVm {
         .containsExactly(
             edu.name() + ": seized",
             "guest teaching: INITIALISING -> INIT_WAIT: " + edu.name(),
-            "guest teaching: INIT_WAIT -> CLOSING: " + edu.name(),
+            "guest teaching: INIT_WAIT -> INITIALISED: " + edu.name(),
+            "guest teaching: INITIALISED -> CONNECTED: " + edu.name(),
+            "guest teaching: CONNECTED -> CLOSING: " + edu.name(),
             "guest teaching: CLOSING -> CLOSED",
             edu.name() + ": released");
     assertThat(ended.exitStatus()).as("of SIGTERM: %s", ended).isEqualTo(143);
