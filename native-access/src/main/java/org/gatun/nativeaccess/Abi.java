@@ -33,6 +33,12 @@ final class Abi {
   static final int MFD_ALLOW_SEALING = 2;
   static final int MFD_HUGETLB = 4;
 
+  static final int F_DUPFD = 0;
+  static final int F_GETFD = 1;
+  static final int F_SETFD = 2;
+  static final int F_GETFL = 3;
+  static final int F_DUPFD_CLOEXEC = 1030;
+  static final int FD_CLOEXEC = 1;
   static final int F_ADD_SEALS = 1033;
   static final int F_GET_SEALS = 1034;
   static final int F_SEAL_SEAL = 1;
@@ -102,6 +108,15 @@ final class Abi {
           .withName("statfs");
 
   static final long STATFS_TYPE = offset(STATFS, "f_type");
+
+  static final StructLayout SOCK_FPROG =
+      MemoryLayout.structLayout(
+              JAVA_SHORT.withName("len"),
+              MemoryLayout.paddingLayout(6),
+              JAVA_LONG.withName("filter"))
+          .withName("sock_fprog");
+  static final long SOCK_FPROG_LEN = offset(SOCK_FPROG, "len");
+  static final long SOCK_FPROG_FILTER = offset(SOCK_FPROG, "filter");
 
   static final StructLayout SOCKADDR_UN =
       MemoryLayout.structLayout(

@@ -77,6 +77,19 @@ public final class EventFd implements AutoCloseable {
   }
 
   /**
+   * As {@link #createToShare}, with an eventfd that this process was started with.
+   *
+   * @param shared is taken over
+   * @throws WrongDescriptorException if it is something else; then it stays the caller's, open
+   */
+  public static EventFd shared(Fd shared) {
+    if (!shared.kind().equals(KIND)) {
+      throw new WrongDescriptorException("an eventfd", shared);
+    }
+    return new EventFd(shared, open(shared + ", inside"));
+  }
+
+  /**
    * Takes over the descriptor of an eventfd that somebody else made: one that a peer sent.
    *
    * <p>The other side may go on using it, and decides how it behaves, so it differs in this from

@@ -64,6 +64,34 @@ public final class Fd implements AutoCloseable {
   }
 
   /**
+   * Takes over a descriptor that this process was started with, and that nobody else here uses.
+   *
+   * @param number which one
+   * @param description what it is, for messages
+   * @throws LinuxException if there is none of that number
+   */
+  public static Fd inherited(int number, String description) {
+    int result = Linux.calls().fcntl(number, Abi.F_SETFD, Abi.FD_CLOEXEC);
+    Linux.check(result, "fcntl F_SETFD", description + " (fd " + number + ")");
+    return new Fd(number, description);
+  }
+
+  /**
+   * Makes another descriptor of the same thing, with an owner of its own.
+   *
+   * @param newDescription what it is, for messages
+   */
+  public Fd duplicate(String newDescription) {
+    acquire("fcntl F_DUPFD_CLOEXEC");
+    try {
+      int copy = Linux.calls().fcntl(number, Abi.F_DUPFD_CLOEXEC, 0);
+      return new Fd(Linux.check(copy, "fcntl F_DUPFD_CLOEXEC", this), newDescription);
+    } finally {
+      release();
+    }
+  }
+
+  /**
    * Opens a file or device that exists.
    *
    * @throws LinuxException if it can't be opened, with the path

@@ -10,6 +10,7 @@ import java.lang.foreign.Linker;
 import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
+import java.util.Arrays;
 
 /**
  * The calls through the FFM API.
@@ -74,6 +75,10 @@ final class FfmCalls implements LinuxCalls {
   private static final MethodHandle SETSOCKOPT =
       function("setsockopt", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT);
   private static final MethodHandle GETRLIMIT = function("getrlimit", JAVA_INT, JAVA_INT, ADDRESS);
+  private static final MethodHandle SYSCALL =
+      variadic(
+          "syscall", 1, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG,
+          JAVA_LONG);
   private static final MethodHandle GETPAGESIZE = function("getpagesize", JAVA_INT);
 
   /**
@@ -415,6 +420,18 @@ final class FfmCalls implements LinuxCalls {
     MemorySegment errno = ERRNO.get();
     try {
       return result((int) GETRLIMIT.invokeExact(errno, resource, limit), errno);
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  @Override
+  public long syscall(long number, long... arguments) {
+    MemorySegment errno = ERRNO.get();
+    long[] a = Arrays.copyOf(arguments, 6);
+    try {
+      return result(
+          (long) SYSCALL.invokeExact(errno, number, a[0], a[1], a[2], a[3], a[4], a[5]), errno);
     } catch (Throwable e) {
       throw unexpected(e);
     }

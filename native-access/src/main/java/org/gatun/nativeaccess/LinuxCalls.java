@@ -130,6 +130,16 @@ public interface LinuxCalls {
   /** {@code getrlimit(2)} to a {@code struct rlimit}. */
   int getrlimit(int resource, MemorySegment limit);
 
+  /**
+   * {@code syscall(2)}: what has no function of its own above, being called once in a process's
+   * life. What the arguments point to, the caller keeps alive and in place: nobody looks into it
+   * here.
+   *
+   * @param number which one, as this processor counts them
+   * @param arguments at most six; those that are missing are 0
+   */
+  long syscall(long number, long... arguments);
+
   /** {@code getpagesize(2)}, in bytes. */
   int getpagesize();
 }

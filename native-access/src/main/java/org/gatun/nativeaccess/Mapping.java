@@ -150,6 +150,22 @@ public final class Mapping implements AutoCloseable {
   }
 
   /**
+   * Gives a part of it a life of its own, which ends before this does: when it is closed, what is
+   * accessed through it is as of a mapping that was closed, and the memory stays mapped.
+   */
+  @SuppressWarnings({"restricted", "MustBeClosedChecker"}) // inside of this; closed by its close()
+  public Mapping part(long offset, long length) {
+    MemorySegment memory = segment.asSlice(offset, length);
+    Arena lifetime = Arena.ofShared();
+    MemorySegment view =
+        MemorySegment.ofAddress(memory.address()).reinterpret(length, lifetime, null);
+    return new Mapping(
+        "0x%x bytes at 0x%x of %s".formatted(length, offset, description),
+        lifetime,
+        memory.isReadOnly() ? view.asReadOnly() : view);
+  }
+
+  /**
    * Faults all pages in, for writing, so that a lack of memory is an error here, not a SIGBUS at
    * the first access.
    *

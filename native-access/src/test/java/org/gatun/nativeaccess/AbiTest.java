@@ -35,6 +35,8 @@ class AbiTest {
           "sys/un.h",
           "sys/vfs.h",
           "unistd.h",
+          "asm/unistd_64.h",
+          "linux/filter.h",
           "linux/magic.h",
           "sys/ioctl.h",
           "linux/fs.h",
@@ -49,6 +51,12 @@ class AbiTest {
     ours.put("O_WRONLY", (long) Abi.O_WRONLY);
     ours.put("O_RDWR", (long) Abi.O_RDWR);
     ours.put("O_CLOEXEC", (long) Abi.O_CLOEXEC);
+    ours.put("F_DUPFD", (long) Abi.F_DUPFD);
+    ours.put("F_GETFD", (long) Abi.F_GETFD);
+    ours.put("F_SETFD", (long) Abi.F_SETFD);
+    ours.put("F_GETFL", (long) Abi.F_GETFL);
+    ours.put("F_DUPFD_CLOEXEC", (long) Abi.F_DUPFD_CLOEXEC);
+    ours.put("FD_CLOEXEC", (long) Abi.FD_CLOEXEC);
     ours.put("PROT_READ", (long) Abi.PROT_READ);
     ours.put("PROT_WRITE", (long) Abi.PROT_WRITE);
     ours.put("MAP_SHARED", (long) Abi.MAP_SHARED);
@@ -99,6 +107,7 @@ class AbiTest {
             Abi.RLIMIT,
             Abi.STATFS,
             Abi.SOCKADDR_UN,
+            Abi.SOCK_FPROG,
             Abi.UCRED,
             Abi.IOVEC,
             Abi.MSGHDR,
@@ -117,6 +126,34 @@ class AbiTest {
       }
     }
     assertSameInC(ours);
+  }
+
+  @Test
+  void syscallNumbersOfX86() throws Exception {
+    Map<String, Long> ours = new LinkedHashMap<>();
+    for (Syscall call : Syscall.values()) {
+      ours.put("__NR_" + call.cName(), (long) call.number(Syscall.Processor.X86_64));
+    }
+    assertSameInC(ours);
+  }
+
+  @Test
+  void syscallNumbersOfAarch64() throws Exception {
+    Map<String, String> ours = new LinkedHashMap<>();
+    for (Syscall call : Syscall.values()) {
+      int number = call.number(Syscall.Processor.AARCH64);
+      if (number != Syscall.NONE) {
+        ours.put("(long) __NR_" + call.cName(), Integer.toString(number));
+      }
+    }
+    // As arch/arm64/include/uapi/asm/unistd.h has it.
+    String asOnAarch64 =
+        "stddef.h>\n#define __ARCH_WANT_NEW_STAT\n#define __ARCH_WANT_SYS_CLONE3"
+            + "\n#include <asm-generic/unistd.h";
+    assertThat(
+            CCompiler.evaluate(
+                directory, List.of(asOnAarch64), "%ld", new ArrayList<>(ours.keySet())))
+        .isEqualTo(ours);
   }
 
   @Test

@@ -106,4 +106,14 @@ public interface Bar {
    * with the device at the latest.
    */
   Optional<SharedRange> share(Range range);
+
+  /**
+   * As {@link #share}, also of a real device: for a trusted program that maps the range, closes the
+   * descriptor, and lets go of the way to it before it runs anybody else's code. Closing what is
+   * returned does not end such a mapping of a real device: whoever entrusts one ends that program
+   * before the device goes to somebody else.
+   */
+  default Optional<SharedRange> entrust(Range range) {
+    return share(range);
+  }
 }

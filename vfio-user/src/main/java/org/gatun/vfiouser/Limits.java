@@ -5,7 +5,7 @@ import java.time.Duration;
 /**
  * What one end lets the other have.
  *
- * @param descriptors in one message; QEMU leaves a server that says more than 16
+ * @param descriptors in one message, 0 for none; QEMU leaves a server that says more than 16
  * @param transfer bytes that one message may move; no message is much longer
  * @param dmaRegions at a time
  * @param dmaBytes mapped at a time
@@ -25,10 +25,10 @@ public record Limits(
       new Limits(16, 1 << 20, 4096, 1L << 40, 4 << 20, Duration.ofSeconds(10));
 
   /**
-   * @throws IllegalArgumentException if one is not above 0
+   * @throws IllegalArgumentException if one of the others is not above 0
    */
   public Limits {
-    if (descriptors <= 0
+    if (descriptors < 0
         || transfer <= 0
         || dmaRegions <= 0
         || dmaBytes <= 0

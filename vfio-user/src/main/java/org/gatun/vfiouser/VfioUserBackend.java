@@ -71,6 +71,18 @@ public final class VfioUserBackend implements PciBackend {
     return VfioUserDevice.open(name, connected, limits);
   }
 
+  /**
+   * Opens the device at the other end of a connected socket, over which no descriptor comes.
+   *
+   * @param name what to call it, of any scheme
+   * @param connected is taken over
+   * @param inherited what of the device this process was started with
+   */
+  @SuppressWarnings("exports") // to our own modules
+  public PciDevice open(DeviceName name, UnixSocket connected, Inherited inherited) {
+    return VfioUserDevice.open(name, connected, limits, inherited);
+  }
+
   private UnixSocket connect(DeviceName name) {
     Path path;
     try {

@@ -112,11 +112,17 @@ final class GrantedBar implements Bar {
 
   @Override
   public Optional<SharedRange> share(Range range) {
-    boolean whole =
-        ranges.stream()
-            .anyMatch(
-                r -> r.access() == Access.DIRECT && r.contains(range.offset(), range.length()));
-    return whole ? inner.share(range) : Optional.empty();
+    return isDirect(range) ? inner.share(range) : Optional.empty();
+  }
+
+  @Override
+  public Optional<SharedRange> entrust(Range range) {
+    return isDirect(range) ? inner.entrust(range) : Optional.empty();
+  }
+
+  private boolean isDirect(Range range) {
+    return ranges.stream()
+        .anyMatch(r -> r.access() == Access.DIRECT && r.contains(range.offset(), range.length()));
   }
 
   /** Page by page: direct if the backend maps it and all of it is the guest's, to write too. */

@@ -23,7 +23,11 @@ import org.jspecify.annotations.Nullable;
 /** A BAR of a real device: mapped where that can be, else trapped. */
 public final class VfioBar implements Bar {
   private final DeviceName device;
+  private final @Nullable Source source;
+
+  /** What may be entrusted to others, null if there is no such thing. */
   private final @Nullable Fd fd;
+
   private final Region region;
   private final Kind kind;
   private final boolean prefetchable;
@@ -35,6 +39,16 @@ public final class VfioBar implements Bar {
   public interface Trap {
     /** For accesses to a part of the BAR: their offsets count from its start. */
     RegisterHandler at(long start);
+  }
+
+  /** Maps what can be mapped. */
+  public interface Source {
+    /**
+     * Maps a part.
+     *
+     * @param offset in the BAR, whole pages as the length
+     */
+    Mapping map(long offset, long length);
   }
 
   /**
@@ -62,12 +76,57 @@ public final class VfioBar implements Bar {
   }
 
   /**
-   * @param fd what is mapped, null where nothing can be
+   * A BAR of which a file can be mapped, whatever serves the rest.
+   *
+   * @param fd what is mapped, with the BAR where the region says
    * @param hidden what is not to be mapped, though the kernel would
    * @param trap serves what is not mapped
    */
   public VfioBar(
       DeviceName device,
+      Fd fd,
+      Region region,
+      Kind kind,
+      boolean prefetchable,
+      List<Region.Area> hidden,
+      ResourceTracker tracker,
+      Trap trap) {
+    this(
+        device,
+        (offset, length) ->
+            Mapping.map(
+                fd, region.offset() + offset, length, org.gatun.nativeaccess.Access.READ_WRITE),
+        fd,
+        region,
+        kind,
+        prefetchable,
+        hidden,
+        tracker,
+        trap);
+  }
+
+  /**
+   * A BAR that is not behind a descriptor of ours.
+   *
+   * @param source maps what the region says, null where nothing can be mapped
+   * @param hidden what is not to be mapped, though the kernel would
+   * @param trap serves what is not mapped
+   */
+  public VfioBar(
+      DeviceName device,
+      @Nullable Source source,
+      Region region,
+      Kind kind,
+      boolean prefetchable,
+      List<Region.Area> hidden,
+      ResourceTracker tracker,
+      Trap trap) {
+    this(device, source, null, region, kind, prefetchable, hidden, tracker, trap);
+  }
+
+  private VfioBar(
+      DeviceName device,
+      @Nullable Source source,
       @Nullable Fd fd,
       Region region,
       Kind kind,
@@ -75,6 +134,7 @@ public final class VfioBar implements Bar {
       List<Region.Area> hidden,
       ResourceTracker tracker,
       Trap trap) {
+    this.source = source;
     this.device = device;
     this.fd = fd;
     this.region = region;
@@ -150,6 +210,30 @@ public final class VfioBar implements Bar {
   }
 
   @Override
+  public Optional<SharedRange> entrust(Range range) {
+    boolean direct =
+        ranges.stream()
+            .anyMatch(
+                r -> r.access() == Access.DIRECT && r.contains(range.offset(), range.length()));
+    return direct && fd != null
+        ? Optional.of(new Entrusted(fd, region.offset() + range.offset()))
+        : Optional.empty();
+  }
+
+  /** The device's descriptor, which stays the device's. */
+  private record Entrusted(Fd fd, long offset) implements SharedRange {
+    @Override
+    public <T> Optional<T> unwrap(Class<T> exactType) {
+      return exactType.equals(Fd.class) ? Optional.of(exactType.cast(fd)) : Optional.empty();
+    }
+
+    @Override
+    public void close() {
+      // Mappings end with who was entrusted, the descriptor with the device.
+    }
+  }
+
+  @Override
   public String toString() {
     return device + " BAR " + region.index();
   }
@@ -160,12 +244,7 @@ public final class VfioBar implements Bar {
     long end = Math.ceilDiv(offset + length, page) * page;
     Mapping mapping;
     try {
-      mapping =
-          Mapping.map(
-              Objects.requireNonNull(fd),
-              region.offset() + first,
-              end - first,
-              org.gatun.nativeaccess.Access.READ_WRITE);
+      mapping = Objects.requireNonNull(source).map(first, end - first);
     } catch (ClosedDescriptorException e) {
       throw new DeviceGoneException(device, "map BAR " + region.index(), e);
     } catch (LinuxException e) {

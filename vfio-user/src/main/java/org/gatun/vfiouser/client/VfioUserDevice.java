@@ -8,8 +8,10 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.locks.ReentrantLock;
+import org.gatun.nativeaccess.Access;
 import org.gatun.nativeaccess.Errno;
 import org.gatun.nativeaccess.LinuxException;
+import org.gatun.nativeaccess.Mapping;
 import org.gatun.nativeaccess.Memfd;
 import org.gatun.nativeaccess.UnixSocket;
 import org.gatun.pci.Bar;
@@ -36,6 +38,7 @@ import org.gatun.vfio.common.Region;
 import org.gatun.vfio.common.Vfio;
 import org.gatun.vfio.common.VfioBar;
 import org.gatun.vfio.common.VfioInterrupts;
+import org.gatun.vfiouser.Inherited;
 import org.gatun.vfiouser.Limits;
 import org.gatun.vfiouser.client.Wire.RegionAndFile;
 import org.gatun.vfiouser.wire.Command;
@@ -68,7 +71,8 @@ public final class VfioUserDevice implements PciDevice {
   private final ResourceTracker tracker;
   private final List<VfioBar> bars;
   private final CommandRegister command;
-  private final WireDmaSpace dma;
+  private final SharedDma dma;
+  private final @Nullable Inherited inherited;
   private final VfioInterrupts interrupts;
   private final DetachWatcher watcher;
   private final Thread idle;
@@ -85,12 +89,23 @@ public final class VfioUserDevice implements PciDevice {
    * @throws DeviceUnavailableException if its server refuses, does not answer, or makes no sense
    */
   public static VfioUserDevice open(DeviceName name, UnixSocket socket, Limits limits) {
+    return open(name, socket, limits, null);
+  }
+
+  /**
+   * As {@link #open(DeviceName, UnixSocket, Limits)}.
+   *
+   * @param inherited what of the device this process was started with; null if descriptors come
+   *     over the socket
+   */
+  public static VfioUserDevice open(
+      DeviceName name, UnixSocket socket, Limits limits, @Nullable Inherited inherited) {
     Wire wire = null;
     VfioUserDevice device = null;
     boolean opened = false;
     try {
       wire = Wire.connect(name, socket, limits);
-      device = new VfioUserDevice(name, wire);
+      device = new VfioUserDevice(name, wire, inherited);
       device.settle();
       opened = true;
       return device;
@@ -131,11 +146,15 @@ public final class VfioUserDevice implements PciDevice {
     }
   }
 
-  private VfioUserDevice(DeviceName name, Wire wire) {
+  private VfioUserDevice(DeviceName name, Wire wire, @Nullable Inherited inherited) {
     this.name = name;
     this.wire = wire;
     this.tracker = new ResourceTracker(name);
-    this.dma = new WireDmaSpace(name, wire, tracker);
+    this.inherited = inherited;
+    this.dma =
+        inherited == null
+            ? new WireDmaSpace(name, wire, tracker)
+            : new InheritedDmaSpace(name, inherited, tracker);
     Connection connection = wire.connection();
     connection.serveWhileWaiting(request -> serve(connection, request));
     boolean made = false;
@@ -152,7 +171,11 @@ public final class VfioUserDevice implements PciDevice {
       this.config = findConfig(name, wire);
       this.bars = findBars();
       this.command = new CommandRegister(config, bars);
-      WireIrqs irqs = new WireIrqs(wire, Math.min(info.irqs(), IRQS));
+      WireIrqs irqs =
+          new WireIrqs(
+              wire,
+              Math.min(info.irqs(), IRQS),
+              inherited == null ? null : new InheritedEvents(inherited.events()));
       this.interrupts = new VfioInterrupts(name, irqs, config);
       this.watcher = DetachWatcher.start(name, irqs);
       made = true;
@@ -212,7 +235,8 @@ public final class VfioUserDevice implements PciDevice {
     }
     // A write could overtake one that is on its way to the server.
     boolean posted =
-        regions.stream().allMatch(found -> found.memory() == null)
+        inherited == null
+            && regions.stream().allMatch(found -> found.memory() == null)
             && doorbells.stream().allMatch(WireDoorbells::isEmpty);
     List<VfioBar> made = new ArrayList<>();
     for (BarRegister register : registers) {
@@ -228,8 +252,8 @@ public final class VfioUserDevice implements PciDevice {
       made.add(
           new VfioBar(
               name,
-              found.memory() == null ? null : found.memory().fd(),
-              mappable(region, found.memory()),
+              source(found),
+              mappable(found),
               register.io() ? Bar.Kind.IO : Bar.Kind.MEMORY,
               register.prefetchable(),
               msix.in(register.index()),
@@ -246,20 +270,39 @@ public final class VfioUserDevice implements PciDevice {
     return made;
   }
 
+  private VfioBar.@Nullable Source source(RegionAndFile found) {
+    Region region = found.region();
+    Memfd memory = found.memory();
+    if (inherited != null) {
+      return (offset, length) -> inherited.map(region.index(), offset, length);
+    }
+    return memory == null
+        ? null
+        : (offset, length) ->
+            Mapping.map(memory.fd(), region.offset() + offset, length, Access.READ_WRITE);
+  }
+
   /**
    * Without memory, or with too little, nothing of a region can be mapped, whatever its server
    * says.
    */
-  private static Region mappable(Region region, @Nullable Memfd memory) {
-    return memory != null && holds(memory, region)
-        ? region
-        : new Region(
-            region.index(),
-            region.readable(),
-            region.writable(),
-            region.size(),
-            region.offset(),
-            List.of());
+  private Region mappable(RegionAndFile found) {
+    Region region = found.region();
+    if (inherited != null) {
+      return withAreas(region, inherited.areas(region.index()));
+    }
+    Memfd memory = found.memory();
+    return memory != null && holds(memory, region) ? region : withAreas(region, List.of());
+  }
+
+  private static Region withAreas(Region region, List<Region.Area> areas) {
+    return new Region(
+        region.index(),
+        region.readable(),
+        region.writable(),
+        region.size(),
+        region.offset(),
+        areas);
   }
 
   /** An access behind the end of a file is an error that comes late, so none is allowed. */

@@ -224,6 +224,33 @@ final class Wire implements AutoCloseable {
         _ -> null);
   }
 
+  /**
+   * As {@link #setIrqs(int, int, int, int, List)}, with eventfds that this process was started
+   * with.
+   *
+   * @param places of them, as the server has them
+   */
+  void setIrqs(int flags, int index, int start, int[] places) {
+    int size = 20 + places.length * Integer.BYTES;
+    call(
+        Command.DEVICE_SET_IRQS,
+        size,
+        request -> {
+          request
+              .putInt(0, size)
+              .putInt(4, flags)
+              .putInt(8, index)
+              .putInt(12, start)
+              .putInt(16, places.length);
+          for (int i = 0; i < places.length; i++) {
+            request.putInt(20 + (long) i * Integer.BYTES, places[i]);
+          }
+          return request;
+        },
+        0,
+        _ -> null);
+  }
+
   void mapDma(int flags, long address, long size, Fd memory) {
     call(
         Command.DMA_MAP,

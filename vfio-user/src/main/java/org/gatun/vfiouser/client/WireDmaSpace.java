@@ -16,7 +16,6 @@ import org.gatun.pci.DeviceName;
 import org.gatun.pci.DmaBuffer;
 import org.gatun.pci.DmaDirection;
 import org.gatun.pci.DmaException;
-import org.gatun.pci.DmaSpace;
 import org.gatun.pci.spi.ResourceTracker;
 import org.gatun.vfio.common.BusAddressAllocator;
 import org.gatun.vfio.common.Vfio;
@@ -26,7 +25,7 @@ import org.jspecify.annotations.Nullable;
  * DMA memory that both ends have: each buffer is a sealed memfd, whose descriptor goes to the
  * server. Memory of the caller's has none, so it is refused.
  */
-final class WireDmaSpace implements DmaSpace {
+final class WireDmaSpace implements SharedDma {
   private static final System.Logger LOG = System.getLogger(WireDmaSpace.class.getName());
   private static final int MIN_BITS = 12;
   private static final int BOTH = Vfio.DMA_MAP_FLAG_READ | Vfio.DMA_MAP_FLAG_WRITE;
@@ -91,12 +90,8 @@ final class WireDmaSpace implements DmaSpace {
     limit = -1L >>> (Long.SIZE - bits);
   }
 
-  /**
-   * The memory behind bus addresses, for the server.
-   *
-   * @return null if they are not all of one buffer's
-   */
-  @Nullable MemorySegment find(long busAddress, long size) {
+  @Override
+  public @Nullable MemorySegment find(long busAddress, long size) {
     Map.Entry<Long, MemorySegment> below = buffers.floorEntry(busAddress);
     if (below == null || size < 0) {
       return null;

@@ -7,20 +7,27 @@ import org.gatun.nativeaccess.Fd;
 import org.gatun.nativeaccess.LinuxException;
 import org.gatun.vfio.common.Irqs;
 import org.gatun.vfio.common.Vfio;
+import org.jspecify.annotations.Nullable;
 
 /** The interrupts of a device, as its server sees them. How many there are, it is asked once. */
 final class WireIrqs implements Irqs {
   /** More no device has (PCI Local Bus Specification 3.0, 6.8.2.3). */
   private static final int LIMIT = 2048;
 
+  /** Vectors of a device need one each, and one more while masked; so do its two notifications. */
+  private static final int EVENTS_FOR_NOTIFICATIONS = 4;
+
   private final Wire wire;
+  private final @Nullable InheritedEvents inherited;
   private final int[] counts;
 
   /**
    * @param indexes that the server has
+   * @param inherited what is used in the place of new eventfds, null to make those
    */
-  WireIrqs(Wire wire, int indexes) {
+  WireIrqs(Wire wire, int indexes, @Nullable InheritedEvents inherited) {
     this.wire = wire;
+    this.inherited = inherited;
     this.counts = IntStream.range(0, indexes).map(index -> count(wire, index)).toArray();
   }
 
@@ -32,11 +39,25 @@ final class WireIrqs implements Irqs {
 
   @Override
   public int count(int index) {
-    return index < counts.length ? counts[index] : 0;
+    if (index >= counts.length) {
+      return 0;
+    }
+    InheritedEvents events = inherited;
+    return events == null
+        ? counts[index]
+        : Math.min(counts[index], Math.max(0, events.count() - EVENTS_FOR_NOTIFICATIONS) / 2);
   }
 
   @Override
   public int connect(int index, int start, List<Fd> events) {
+    if (inherited != null) {
+      wire.setIrqs(
+          Vfio.IRQ_SET_DATA_EVENTFD | Vfio.IRQ_SET_ACTION_TRIGGER,
+          index,
+          start,
+          inherited.places(events));
+      return 0;
+    }
     int atATime = wire.descriptorsAtATime();
     for (int i = 0; i < events.size(); i += atATime) {
       List<Fd> some = events.subList(i, Math.min(i + atATime, events.size()));
@@ -83,6 +104,6 @@ final class WireIrqs implements Irqs {
   /** The server has it too, and may clear its O_NONBLOCK and fill it. */
   @Override
   public EventFd newEvent(String description) {
-    return EventFd.createToShare(description);
+    return inherited != null ? inherited.lend(description) : EventFd.createToShare(description);
   }
 }

@@ -42,6 +42,9 @@ final class ClientInterrupts implements AutoCloseable {
   /** {@code VFIO_IRQ_INFO_*}. */
   private static final int MASKABLE = 1 << 1;
 
+  /** More vectors no device has (PCI Local Bus Specification 3.0, 6.8.2.3). */
+  private static final int MOST_EVENTS = 2048;
+
   private static final int AUTOMASKED = 1 << 2;
   private static final int NORESIZE = 1 << 3;
 
@@ -58,9 +61,18 @@ final class ClientInterrupts implements AutoCloseable {
   /**
    * What a SET_IRQS message says.
    *
-   * @param data of {@code VFIO_IRQ_SET_DATA_BOOL}
+   * @param data of {@code VFIO_IRQ_SET_DATA_BOOL}; or which of the eventfds are meant that the
+   *     client has inherited, an int each
    */
-  record Setting(int flags, int index, int start, int count, MemorySegment data) {}
+  record Setting(int flags, int index, int start, int count, MemorySegment data) {
+    /** Whether there is an int for each. */
+    boolean namesEvents() {
+      return (flags & Vfio.IRQ_SET_DATA_EVENTFD) != 0
+          && count > 0
+          && count <= MOST_EVENTS
+          && data.byteSize() == (long) count * Integer.BYTES;
+    }
+  }
 
   ClientInterrupts(PciDevice device, ClientEvents events) {
     this.device = device;

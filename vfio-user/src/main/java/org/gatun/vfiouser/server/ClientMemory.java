@@ -70,6 +70,9 @@ final class ClientMemory implements AutoCloseable {
    * @param descriptors of the memory: the caller's, and not needed any more afterwards
    */
   void map(int flags, long offset, long address, long size, List<Fd> descriptors) {
+    if (options.inherited().isPresent()) {
+      throw new Refusal(Errno.EPERM, "the client has inherited its memory: there is no other");
+    }
     DmaDirection direction = direction(flags);
     long page = Mapping.pageSize();
     if (size <= 0 || size % page != 0 || address % page != 0 || address + size - 1 < address) {

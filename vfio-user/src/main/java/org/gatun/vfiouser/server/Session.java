@@ -1,6 +1,7 @@
 package org.gatun.vfiouser.server;
 
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 
 import java.lang.System.Logger.Level;
 import java.lang.foreign.MemorySegment;
@@ -292,7 +293,7 @@ public final class Session {
     }
     MemorySegment text = message.payload(4, message.payloadSize() - 4L);
     Capabilities theirs = Capabilities.parse(text.toArray(JAVA_BYTE));
-    connection.peerTakes(theirs.descriptors());
+    connection.peerTakes(options.inherited().isPresent() ? 0 : theirs.descriptors());
     peerTransfer = theirs.transfer();
     Capabilities ours =
         new Capabilities(
@@ -423,8 +424,25 @@ public final class Session {
             message.getInt(12),
             message.getInt(16),
             message.payload(20, message.payloadSize() - 20L));
+    options.inherited().ifPresent(events -> addInherited(setting, events, message.descriptors()));
     interrupts.set(setting, message.descriptors());
     reply.replyTo(message, 0);
+  }
+
+  /** As if the client had passed those that it names. */
+  private static void addInherited(
+      ClientInterrupts.Setting setting, List<EventFd> events, List<Fd> descriptors) {
+    if (!setting.namesEvents()) {
+      return;
+    }
+    for (long i = 0; i < setting.count(); i++) {
+      int index = setting.data().get(JAVA_INT_UNALIGNED, i * Integer.BYTES);
+      if (index < 0 || index >= events.size()) {
+        throw new Refusal(Errno.EINVAL, "event %d of %d".formatted(index, events.size()));
+      }
+      Fd event = events.get(index).fd();
+      descriptors.add(event.duplicate(event + " for interrupts"));
+    }
   }
 
   private static int irqIndex(Message message) {

@@ -263,6 +263,12 @@ public final class JnaCalls implements LinuxCalls {
   }
 
   @Override
+  public long syscall(long number, long... arguments) {
+    long[] a = Arrays.copyOf(arguments, 6);
+    return result(Libc.syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]));
+  }
+
+  @Override
   public int getpagesize() {
     return result(Libc.getpagesize());
   }
@@ -292,8 +298,9 @@ public final class JnaCalls implements LinuxCalls {
   }
 
   /**
-   * The C prototypes, LP64. Direct mapping can't say that open, ioctl and fcntl are variadic; on
-   * Linux, x86-64 and AArch64 pass variadic integers as others, so that is no difference.
+   * The C prototypes, LP64. Direct mapping can't say that open, ioctl, fcntl and syscall are
+   * variadic; on Linux, x86-64 and AArch64 pass variadic integers as others, so that is no
+   * difference.
    */
   private static final class Libc {
     static {
@@ -364,6 +371,9 @@ public final class JnaCalls implements LinuxCalls {
     static native int setsockopt(int fd, int level, int option, long value, int length);
 
     static native int getrlimit(int resource, long limit);
+
+    static native long syscall(
+        long number, long first, long second, long third, long fourth, long fifth, long sixth);
 
     static native int getpagesize();
   }
