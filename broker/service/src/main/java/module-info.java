@@ -8,6 +8,8 @@ import org.jspecify.annotations.NullMarked;
 module org.gatun.broker.service {
   requires static transitive org.jspecify;
   requires transitive org.gatun.broker;
+  requires org.gatun.broker.launcher;
+  requires org.gatun.nativeaccess;
   requires org.gatun.vfiouser;
   requires transitive com.fasterxml.jackson.databind;
   requires jdk.net;

@@ -13,7 +13,9 @@ public final class ProcessControl {
   private static final int PR_SET_DUMPABLE = 4;
   private static final int SIGKILL = 9;
   private static final int CLOSE_RANGE_CLOEXEC = 4;
-  private static final int FIRST_OF_OURS = 3;
+
+  /** The number of the descriptor that {@link #execute} passes on. */
+  public static final int INHERITED = 3;
 
   /** A limit of {@code setrlimit(2)}. */
   public enum Limit {
@@ -74,17 +76,12 @@ public final class ProcessControl {
    * and locks. Does not return.
    *
    * @param arguments without the program itself
-   * @param kept the descriptors that it gets, under their numbers, besides 0, 1 and 2
+   * @param kept the descriptor that it gets, as {@link #INHERITED}, besides 0, 1 and 2
    * @throws LinuxException if it can't be executed
    */
-  public static void execute(Path program, List<String> arguments, List<Fd> kept) {
+  public static void execute(Path program, List<String> arguments, Fd kept) {
     try (HeldFds held = HeldFds.of(kept);
         Arena arena = Arena.ofConfined()) {
-      Syscall.CLOSE_RANGE.call("all", FIRST_OF_OURS, -1L >>> Integer.SIZE, CLOSE_RANGE_CLOEXEC);
-      for (int i = 0; i < kept.size(); i++) {
-        Linux.check(
-            Linux.calls().fcntl(held.number(i), Abi.F_SETFD, 0), "fcntl F_SETFD", kept.get(i));
-      }
       MemorySegment path = arena.allocateFrom(program.toString());
       MemorySegment argv = arena.allocate(JAVA_LONG, arguments.size() + 2L);
       argv.setAtIndex(JAVA_LONG, 0, path.address());
@@ -92,6 +89,13 @@ public final class ProcessControl {
         argv.setAtIndex(JAVA_LONG, i + 1, arena.allocateFrom(arguments.get(i)).address());
       }
       MemorySegment emptyEnvironment = arena.allocate(JAVA_LONG);
+      Syscall.CLOSE_RANGE.call("all", INHERITED, -1L >>> Integer.SIZE, CLOSE_RANGE_CLOEXEC);
+      if (held.number(0) == INHERITED) {
+        Linux.check(Linux.calls().fcntl(INHERITED, Abi.F_SETFD, 0), "fcntl F_SETFD", kept);
+      } else {
+        // Whatever has the number: this JVM needs nothing any more.
+        Syscall.DUP3.call(kept.toString(), held.number(0), INHERITED, 0);
+      }
       Syscall.EXECVE.call(
           program.toString(), path.address(), argv.address(), emptyEnvironment.address());
     }

@@ -58,11 +58,16 @@ public final class RootFolder {
     bind(device, device, MS_NOEXEC);
   }
 
-  /** Makes a symbolic link. */
-  public void link(Path link, Path target) throws IOException {
-    Path place = place(link);
+  /**
+   * Makes a symbolic link.
+   *
+   * @param name where, in the new root
+   * @param text what it says
+   */
+  public void link(Path name, String text) throws IOException {
+    Path place = place(name);
     Files.createDirectories(parent(place));
-    Files.createSymbolicLink(place, target);
+    Files.createSymbolicLink(place, Path.of(text));
   }
 
   /** Shows processes: to each user only his own. */

@@ -48,6 +48,7 @@ public final class SyscallFilter {
           Syscall.READLINK,
           Syscall.READLINKAT,
           Syscall.GETDENTS64,
+          Syscall.DUP, // to list a folder
           Syscall.GETCWD,
           Syscall.POLL,
           Syscall.PPOLL,
@@ -240,6 +241,13 @@ public final class SyscallFilter {
           allowIfNone(O_ACCMODE | O_CREAT | O_TRUNC);
         });
     ifCalled(Syscall.FCNTL, () -> allowIfOneOf(1, FCNTL_COMMANDS));
+    ifCalled(
+        Syscall.SETSOCKOPT,
+        () -> {
+          loadArgument(1);
+          unlessEqual(Abi.SOL_SOCKET, 2 * 2 + 1);
+          allowIfOneOf(2, List.of(Abi.SO_RCVTIMEO, Abi.SO_SNDTIMEO));
+        });
     ifCalled(
         Syscall.PRCTL,
         () -> allowIfOneOf(0, List.of(PR_GET_DUMPABLE, PR_SET_NAME, PR_GET_NAME, PR_SET_VMA)));

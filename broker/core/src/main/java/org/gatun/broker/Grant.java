@@ -69,7 +69,8 @@ public final class Grant {
    * @param dmaFaults how often the IOMMU is known to have refused an access of its devices
    */
   public record Counters(long deniedAccesses, long dmaMappings, long dmaFaults) {
-    Counters plus(Counters other) {
+    /** Both together. */
+    public Counters plus(Counters other) {
       return new Counters(
           deniedAccesses + other.deniedAccesses,
           dmaMappings + other.dmaMappings,

@@ -52,6 +52,7 @@ public final class GrantedDevice implements PciDevice {
   private final ResourceTracker trapped;
   private final AtomicInteger surplus = new AtomicInteger();
   private final List<DetachListener> listeners = new CopyOnWriteArrayList<>();
+  private final List<Runnable> endings = new CopyOnWriteArrayList<>();
   private final Runnable closedByGuest;
 
   /**
@@ -162,6 +163,15 @@ public final class GrantedDevice implements PciDevice {
         used.mappings() - surplus.get(), used.buffers(), used.dmaBytes(), used.vectors());
   }
 
+  /**
+   * Has something done each time the device is taken back, after it was silenced and before it is
+   * reset and memory is freed: what ends those who have it mapped. It returns when they have ended.
+   */
+  public void onSilenced(Runnable ending) {
+    gate.check("listening for its removal");
+    endings.add(ending);
+  }
+
   /** Gives the device back to the broker, which takes all of it from the guest. */
   @Override
   public void close() {
@@ -186,6 +196,11 @@ public final class GrantedDevice implements PciDevice {
   /** The kind of interrupts that the guest has enabled. */
   Optional<Interrupts.Kind> enabledInterrupts() {
     return interrupts.enabled();
+  }
+
+  /** Ends those who have it mapped. */
+  void silenced() {
+    endings.forEach(Runnable::run);
   }
 
   List<DetachListener> listeners() {

@@ -105,6 +105,7 @@ final class Holding {
       attempt("fence", this::fence);
       synchronized (group) {
         owned.seized().ifPresent(this::silence);
+        attempt("ending who has it mapped", device::silenced);
         giveBack();
       }
     } finally {

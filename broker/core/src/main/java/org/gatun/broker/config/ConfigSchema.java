@@ -1,5 +1,6 @@
 package org.gatun.broker.config;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -187,18 +188,56 @@ final class ConfigSchema {
   }
 
   private Optional<GuestConfig> guest(At at) {
-    Map<String, At> fields = fields(at, "name", "devices", "quota", "uids", "gid");
+    Map<String, At> fields = fields(at, "name", "devices", "quota", "uids", "gid", "program");
     Optional<String> name = required(at, fields, "name", this::guestName);
     String owner = name.orElse("another one");
     List<DeviceName> devices = items(fields.get("devices"), item -> guestDevice(owner, item));
-    Quota quota = quota(fields.get("quota"));
+    Optional<GuestProgram> program =
+        Optional.ofNullable(fields.get("program")).flatMap(this::program);
+    Quota quota =
+        quota(
+            fields.get("quota"),
+            fields.containsKey("program") ? GuestProgram.DEFAULT_DMA : Quota.DEFAULT.dmaBytes());
     List<Integer> uids = items(fields.get("uids"), this::userOrGroup);
     OptionalInt gid =
         Optional.ofNullable(fields.get("gid"))
             .flatMap(this::userOrGroup)
             .map(OptionalInt::of)
             .orElse(OptionalInt.empty());
-    return name.map(n -> new GuestConfig(n, devices, quota, new LinkedHashSet<>(uids), gid));
+    return name.map(
+        n -> new GuestConfig(n, devices, quota, new LinkedHashSet<>(uids), gid, program));
+  }
+
+  private Optional<GuestProgram> program(At at) {
+    Map<String, At> fields =
+        fields(at, "module-path", "module", "arguments", "root", "heap", "without");
+    Optional<List<Path>> modulePath =
+        required(at, fields, "module-path", f -> Optional.of(items(f, this::absolute)));
+    Optional<String> module = required(at, fields, "module", f -> checked(f, text -> text));
+    List<String> arguments = items(fields.get("arguments"), f -> checked(f, text -> text));
+    Optional<Path> root = Optional.ofNullable(fields.get("root")).flatMap(this::absolute);
+    long heap = number(fields.get("heap"), Long.MAX_VALUE).orElse(GuestProgram.DEFAULT_HEAP);
+    List<GuestProgram.Lock> without =
+        items(fields.get("without"), f -> checked(f, GuestProgram.Lock::parse));
+    if (modulePath.isEmpty() || module.isEmpty()) {
+      return Optional.empty();
+    }
+    return Optional.of(
+        new GuestProgram(
+            modulePath.get(), module.get(), arguments, root, heap, new LinkedHashSet<>(without)));
+  }
+
+  /** A path that means the same whoever reads it. */
+  private Optional<Path> absolute(At at) {
+    return checked(
+        at,
+        text -> {
+          Path path = Path.of(text);
+          if (!path.isAbsolute()) {
+            throw new IllegalArgumentException("'" + text + "' does not begin with /");
+          }
+          return path;
+        });
   }
 
   /** Of a user or a group. */
@@ -235,9 +274,9 @@ final class ConfigSchema {
     return device;
   }
 
-  private Quota quota(@Nullable At at) {
+  private Quota quota(@Nullable At at, long dma) {
     Map<String, At> fields = fields(at, "dma", "mappings");
-    long bytes = number(fields.get("dma"), Long.MAX_VALUE).orElse(Quota.DEFAULT.dmaBytes());
+    long bytes = number(fields.get("dma"), Long.MAX_VALUE).orElse(dma);
     long mappings =
         number(fields.get("mappings"), Integer.MAX_VALUE)
             .orElse((long) Quota.DEFAULT.dmaMappings());

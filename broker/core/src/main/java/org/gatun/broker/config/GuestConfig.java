@@ -1,6 +1,7 @@
 package org.gatun.broker.config;
 
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
 import org.gatun.broker.Quota;
@@ -14,9 +15,15 @@ import org.gatun.pci.DeviceName;
  * @param quota what it may use of the host
  * @param uids whose processes may use its devices; empty for root and the broker's user
  * @param gid of the group that may look into its grant directory; empty for the broker's
+ * @param program that the broker runs for each of its devices; empty if it comes by itself
  */
 public record GuestConfig(
-    String name, List<DeviceName> devices, Quota quota, Set<Integer> uids, OptionalInt gid) {
+    String name,
+    List<DeviceName> devices,
+    Quota quota,
+    Set<Integer> uids,
+    OptionalInt gid,
+    Optional<GuestProgram> program) {
   /** Copies the collections. */
   public GuestConfig {
     devices = List.copyOf(devices);

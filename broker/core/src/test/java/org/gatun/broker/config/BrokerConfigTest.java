@@ -10,6 +10,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
 import org.gatun.broker.DeviceRequest;
@@ -84,10 +85,22 @@ class BrokerConfigTest {
                 List.of(DISK, DeviceName.parse("simulated:nvme,size=1G")),
                 new Quota(512L << 20, 64),
                 Set.of(),
-                OptionalInt.empty()),
+                OptionalInt.empty(),
+                Optional.empty()),
             new GuestConfig(
-                "other", List.of(OTHER), Quota.DEFAULT, Set.of(1000, 1001), OptionalInt.of(1000)),
-            new GuestConfig("later", List.of(), Quota.DEFAULT, Set.of(), OptionalInt.empty()));
+                "other",
+                List.of(OTHER),
+                Quota.DEFAULT,
+                Set.of(1000, 1001),
+                OptionalInt.of(1000),
+                Optional.empty()),
+            new GuestConfig(
+                "later",
+                List.of(),
+                Quota.DEFAULT,
+                Set.of(),
+                OptionalInt.empty(),
+                Optional.empty()));
     assertThat(config.controllers()).containsExactly("alice");
   }
 

@@ -97,6 +97,51 @@ public sealed interface BrokerEvent {
     }
   }
 
+  /** The broker has started a process of a guest's, which has its device. */
+  record Started(String guest, DeviceName device, long process) implements BrokerEvent {
+    @Override
+    public String name() {
+      return "started";
+    }
+
+    @Override
+    public String toString() {
+      return "guest %s: process %d has %s".formatted(guest, process, device);
+    }
+  }
+
+  /**
+   * A process of a guest's has ended, and its device is back.
+   *
+   * @param status its exit status; 128 and the signal's number if it was a signal
+   * @param reason for people
+   * @param lastLines of its output
+   */
+  record Ended(
+      String guest,
+      DeviceName device,
+      long process,
+      int status,
+      String reason,
+      List<String> lastLines)
+      implements BrokerEvent {
+    /** Copies the list. */
+    public Ended {
+      lastLines = List.copyOf(lastLines);
+    }
+
+    @Override
+    public String name() {
+      return "ended";
+    }
+
+    @Override
+    public String toString() {
+      return "guest %s: process %d has ended, %s is back: %s"
+          .formatted(guest, process, device, reason);
+    }
+  }
+
   /** What kind it is: one word. */
   String name();
 

@@ -9,6 +9,7 @@ import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.function.Consumer;
@@ -67,6 +68,23 @@ public final class BrokerInterface {
           json.put("device", device.toString()).put("reason", reason);
       case BrokerEvent.Refused(String guest, DeviceName device, String reason) ->
           json.put("guest", guest).put("device", device.toString()).put("reason", reason);
+      case BrokerEvent.Started(String guest, DeviceName device, long process) ->
+          json.put("guest", guest).put("device", device.toString()).put("process", process);
+      case BrokerEvent.Ended(
+              String guest,
+              DeviceName device,
+              long process,
+              int status,
+              String reason,
+              List<String> lastLines) -> {
+        json.put("guest", guest)
+            .put("device", device.toString())
+            .put("process", process)
+            .put("status", status)
+            .put("reason", reason);
+        ArrayNode lines = json.putArray("lastLines");
+        lastLines.forEach(lines::add);
+      }
       case BrokerEvent.Granted(String guest, GrantState from, GrantState to, var devices) -> {
         json.put("guest", guest).put("from", from.toString()).put("to", to.toString());
         ArrayNode names = json.putArray("devices");
@@ -99,6 +117,13 @@ public final class BrokerInterface {
       guest.state().ifPresent(state -> item.put("state", state.toString()));
       ArrayNode devices = item.putArray("devices");
       guest.devices().forEach(device -> devices.add(device.toString()));
+      guest
+          .processes()
+          .ifPresent(
+              processes -> {
+                ArrayNode pids = item.putArray("processes");
+                processes.forEach(pid -> pids.add((long) pid));
+              });
       item.put("deniedAccesses", guest.counters().deniedAccesses())
           .put("dmaMappings", guest.counters().dmaMappings())
           .put("dmaFaults", guest.counters().dmaFaults());

@@ -13,7 +13,6 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Consumer;
@@ -25,6 +24,8 @@ import org.gatun.broker.GrantState;
 import org.gatun.broker.GrantedDevice;
 import org.gatun.broker.config.BrokerConfig;
 import org.gatun.broker.config.GuestConfig;
+import org.gatun.broker.service.process.GuestLauncher;
+import org.gatun.broker.service.process.ProcessJournal;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.PciException;
 import org.gatun.pci.spi.PciBackend;
@@ -60,16 +61,24 @@ public final class BrokerService implements AutoCloseable {
    * A guest.
    *
    * @param directory where its sockets are
-   * @param state of its grant; empty if nothing is granted to it
+   * @param state of its grant, or its first one; empty if nothing is granted to it
    * @param devices that it has
-   * @param counters of its grant
+   * @param counters of its grants
+   * @param processes that the broker runs for it; empty if the guest comes by itself
    */
   public record GuestStatus(
       String name,
       Path directory,
       Optional<GrantState> state,
       List<DeviceName> devices,
-      Grant.Counters counters) {}
+      Grant.Counters counters,
+      Optional<List<Long>> processes) {
+    /** Copies the lists. */
+    public GuestStatus {
+      devices = List.copyOf(devices);
+      processes = processes.map(List::copyOf);
+    }
+  }
 
   /** How long each guest may take when the service ends. */
   private static final Duration FAREWELL = Duration.ofSeconds(2);
@@ -89,18 +98,25 @@ public final class BrokerService implements AutoCloseable {
   private final GrantStore store;
 
   private final FileLock lock;
+  private final ProcessJournal journal;
+  private final Host host = new Host();
+
+  /** There once a guest needs it. */
+  private @Nullable GuestLauncher launcher;
 
   private BrokerService(
       BrokerConfig config,
       Folders folders,
       List<? extends PciBackend> backends,
       FileLock lock,
-      GrantStore store) {
+      GrantStore store,
+      ProcessJournal journal) {
     this.config = config;
     this.folders = folders;
     this.broker = new Broker(backends);
     this.lock = lock;
     this.store = store;
+    this.journal = journal;
     broker.listen(this::changed);
   }
 
@@ -132,7 +148,16 @@ public final class BrokerService implements AutoCloseable {
     if (lock == null) {
       throw new IOException(file + ": another broker has this folder: give each one of its own");
     }
-    return new BrokerService(config, folders, backends, lock, store);
+    // Only who has the lock may: another broker's guests are not ours to end.
+    ProcessJournal journal = null;
+    try {
+      journal = ProcessJournal.open(folders.state().resolve("processes"));
+    } finally {
+      if (journal == null) {
+        channel.close();
+      }
+    }
+    return new BrokerService(config, folders, backends, lock, store, journal);
   }
 
   /** From now on this listener hears of all that happens; on the thread that does it, so soon. */
@@ -155,11 +180,23 @@ public final class BrokerService implements AutoCloseable {
    */
   public void start() throws IOException {
     for (GuestConfig guest : config.guests()) {
-      guests.put(guest.name(), new Guest(guest));
+      guests.put(guest.name(), guest(guest));
     }
     for (Guest guest : guests.values()) {
       guest.start();
     }
+  }
+
+  private Guest guest(GuestConfig settings) throws IOException {
+    if (settings.program().isEmpty()) {
+      return new DirectoryGuest(host, settings);
+    }
+    GuestLauncher started = launcher;
+    if (started == null) {
+      started = new GuestLauncher(folders.runtime().resolve("launch"), journal);
+      launcher = started;
+    }
+    return new ProgramGuest(host, settings, settings.program().get(), started);
   }
 
   /** The devices that the broker has, in the order of seizing. */
@@ -204,7 +241,7 @@ public final class BrokerService implements AutoCloseable {
     for (Guest guest : guests.values()) {
       if (guest.revoke(name, deadline)) {
         remember(name, Optional.empty());
-        return guest.settings.name();
+        return guest.settings().name();
       }
     }
     throw new GrantRefusedException(device, "no guest has it", null, null);
@@ -273,138 +310,43 @@ public final class BrokerService implements AutoCloseable {
     listeners.forEach(listener -> listener.accept(event));
   }
 
-  /** A guest and what it has. What it is given and what is taken happens one after the other. */
-  private final class Guest {
-    private final GuestConfig settings;
-    private volatile @Nullable GrantDirectory directory;
-    private volatile @Nullable Grant grant;
-
-    Guest(GuestConfig settings) {
-      this.settings = settings;
+  /** What guests need of the service. */
+  private final class Host implements GuestHost {
+    @Override
+    public Broker broker() {
+      return broker;
     }
 
-    synchronized void start() throws IOException {
-      directory =
-          GrantDirectory.open(folders.guests(), settings.name(), settings.gid(), settings.uids());
-      List<DeviceName> devices = store.devices(settings);
-      List<DeviceName> configured = devices.stream().filter(settings.devices()::contains).toList();
-      List<DeviceRequest> requests = new ArrayList<>();
-      for (DeviceName device : configured) {
-        seize(device);
-        requests.add(request(device));
-      }
-      if (!requests.isEmpty()) {
-        take(requests);
-      }
-      for (DeviceName device : devices) {
-        if (!configured.contains(device)) {
-          grantAgain(device);
-        }
+    @Override
+    public Folders folders() {
+      return folders;
+    }
+
+    @Override
+    public List<DeviceName> devices(GuestConfig guest) {
+      synchronized (store) {
+        return store.devices(guest);
       }
     }
 
-    private void grantAgain(DeviceName device) throws IOException {
-      try {
-        grant(device);
-      } catch (PciException | IllegalArgumentException e) {
-        tell(new BrokerEvent.Refused(settings.name(), device, String.valueOf(e.getMessage())));
-      }
-    }
-
-    synchronized DeviceName grant(DeviceName device) throws IOException {
-      Optional<DeviceName> owned = broker.device(device).map(Broker.DeviceStatus::name);
-      DeviceName name = owned.isPresent() ? owned.get() : seize(device);
-      boolean granted = false;
-      try {
-        Grant current = grant;
-        if (current == null || current.state() == GrantState.CLOSED) {
-          take(List.of(request(device)));
-        } else {
-          GrantedDevice added = broker.add(current, request(device));
-          current.connect();
-          publish(List.of(added));
-        }
-        granted = true;
-        return name;
-      } finally {
-        if (!granted && owned.isEmpty()) {
-          release(name);
-        }
-      }
-    }
-
-    /** What is told of the device in the policy file, by the name that was used. */
-    private DeviceRequest request(DeviceName device) {
+    @Override
+    public DeviceRequest request(DeviceName device) {
       return config.request(device, broker.id(device));
     }
 
-    /** The guest's devices answer from now on, as its processes come and go without the broker. */
-    private void take(List<DeviceRequest> requests) throws IOException {
-      Grant taken;
-      try {
-        taken = broker.grant(settings.name(), settings.quota(), requests);
-      } catch (IllegalArgumentException e) {
-        throw new IllegalArgumentException(
-            "guest %s: %s".formatted(settings.name(), e.getMessage()), e);
-      }
-      grant = taken;
-      publish(taken.connect());
+    @Override
+    public DeviceName seize(DeviceName device) {
+      return BrokerService.this.seize(device);
     }
 
-    private void publish(List<GrantedDevice> devices) throws IOException {
-      GrantDirectory open = Objects.requireNonNull(directory);
-      boolean published = false;
-      try {
-        for (GrantedDevice device : devices) {
-          open.publish(device, settings.quota());
-        }
-        published = true;
-      } finally {
-        if (!published) {
-          devices.forEach(GrantedDevice::close);
-        }
-      }
+    @Override
+    public void release(DeviceName device) {
+      BrokerService.this.release(device);
     }
 
-    synchronized boolean revoke(DeviceName device, Duration deadline) {
-      Grant current = grant;
-      if (current == null || !has(current, device)) {
-        return false;
-      }
-      if (current.devices().size() == 1) {
-        current.revoke(deadline);
-      } else {
-        broker.remove(current, device, deadline);
-      }
-      return true;
-    }
-
-    private static boolean has(Grant grant, DeviceName device) {
-      return grant.devices().stream().anyMatch(d -> d.name().equals(device));
-    }
-
-    GuestStatus status() {
-      Grant current = grant;
-      return new GuestStatus(
-          settings.name(),
-          folders.guests().resolve(settings.name()),
-          Optional.ofNullable(current).map(Grant::state),
-          current == null
-              ? List.of()
-              : current.devices().stream().map(GrantedDevice::name).toList(),
-          current == null ? new Grant.Counters(0, 0, 0) : current.counters());
-    }
-
-    /** Asks first: a guest with a disk has something to finish. */
-    synchronized void close(Duration deadline) {
-      Grant current = grant;
-      if (current != null) {
-        current.revoke(deadline);
-      }
-      GrantDirectory open = directory;
-      if (open != null) {
-        open.close();
-      }
+    @Override
+    public void tell(BrokerEvent event) {
+      BrokerService.this.tell(event);
     }
   }
 }

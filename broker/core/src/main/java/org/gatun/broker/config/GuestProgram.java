@@ -1,0 +1,78 @@
+package org.gatun.broker.config;
+
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
+
+/**
+ * A guest that the broker runs, in a process of its own for each device.
+ *
+ * @param modulePath its modules and the drivers that they use: jars, or folders of jars
+ * @param module that provides the guest ({@link org.gatun.pci.spi.PciGuest})
+ * @param arguments that it gets
+ * @param root a folder that its process is to see as its root, read-only; empty for this system's
+ *     shared libraries and nothing else
+ * @param heapBytes the most that its JVM may use for objects
+ * @param without locks that are not to be closed
+ */
+public record GuestProgram(
+    List<Path> modulePath,
+    String module,
+    List<String> arguments,
+    Optional<Path> root,
+    long heapBytes,
+    Set<Lock> without) {
+  /** The heap, if nothing is said: 256 MiB. */
+  public static final long DEFAULT_HEAP = 256L << 20;
+
+  /** The memory for DMA, if nothing is said, all of which is there from the start: 64 MiB. */
+  public static final long DEFAULT_DMA = 64L << 20;
+
+  /** What keeps a guest's process in, besides what always does. */
+  public enum Lock {
+    /** Mounts, network, System V objects, host name and cgroup root of its own. */
+    NAMESPACES,
+    /** A user of its own, without capabilities. */
+    USER,
+    /** Landlock: which files may be read. */
+    LANDLOCK,
+    /** Seccomp: which system calls may be made. */
+    SYSCALLS;
+
+    /** As a policy file has it. */
+    public String text() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+
+    /**
+     * Finds one by its text.
+     *
+     * @throws IllegalArgumentException if there is no such lock
+     */
+    public static Lock parse(String text) {
+      return Arrays.stream(values())
+          .filter(lock -> lock.text().equals(text))
+          .findFirst()
+          .orElseThrow(
+              () ->
+                  new IllegalArgumentException(
+                      "'%s' is no lock; there are %s"
+                          .formatted(
+                              text,
+                              Arrays.stream(values())
+                                  .map(Lock::text)
+                                  .collect(Collectors.joining(", ")))));
+    }
+  }
+
+  /** Copies the collections. */
+  public GuestProgram {
+    modulePath = List.copyOf(modulePath);
+    arguments = List.copyOf(arguments);
+    without = Set.copyOf(without);
+  }
+}

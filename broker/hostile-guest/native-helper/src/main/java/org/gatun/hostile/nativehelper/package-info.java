@@ -1,0 +1,2 @@
+/** System calls, raw. */
+package org.gatun.hostile.nativehelper;

@@ -1,0 +1,74 @@
+package org.gatun.hostile;
+
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import org.gatun.driver.edu.EduDevice;
+import org.gatun.driver.edu.EduOptions;
+import org.gatun.pci.PciDevice;
+import org.gatun.pci.spi.Attachment;
+import org.gatun.pci.spi.DeviceMatch;
+import org.gatun.pci.spi.GuestContext;
+import org.gatun.pci.spi.PciGuest;
+
+/** Does what its first argument says. */
+public final class HostileGuest implements PciGuest {
+  /** For {@link java.util.ServiceLoader}. */
+  public HostileGuest() {}
+
+  @Override
+  public List<DeviceMatch> matches() {
+    return List.of(new DeviceMatch.ById(0x1234, 0x11e8), new DeviceMatch.ById(0x1b36, 0x0010));
+  }
+
+  @Override
+  public Attachment attach(PciDevice device, GuestContext context) {
+    CountDownLatch detached = new CountDownLatch(1);
+    Thread work = context.threads().newThread(() -> run(device, context, detached));
+    work.start();
+    return deadline -> {
+      detached.countDown();
+      try {
+        work.join(deadline);
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      }
+    };
+  }
+
+  private static void run(PciDevice device, GuestContext context, CountDownLatch detached) {
+    List<String> arguments = context.arguments();
+    switch (arguments.getFirst()) {
+      case "edu" -> edu(device, context, detached);
+      case "hang" -> hang();
+      case "stay" -> awaitDetach(new CountDownLatch(1));
+      default -> Attempts.run(device, arguments);
+    }
+  }
+
+  /** Honest work, until the device is wanted back. */
+  private static void edu(PciDevice device, GuestContext context, CountDownLatch detached) {
+    try (EduDevice edu = EduDevice.open(device, EduOptions.defaults().withTime(context.time()))) {
+      System.out.println("factorial " + edu.factorial(10));
+      edu.roundTrip(new byte[] {1, 2, 3, 4});
+      System.out.println("round trip done");
+      awaitDetach(detached);
+    }
+    System.out.println("let go");
+  }
+
+  /** Whatever it is asked for. */
+  private static void hang() {
+    System.out.println("hanging");
+    while (true) {
+      Thread.onSpinWait();
+    }
+  }
+
+  private static void awaitDetach(CountDownLatch detached) {
+    try {
+      detached.await();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+}

@@ -1,0 +1,84 @@
+package org.gatun.hostile;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import org.gatun.hostile.nativehelper.Native;
+
+/**
+ * Attempts of code that has gained native execution: system calls, by their numbers on x86-64, with
+ * arguments that would do if they were allowed. Some end the process.
+ */
+final class NativeAttempts {
+  private static final int AT_FDCWD = -100;
+
+  private NativeAttempts() {}
+
+  /**
+   * Makes one.
+   *
+   * @param name of the call
+   * @param arguments numbers, or texts that begin with a slash
+   * @return the call's result, or the negative of errno
+   */
+  static String make(String name, List<String> arguments) {
+    try (Arena arena = Arena.ofConfined()) {
+      long[] numbers = arguments.stream().mapToLong(text -> number(arena, text)).toArray();
+      return "result " + call(arena, name, numbers);
+    }
+  }
+
+  private static long number(Arena arena, String text) {
+    return text.startsWith("/") ? arena.allocateFrom(text).address() : Long.decode(text);
+  }
+
+  private static long call(Arena arena, String name, long[] a) {
+    MemorySegment zeros = arena.allocate(4096, 4096);
+    long buffer = zeros.address();
+    return switch (name) {
+      case "openat" -> Native.call(257, AT_FDCWD, a[0], a[1], 0600);
+      case "socket" -> Native.call(41, a[0], a[1], 0);
+      case "socketpair" -> Native.call(53, a[0], 1, 0, buffer);
+      case "fork" -> Native.call(57);
+      case "vfork" -> Native.call(58);
+      case "clone" -> Native.call(56, a[0]);
+      case "clone3" -> Native.call(435, buffer, 88);
+      case "execve" -> Native.call(59, a[0], buffer, buffer);
+      case "execveat" -> Native.call(322, AT_FDCWD, a[0], buffer, buffer, 0);
+      case "ptrace" -> Native.call(101, 16, a[0]); // PTRACE_ATTACH
+      case "process_vm_readv" -> Native.call(310, a[0], buffer, 1, buffer, 1, 0);
+      case "process_vm_writev" -> Native.call(311, a[0], buffer, 1, buffer, 1, 0);
+      case "pidfd_open" -> Native.call(434, a[0], 0);
+      case "pidfd_getfd" -> Native.call(438, 3, 0, 0);
+      case "kill" -> Native.call(62, a[0], a[1]);
+      case "tkill" -> Native.call(200, a[0], a[1]);
+      case "tgkill" -> Native.call(234, a[0], a[0], a[1]);
+      case "mount" -> Native.call(165, a[0], a[0], a[0], 0, 0);
+      case "umount2" -> Native.call(166, a[0], 2);
+      case "chroot" -> Native.call(161, a[0]);
+      case "pivot_root" -> Native.call(155, a[0], a[0]);
+      case "unshare" -> Native.call(272, a[0]);
+      case "setns" -> Native.call(308, 3, 0);
+      case "io_uring_setup" -> Native.call(425, 8, buffer);
+      case "bpf" -> Native.call(321, 0, buffer, 128);
+      case "userfaultfd" -> Native.call(323, 1);
+      case "perf_event_open" -> Native.call(298, buffer, 0, -1, -1, 0);
+      case "keyctl" -> Native.call(250, 0, -3, 1);
+      case "iopl" -> Native.call(172, 3);
+      case "init_module" -> Native.call(175, buffer, 4096, buffer);
+      case "memfd_create" -> Native.call(319, arena.allocateFrom("x").address(), 0);
+      case "setresuid" -> Native.call(117, 0, 0, 0);
+      case "capset" -> Native.call(126, buffer, buffer);
+      case "prctl" -> Native.call(157, a[0], a[1], 0, 0, 0);
+      case "prlimit64" -> Native.call(302, 0, 7, buffer, 0);
+      case "getrlimit" -> Native.call(302, 0, 7, 0, buffer);
+      case "seccomp" -> Native.call(317, 0, 0, 0);
+      case "fcntl" -> Native.call(72, a[0], a[1], a[2]);
+      case "ioctl" -> Native.call(16, a[0], a[1], buffer);
+      case "dup" -> Native.call(32, a[0]);
+      case "getpid" -> Native.call(39);
+      case "x32" -> Native.call(0x4000_0000L | 39);
+      default -> throw new IllegalArgumentException("there is no attempt " + name);
+    };
+  }
+}

@@ -1,0 +1,2 @@
+/** A guest that tries to get out. */
+package org.gatun.hostile;

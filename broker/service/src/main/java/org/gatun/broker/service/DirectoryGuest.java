@@ -1,0 +1,163 @@
+package org.gatun.broker.service;
+
+import java.io.IOException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import org.gatun.broker.Broker;
+import org.gatun.broker.DeviceRequest;
+import org.gatun.broker.Grant;
+import org.gatun.broker.GrantState;
+import org.gatun.broker.GrantedDevice;
+import org.gatun.broker.config.GuestConfig;
+import org.gatun.pci.DeviceName;
+import org.gatun.pci.PciException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A guest that comes by itself, and finds what it has in a {@link GrantDirectory}. What it is given
+ * and what is taken happens one after the other.
+ */
+final class DirectoryGuest implements Guest {
+  private final GuestHost host;
+  private final GuestConfig settings;
+  private volatile @Nullable GrantDirectory directory;
+  private volatile @Nullable Grant grant;
+
+  DirectoryGuest(GuestHost host, GuestConfig settings) {
+    this.host = host;
+    this.settings = settings;
+  }
+
+  @Override
+  public GuestConfig settings() {
+    return settings;
+  }
+
+  @Override
+  public synchronized void start() throws IOException {
+    directory =
+        GrantDirectory.open(
+            host.folders().guests(), settings.name(), settings.gid(), settings.uids());
+    List<DeviceName> devices = host.devices(settings);
+    List<DeviceName> configured = devices.stream().filter(settings.devices()::contains).toList();
+    List<DeviceRequest> requests = new ArrayList<>();
+    for (DeviceName device : configured) {
+      host.seize(device);
+      requests.add(host.request(device));
+    }
+    if (!requests.isEmpty()) {
+      take(requests);
+    }
+    for (DeviceName device : devices) {
+      if (!configured.contains(device)) {
+        grantAgain(device);
+      }
+    }
+  }
+
+  private void grantAgain(DeviceName device) throws IOException {
+    try {
+      grant(device);
+    } catch (PciException | IllegalArgumentException e) {
+      host.tell(new BrokerEvent.Refused(settings.name(), device, String.valueOf(e.getMessage())));
+    }
+  }
+
+  @Override
+  public synchronized DeviceName grant(DeviceName device) throws IOException {
+    Optional<DeviceName> owned = host.broker().device(device).map(Broker.DeviceStatus::name);
+    DeviceName name = owned.isPresent() ? owned.get() : host.seize(device);
+    boolean granted = false;
+    try {
+      Grant current = grant;
+      if (current == null || current.state() == GrantState.CLOSED) {
+        take(List.of(host.request(device)));
+      } else {
+        GrantedDevice added = host.broker().add(current, host.request(device));
+        current.connect();
+        publish(List.of(added));
+      }
+      granted = true;
+      return name;
+    } finally {
+      if (!granted && owned.isEmpty()) {
+        host.release(name);
+      }
+    }
+  }
+
+  /**
+   * The guest's devices answer from now on, as its processes come and go without the host.broker().
+   */
+  private void take(List<DeviceRequest> requests) throws IOException {
+    Grant taken;
+    try {
+      taken = host.broker().grant(settings.name(), settings.quota(), requests);
+    } catch (IllegalArgumentException e) {
+      throw new IllegalArgumentException(
+          "guest %s: %s".formatted(settings.name(), e.getMessage()), e);
+    }
+    grant = taken;
+    publish(taken.connect());
+  }
+
+  private void publish(List<GrantedDevice> devices) throws IOException {
+    GrantDirectory open = Objects.requireNonNull(directory);
+    boolean published = false;
+    try {
+      for (GrantedDevice device : devices) {
+        open.publish(device, settings.quota());
+      }
+      published = true;
+    } finally {
+      if (!published) {
+        devices.forEach(GrantedDevice::close);
+      }
+    }
+  }
+
+  @Override
+  public synchronized boolean revoke(DeviceName device, Duration deadline) {
+    Grant current = grant;
+    if (current == null || !has(current, device)) {
+      return false;
+    }
+    if (current.devices().size() == 1) {
+      current.revoke(deadline);
+    } else {
+      host.broker().remove(current, device, deadline);
+    }
+    return true;
+  }
+
+  private static boolean has(Grant grant, DeviceName device) {
+    return grant.devices().stream().anyMatch(d -> d.name().equals(device));
+  }
+
+  @Override
+  public BrokerService.GuestStatus status() {
+    Grant current = grant;
+    return new BrokerService.GuestStatus(
+        settings.name(),
+        host.folders().guests().resolve(settings.name()),
+        Optional.ofNullable(current).map(Grant::state),
+        current == null ? List.of() : current.devices().stream().map(GrantedDevice::name).toList(),
+        current == null ? new Grant.Counters(0, 0, 0) : current.counters(),
+        Optional.empty());
+  }
+
+  @Override
+  public synchronized void close(Duration deadline) {
+    Grant current = grant;
+    if (current != null) {
+      current.revoke(deadline);
+    }
+    GrantDirectory open = directory;
+    if (open != null) {
+      open.close();
+    }
+  }
+}

@@ -1,0 +1,205 @@
+package org.gatun.broker.service.process;
+
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.stream.Collectors;
+import org.gatun.broker.GrantedDevice;
+import org.gatun.broker.Quota;
+import org.gatun.broker.config.GuestProgram;
+import org.gatun.broker.launcher.Lock;
+import org.gatun.broker.launcher.Plan;
+
+/**
+ * Starts the processes of guests. All are started by one thread, with which they die. Any thread.
+ */
+public final class GuestLauncher implements AutoCloseable {
+  /** Apart from the users of people and of services: each process has one of its own. */
+  private static final int FIRST_USER = 0x7e00_0000;
+
+  private static final List<String> BOTH_STAGES =
+      List.of(
+          "-XX:+DisableAttachMechanism",
+          "-XX:-UsePerfData",
+          "-XX:+UseSerialGC",
+          "-XX:-UseContainerSupport",
+          "-Xshare:auto",
+          "--illegal-native-access=deny",
+          "--enable-native-access=org.gatun.nativeaccess");
+
+  private final Path folder;
+  private final ProcessJournal journal;
+  private final List<Path> modules = LauncherModules.find();
+  private final Path jdk;
+  private final Path emptyFolder;
+  private final ExecutorService spawner =
+      Executors.newSingleThreadExecutor(
+          Thread.ofPlatform().daemon().name("gatun starts guests").factory());
+
+  /** Guarded by itself. */
+  private final BitSet users = new BitSet();
+
+  private long count;
+
+  /** What a JVM gets besides, in a test. */
+  private final List<String> moreOptions = new ArrayList<>();
+
+  private final List<Path> moreModules = new ArrayList<>();
+
+  /**
+   * @param folder for sockets that are there for a moment: is made, for this user alone
+   * @param journal of the processes
+   * @throws IOException if the folder can't be made
+   */
+  public GuestLauncher(Path folder, ProcessJournal journal) throws IOException {
+    this.folder = folder;
+    this.journal = journal;
+    this.jdk = Path.of(System.getProperty("java.home")).toRealPath();
+    Files.createDirectories(folder);
+    Files.setPosixFilePermissions(folder, PosixFilePermissions.fromString("rwx------"));
+    this.emptyFolder = Files.createDirectories(folder.resolve("root"));
+  }
+
+  /**
+   * Starts a guest on a device.
+   *
+   * @param guest its name, for people
+   * @param device connected; when the process has ended, closed
+   * @param copy where its output goes besides being kept
+   * @param listener hears once that it has ended, of a guest that was started
+   * @throws IOException if it does not start: the message says why. Then the process has ended, and
+   *     the device is the caller's
+   */
+  public GuestProcess start(
+      String guest,
+      GuestProgram program,
+      Quota quota,
+      GrantedDevice device,
+      OutputStream copy,
+      GuestProcess.Listener listener)
+      throws IOException {
+    int user;
+    long number;
+    synchronized (users) {
+      user = users.nextClearBit(0);
+      users.set(user);
+      number = count++;
+    }
+    boolean started = false;
+    try {
+      GuestProcess process =
+          GuestProcess.start(
+              new GuestProcess.Start(
+                  guest,
+                  program,
+                  quota,
+                  plan(program, FIRST_USER + user),
+                  folder.resolve(number + ".sock"),
+                  copy),
+              this,
+              device,
+              (ended, end) -> {
+                release(user);
+                listener.ended(ended, end);
+              });
+      started = true;
+      return process;
+    } finally {
+      if (!started) {
+        release(user);
+      }
+    }
+  }
+
+  /** No further guest is started. Those that run die with the broker's process. */
+  @Override
+  public void close() {
+    // The thread stays: its end would be that of the guests.
+  }
+
+  /** For a test: what a guest's JVM has in its boot layer besides. */
+  void addToBootLayer(Path modules, List<String> options) {
+    moreModules.add(modules);
+    moreOptions.addAll(options);
+  }
+
+  ProcessJournal journal() {
+    return journal;
+  }
+
+  /** Starts stage 1, on the thread that all are started on. */
+  Process spawn(Path socket) throws IOException {
+    List<String> command = new ArrayList<>();
+    command.add(jdk.resolve("bin/java").toString());
+    command.addAll(BOTH_STAGES);
+    command.addAll(List.of("-XX:TieredStopAtLevel=1", "-Xmx32m"));
+    if (!modules.isEmpty()) {
+      command.add("-p");
+      command.add(modules.stream().map(Path::toString).collect(Collectors.joining(":")));
+    }
+    command.add("-m");
+    command.add(LauncherModules.LAUNCHER + "/" + LauncherModules.LAUNCHER + ".Stage1");
+    command.add(socket.toString());
+    ProcessBuilder builder =
+        new ProcessBuilder(command)
+            .directory(Path.of("/").toFile())
+            .redirectInput(Path.of("/dev/null").toFile())
+            .redirectErrorStream(true);
+    builder.environment().clear();
+    try {
+      return spawner.submit(builder::start).get();
+    } catch (ExecutionException e) {
+      throw new IOException("its process can't be started: " + e.getCause(), e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IOException("interrupted", e);
+    }
+  }
+
+  private Plan plan(GuestProgram program, int user) throws IOException {
+    Set<Lock> locks = EnumSet.allOf(Lock.class);
+    program.without().forEach(without -> locks.remove(Lock.parse(without.text())));
+    List<Path> modulePath = new ArrayList<>();
+    for (Path path : program.modulePath()) {
+      modulePath.add(path.toRealPath());
+    }
+    List<String> options = new ArrayList<>(BOTH_STAGES);
+    options.add("-Xmx" + program.heapBytes());
+    options.add("-XX:+ExitOnOutOfMemoryError");
+    options.addAll(moreOptions);
+    List<Path> launcherPath = new ArrayList<>(modules);
+    launcherPath.addAll(moreModules);
+    Optional<Path> root = Optional.empty();
+    if (program.root().isPresent()) {
+      root = Optional.of(program.root().get().toRealPath());
+    }
+    return new Plan(
+        ProcessHandle.current().pid(),
+        locks,
+        user,
+        emptyFolder,
+        root,
+        jdk,
+        launcherPath,
+        modulePath,
+        options,
+        Plan.Limits.DEFAULT);
+  }
+
+  private void release(int user) {
+    synchronized (users) {
+      users.clear(user);
+    }
+  }
+}

@@ -1,0 +1,423 @@
+package org.gatun.broker.service.process;
+
+import java.io.IOException;
+import java.io.OutputStream;
+import java.lang.System.Logger.Level;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+import org.gatun.broker.GrantedDevice;
+import org.gatun.broker.Quota;
+import org.gatun.broker.config.GuestProgram;
+import org.gatun.broker.launcher.Assignment;
+import org.gatun.broker.launcher.Control;
+import org.gatun.broker.launcher.Plan;
+import org.gatun.broker.launcher.Step;
+import org.gatun.nativeaccess.EventFd;
+import org.gatun.nativeaccess.Fd;
+import org.gatun.nativeaccess.LinuxException;
+import org.gatun.nativeaccess.Mapping;
+import org.gatun.nativeaccess.Memfd;
+import org.gatun.nativeaccess.UnixSocket;
+import org.gatun.pci.Bar;
+import org.gatun.pci.DmaDirection;
+import org.gatun.pci.Interrupts;
+import org.gatun.pci.PciException;
+import org.gatun.pci.SharedRange;
+import org.gatun.vfiouser.DeviceExport;
+import org.gatun.vfiouser.ExportOptions;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A guest's process, from its start to its end: it has one device, and when it ends that is back.
+ * Any thread.
+ */
+public final class GuestProcess {
+  private static final System.Logger LOG = System.getLogger(GuestProcess.class.getName());
+
+  /** Two starts of a JVM, on a machine that is slow. */
+  private static final Duration START_LIMIT = Duration.ofMinutes(1);
+
+  /** Without a sign of life for so long it hangs: there is to be one each second. */
+  private static final Duration SILENCE_LIMIT = Duration.ofSeconds(15);
+
+  /** How long a process may take to end that has let go of its device. */
+  private static final Duration EXIT_LIMIT = Duration.ofSeconds(5);
+
+  private static final Duration KILL_LIMIT = Duration.ofSeconds(10);
+
+  /** How often its signs of life are looked at, however many there are. */
+  private static final Duration LOOK = Duration.ofMillis(100);
+
+  /** The most vectors that a process gets eventfds for: two each, and four for notifications. */
+  private static final int VECTORS = 32;
+
+  private static final int NOTIFICATIONS = 4;
+
+  /** {@code SIGSYS}, as the exit status of a process has it. */
+  private static final int BROKE_A_LOCK = 128 + 31;
+
+  /** What a process is started with. */
+  record Start(
+      String guest, GuestProgram program, Quota quota, Plan plan, Path socket, OutputStream copy) {}
+
+  /**
+   * How it ended.
+   *
+   * @param status its exit status; 128 and the signal's number if it was a signal
+   * @param reason for people
+   * @param lastLines of its output
+   */
+  public record End(int status, String reason, List<String> lastLines) {
+    /** Copies the list. */
+    public End {
+      lastLines = List.copyOf(lastLines);
+    }
+
+    /** Whether it ended by itself, and said that all went well. */
+    public boolean isSuccess() {
+      return status == 0;
+    }
+  }
+
+  /** Hears of the end. */
+  @FunctionalInterface
+  public interface Listener {
+    /** The process has ended, and its device is back. */
+    void ended(GuestProcess process, End end);
+  }
+
+  private final Start start;
+  private final GuestLauncher launcher;
+  private final GrantedDevice device;
+  private final List<EventFd> events = new ArrayList<>();
+  private final List<SharedRange> entrusted = new ArrayList<>();
+  private @Nullable Mapping memory;
+  private @Nullable Process process;
+  private @Nullable GuestOutput output;
+  private @Nullable Control control;
+  private @Nullable DeviceExport export;
+
+  /** Why it is being ended, if it did not end by itself. */
+  private volatile @Nullable String cause;
+
+  private GuestProcess(Start start, GuestLauncher launcher, GrantedDevice device) {
+    this.start = start;
+    this.launcher = launcher;
+    this.device = device;
+  }
+
+  static GuestProcess start(
+      Start start, GuestLauncher launcher, GrantedDevice device, Listener listener)
+      throws IOException {
+    GuestProcess guest = new GuestProcess(start, launcher, device);
+    boolean done = false;
+    try {
+      guest.start();
+      done = true;
+    } catch (IOException | LinuxException | PciException e) {
+      guest.kill();
+      throw new IOException(guest.problem(e), e);
+    } finally {
+      if (!done) {
+        guest.kill();
+        guest.closeAll();
+      }
+    }
+    Thread.ofPlatform()
+        .name("gatun watches " + start.guest)
+        .daemon()
+        .start(() -> guest.watch(listener));
+    return guest;
+  }
+
+  /** The guest's name. */
+  public String guest() {
+    return start.guest;
+  }
+
+  /** Its process. */
+  public long pid() {
+    return running().pid();
+  }
+
+  /** Its device. */
+  public GrantedDevice device() {
+    return device;
+  }
+
+  /** The last lines of its output. */
+  public List<String> lastLines() {
+    GuestOutput pumped = output;
+    return pumped == null ? List.of() : pumped.last();
+  }
+
+  /** Ends it at once, for that reason; its device is back soon. Idempotent. */
+  public void end(String reason) {
+    if (cause == null) {
+      cause = reason;
+    }
+    kill();
+  }
+
+  private void start() throws IOException {
+    try (UnixSocket listener = UnixSocket.listen(start.socket, 1)) {
+      listener.timeouts(START_LIMIT, START_LIMIT);
+      Process spawned = launcher.spawn(start.socket);
+      process = spawned;
+      output = new GuestOutput(start.guest, spawned.getInputStream(), start.copy);
+      // Before it is told anything: whatever becomes of us, it is found.
+      launcher.journal().add(spawned.pid());
+      control = new Control(accept(listener, spawned));
+    } finally {
+      Files.deleteIfExists(start.socket);
+    }
+    Control channel = control();
+    channel.socket().timeouts(START_LIMIT, START_LIMIT);
+    channel.send(start.plan.encode(), List.of());
+    channel.await(Step.READY);
+    device.onSilenced(() -> end("its device was taken back"));
+    assign(channel);
+    channel.await(Step.LOCKED);
+    List<String> problems = Inspection.problems(start.plan, new ProcFiles(pid()), events.size());
+    if (!problems.isEmpty()) {
+      throw new IOException("it is not locked: " + String.join(", ", problems));
+    }
+    channel.send(Step.GO);
+    channel.await(Step.ATTACHED);
+  }
+
+  /** A process that dies before it comes does not come. */
+  private static UnixSocket accept(UnixSocket listener, Process spawned) throws IOException {
+    long begin = System.nanoTime();
+    while (Fd.awaitReadable(List.of(listener.fd()), LOOK).isEmpty()) {
+      if (!spawned.isAlive()) {
+        throw new IOException("it ended with status " + spawned.exitValue());
+      }
+      if (System.nanoTime() - begin > START_LIMIT.toNanos()) {
+        throw new IOException("it did not come in " + START_LIMIT);
+      }
+    }
+    UnixSocket client = listener.accept();
+    if (client.peer().pid() != spawned.pid()) {
+      client.close();
+      throw new IOException("somebody else came in its place");
+    }
+    return client;
+  }
+
+  /** Gives it all that it ever gets of the device. */
+  private void assign(Control channel) throws IOException {
+    UnixSocket.Pair pair = UnixSocket.pair();
+    try (Memfd file = Memfd.create("gatun DMA of " + start.guest);
+        UnixSocket theirs = pair.second()) {
+      long size = Math.ceilDiv(start.quota.dmaBytes(), Mapping.pageSize()) * Mapping.pageSize();
+      file.resize(size);
+      file.sealSize();
+      Mapping mapped = file.map(size);
+      memory = mapped;
+      mapped.populate();
+      long busAddress = device.dma().map(mapped.segment(), DmaDirection.BIDIRECTIONAL).busAddress();
+      makeEvents();
+      List<Fd> descriptors = new ArrayList<>(List.of(theirs.fd(), file.fd()));
+      events.forEach(event -> descriptors.add(event.fd()));
+      List<Assignment.Range> ranges = entrust(descriptors);
+      export = DeviceExport.serve(device, pair.first(), ExportOptions.withInherited(events));
+      channel.send(
+          new Assignment(
+                  start.guest,
+                  start.program.module(),
+                  start.plan.modulePathInside(),
+                  start.program.arguments(),
+                  device.name(),
+                  start.plan.locks(),
+                  busAddress,
+                  size,
+                  events.size(),
+                  ranges)
+              .encode(),
+          descriptors);
+    } finally {
+      if (export == null) {
+        pair.first().close();
+      }
+    }
+  }
+
+  private void makeEvents() {
+    Interrupts interrupts = device.interrupts();
+    int vectors = 0;
+    for (Interrupts.Kind kind : Interrupts.Kind.values()) {
+      vectors = Math.max(vectors, interrupts.count(kind));
+    }
+    for (int i = 0; i < 2 * Math.min(vectors, VECTORS) + NOTIFICATIONS; i++) {
+      events.add(EventFd.create("event %d of guest %s".formatted(i, start.guest)));
+    }
+  }
+
+  private List<Assignment.Range> entrust(List<Fd> descriptors) {
+    List<Assignment.Range> ranges = new ArrayList<>();
+    for (Bar bar : device.bars()) {
+      for (Bar.Range range : bar.ranges()) {
+        Optional<SharedRange> shared =
+            range.access() == Bar.Access.DIRECT ? bar.entrust(range) : Optional.empty();
+        if (shared.isPresent()) {
+          entrusted.add(shared.get());
+          descriptors.add(shared.get().unwrap(Fd.class).orElseThrow());
+          ranges.add(
+              new Assignment.Range(
+                  bar.index(), range.offset(), range.length(), shared.get().offset()));
+        }
+      }
+    }
+    return ranges;
+  }
+
+  /** What comes now is the guest's own, whatever it claims to be. */
+  private void watch(Listener listener) {
+    try {
+      listen();
+    } catch (LinuxException e) {
+      LOG.log(Level.DEBUG, "guest " + start.guest + ": " + e.getMessage(), e);
+    }
+    int status;
+    try {
+      if (!running().waitFor(EXIT_LIMIT.toSeconds(), TimeUnit.SECONDS)) {
+        end("it let go of the broker and did not end");
+      }
+      status = running().waitFor();
+      GuestOutput pumped = output;
+      if (pumped != null) {
+        pumped.join(EXIT_LIMIT);
+      }
+    } catch (InterruptedException e) {
+      throw new IllegalStateException("nobody interrupts this", e);
+    }
+    String reason = reason(status);
+    closeAll();
+    listener.ended(this, new End(status, reason, lastLines()));
+  }
+
+  private String reason(int status) {
+    String known = cause;
+    if (known != null) {
+      return known;
+    }
+    return status == BROKE_A_LOCK
+        ? "it made a system call that it may not make"
+        : "it ended with status " + status;
+  }
+
+  private void listen() {
+    Control channel = control();
+    channel.socket().timeouts(LOOK, LOOK);
+    long heard = System.nanoTime();
+    DeviceExport served = export;
+    while (true) {
+      switch (channel.heard()) {
+        case ALIVE -> heard = System.nanoTime();
+        case NOTHING -> {}
+        case NONSENSE -> {
+          end("it said what no guest says");
+          return;
+        }
+        case END -> {
+          return;
+        }
+      }
+      if (System.nanoTime() - heard > SILENCE_LIMIT.toNanos()) {
+        end("it gave no sign of life for " + SILENCE_LIMIT.toSeconds() + " s");
+        return;
+      }
+      try {
+        if (served != null && served.awaitEnd(LOOK)) {
+          return; // it has let go of its device, or lost it
+        }
+      } catch (InterruptedException e) {
+        throw new IllegalStateException("nobody interrupts this", e);
+      }
+    }
+  }
+
+  /** Whatever there is of it, in the reverse order: first who could do something. */
+  private void closeAll() {
+    DeviceExport served = export;
+    if (served != null) {
+      served.close();
+    }
+    Control channel = control;
+    if (channel != null) {
+      channel.close();
+    }
+    entrusted.forEach(SharedRange::close);
+    device.close();
+    events.forEach(EventFd::close);
+    Mapping mapped = memory;
+    if (mapped != null) {
+      mapped.close();
+    }
+    Process ended = process;
+    if (ended != null && !ended.isAlive()) {
+      try {
+        launcher.journal().remove(ended.pid());
+      } catch (IOException e) {
+        LOG.log(Level.WARNING, "the journal of guests' processes: " + e.getMessage(), e);
+      }
+    }
+  }
+
+  private void kill() {
+    Process target = process;
+    if (target == null) {
+      return;
+    }
+    target.destroyForcibly();
+    try {
+      if (!target.waitFor(KILL_LIMIT.toSeconds(), TimeUnit.SECONDS)) {
+        throw new IllegalStateException(
+            "guest %s: process %d does not end".formatted(start.guest, target.pid()));
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  /** What the process said last, where it said something, tells more than that it has gone. */
+  private String problem(Exception e) {
+    GuestOutput pumped = output;
+    List<String> lines = List.of();
+    if (pumped != null) {
+      try {
+        pumped.join(EXIT_LIMIT);
+      } catch (InterruptedException _) {
+        Thread.currentThread().interrupt();
+      }
+      lines = pumped.last();
+    }
+    return "guest %s did not start: %s%s"
+        .formatted(
+            start.guest,
+            e.getMessage(),
+            lines.isEmpty() ? "" : "; it said: " + String.join("\n", lines));
+  }
+
+  private Process running() {
+    Process spawned = process;
+    if (spawned == null) {
+      throw new IllegalStateException("guest " + start.guest + " was not started");
+    }
+    return spawned;
+  }
+
+  private Control control() {
+    Control channel = control;
+    if (channel == null) {
+      throw new IllegalStateException("guest " + start.guest + " was not started");
+    }
+    return channel;
+  }
+}

@@ -1,0 +1,80 @@
+package org.gatun.broker.service.process;
+
+import java.io.IOException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.OptionalLong;
+import java.util.TreeMap;
+
+/** What the kernel says of a process, in {@code /proc/PID}. */
+record ProcFiles(long pid) {
+  /** In {@code stat}, counted behind the name: field 22 of all (proc(5)). */
+  private static final int START_TIME = 19;
+
+  /** When it was started, in the kernel's ticks since boot; empty if there is no such process. */
+  OptionalLong startTime() throws IOException {
+    String stat;
+    try {
+      stat = Files.readString(file("stat"));
+    } catch (NoSuchFileException _) {
+      return OptionalLong.empty();
+    }
+    // The name, in parentheses, can have anything in it.
+    String[] fields = stat.substring(stat.lastIndexOf(')') + 2).split(" ", -1);
+    return OptionalLong.of(Long.parseLong(fields[START_TIME]));
+  }
+
+  /** The fields of {@code status} of each thread, by thread. */
+  Map<Long, Map<String, String>> threads() throws IOException {
+    Map<Long, Map<String, String>> threads = new TreeMap<>();
+    try (DirectoryStream<Path> tasks = Files.newDirectoryStream(file("task"))) {
+      for (Path task : tasks) {
+        try {
+          threads.put(Long.parseLong(task.getFileName().toString()), fields(task));
+        } catch (NoSuchFileException e) {
+          // It has ended.
+        }
+      }
+    }
+    return threads;
+  }
+
+  private static Map<String, String> fields(Path task) throws IOException {
+    Map<String, String> fields = new HashMap<>();
+    for (String line : Files.readAllLines(task.resolve("status"))) {
+      int colon = line.indexOf(':');
+      fields.put(line.substring(0, colon), line.substring(colon + 1).strip());
+    }
+    return fields;
+  }
+
+  /** What each descriptor refers to, by number. */
+  Map<Integer, String> descriptors() throws IOException {
+    Map<Integer, String> descriptors = new TreeMap<>();
+    try (DirectoryStream<Path> links = Files.newDirectoryStream(file("fd"))) {
+      for (Path link : links) {
+        try {
+          descriptors.put(
+              Integer.parseInt(link.getFileName().toString()),
+              Files.readSymbolicLink(link).toString());
+        } catch (NoSuchFileException e) {
+          // Closed meanwhile.
+        }
+      }
+    }
+    return descriptors;
+  }
+
+  /** Which namespace of a kind it is in, such as {@code mnt}. */
+  String namespace(String kind) throws IOException {
+    return Files.readSymbolicLink(file("ns").resolve(kind)).toString();
+  }
+
+  private Path file(String name) {
+    return Path.of("/proc", Long.toString(pid), name);
+  }
+}

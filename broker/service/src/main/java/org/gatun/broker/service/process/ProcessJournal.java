@@ -1,0 +1,117 @@
+package org.gatun.broker.service.process;
+
+import java.io.IOException;
+import java.lang.System.Logger.Level;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.time.Duration;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.OptionalLong;
+
+/**
+ * The guests' processes, each with its start time, in a file: so that a broker that starts ends
+ * those that its predecessor left, whose devices would go on with DMA. Any thread.
+ */
+public final class ProcessJournal {
+  private static final System.Logger LOG = System.getLogger(ProcessJournal.class.getName());
+  private static final Duration LIMIT = Duration.ofSeconds(10);
+  private static final Duration LOOK = Duration.ofMillis(5);
+
+  private final Path file;
+
+  /** Start time by process. Guarded by this. */
+  private final Map<Long, Long> processes = new LinkedHashMap<>();
+
+  private ProcessJournal(Path file) {
+    this.file = file;
+  }
+
+  /**
+   * Ends what a predecessor left, and begins anew.
+   *
+   * @throws IOException if the file can't be read or written, or a process does not end
+   */
+  public static ProcessJournal open(Path file) throws IOException {
+    ProcessJournal journal = new ProcessJournal(file);
+    for (Map.Entry<Long, Long> left : read(file).entrySet()) {
+      end(left.getKey(), left.getValue());
+    }
+    journal.write();
+    return journal;
+  }
+
+  /** A process is there; when this returns, that is on the disk. */
+  synchronized void add(long pid) throws IOException {
+    OptionalLong start = new ProcFiles(pid).startTime();
+    if (start.isEmpty()) {
+      throw new IOException("process " + pid + " has ended");
+    }
+    processes.put(pid, start.getAsLong());
+    write();
+  }
+
+  /** A process has ended. */
+  synchronized void remove(long pid) throws IOException {
+    processes.remove(pid);
+    write();
+  }
+
+  private static Map<Long, Long> read(Path file) throws IOException {
+    Map<Long, Long> processes = new LinkedHashMap<>();
+    try {
+      for (String line : Files.readAllLines(file)) {
+        String[] fields = line.split(" ", -1);
+        processes.put(Long.parseLong(fields[0]), Long.parseLong(fields[1]));
+      }
+    } catch (NoSuchFileException _) {
+      // There was no predecessor.
+    } catch (NumberFormatException | IndexOutOfBoundsException e) {
+      throw new IOException(
+          file + ": this is not what a broker wrote: end its guests, and remove it", e);
+    }
+    return processes;
+  }
+
+  private static void end(long pid, long start) throws IOException {
+    long begin = System.nanoTime();
+    while (new ProcFiles(pid).startTime().equals(OptionalLong.of(start)) && !isZombie(pid)) {
+      LOG.log(Level.INFO, "ending process {0}, which a former broker left", Long.toString(pid));
+      ProcessHandle.of(pid).ifPresent(ProcessHandle::destroyForcibly);
+      if (System.nanoTime() - begin > LIMIT.toNanos()) {
+        throw new IOException(
+            "process %d of a former broker does not end: its device may be doing DMA"
+                .formatted(pid));
+      }
+      try {
+        Thread.sleep(LOOK);
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        throw new IOException("interrupted while ending process " + pid, e);
+      }
+    }
+  }
+
+  /** Ended, and nobody has asked how: it has no memory and no descriptors any more. */
+  private static boolean isZombie(long pid) throws IOException {
+    Map<String, String> status = new ProcFiles(pid).threads().get(pid);
+    return status != null
+        && status.getOrDefault("State", "").startsWith("Z")
+        && new ProcFiles(pid).threads().size() == 1;
+  }
+
+  private void write() throws IOException {
+    StringBuilder text = new StringBuilder();
+    processes.forEach((pid, start) -> text.append(pid).append(' ').append(start).append('\n'));
+    Path next = file.resolveSibling(file.getFileName() + ".new");
+    Files.writeString(next, text);
+    try (FileChannel channel = FileChannel.open(next, StandardOpenOption.WRITE)) {
+      channel.force(true);
+    }
+    Files.move(next, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+  }
+}

@@ -1,0 +1,228 @@
+package org.gatun.broker.service;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
+import org.gatun.broker.GrantRefusedException;
+import org.gatun.broker.config.BrokerConfig;
+import org.gatun.broker.service.process.GuestModules;
+import org.gatun.nativeaccess.Landlock;
+import org.gatun.pci.DeviceName;
+import org.gatun.simulated.SimulatedBus;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Guests that the broker runs, on the simulated bus. */
+@Timeout(120)
+class ProcessGuestTest {
+  private static final Duration PATIENCE = Duration.ofSeconds(10);
+
+  private final SimulatedBus bus = SimulatedBus.realTime();
+  private final DeviceName edu = bus.plug("edu");
+  private final DeviceName nvme = bus.plug("nvme,size=1M");
+  private final BlockingQueue<BrokerEvent> events = new LinkedBlockingQueue<>();
+
+  @TempDir private Path folder;
+
+  @BeforeEach
+  void needsRoot() throws IOException {
+    assumeTrue(
+        Files.getAttribute(Path.of("/proc/self"), "unix:uid").equals(0),
+        "a guest's locks need root: run the tests as root");
+  }
+
+  @AfterEach
+  void close() {
+    bus.close();
+  }
+
+  private BrokerService start(String arguments) throws IOException {
+    return start(
+        arguments, Landlock.version() > 0 ? "" : "without: [landlock]", "org.gatun.hostile");
+  }
+
+  private BrokerService start(String arguments, String more, String module) throws IOException {
+    BrokerConfig config =
+        BrokerConfig.parse(
+            "policy",
+            """
+            guests:
+              - name: one
+                devices: ['%s']
+                quota: {dma: 4M}
+                program:
+                  module-path: [%s]
+                  module: %s
+                  arguments: [%s]
+                  heap: 64M
+                  %s
+              - name: other
+            """
+                .formatted(
+                    edu,
+                    GuestModules.path().stream()
+                        .map(path -> "'" + path + "'")
+                        .collect(Collectors.joining(", ")),
+                    module,
+                    arguments,
+                    more));
+    BrokerService service =
+        BrokerService.open(
+            config,
+            new BrokerService.Folders(folder.resolve("run"), folder.resolve("state")),
+            List.of(bus));
+    service.listen(events::add);
+    boolean started = false;
+    try {
+      service.start();
+      started = true;
+      return service;
+    } finally {
+      if (!started) {
+        service.close();
+      }
+    }
+  }
+
+  private <T extends BrokerEvent> T await(Class<T> kind) throws InterruptedException {
+    while (true) {
+      BrokerEvent event = events.poll(30, TimeUnit.SECONDS);
+      assertThat(event).as(kind.getSimpleName()).isNotNull();
+      if (kind.isInstance(event)) {
+        return kind.cast(event);
+      }
+    }
+  }
+
+  private static boolean isAlive(long process) {
+    return ProcessHandle.of(process).map(ProcessHandle::isAlive).orElse(false);
+  }
+
+  @Test
+  void aGuestWorksAndLetsGo() throws Exception {
+    try (BrokerService service = start("edu")) {
+      BrokerEvent.Started started = await(BrokerEvent.Started.class);
+      assertThat(started.device()).isEqualTo(edu);
+      assertThat(service.guests().getFirst().processes()).contains(List.of(started.process()));
+      assertThat(service.revoke(edu, PATIENCE)).isEqualTo("one");
+      BrokerEvent.Ended ended = await(BrokerEvent.Ended.class);
+      assertThat(ended.lastLines())
+          .containsExactly("factorial 3628800", "round trip done", "let go");
+      assertThat(ended.status()).isZero();
+      assertThat(isAlive(started.process())).isFalse();
+      service.grant(edu, "other");
+    }
+  }
+
+  @Test
+  void aLateGrantIsAProcessOfItsOwn() throws Exception {
+    try (BrokerService service = start("stay")) {
+      BrokerEvent.Started first = await(BrokerEvent.Started.class);
+      service.grant(nvme, "one");
+      BrokerEvent.Started second = await(BrokerEvent.Started.class);
+      assertThat(second.device()).isEqualTo(nvme);
+      assertThat(service.guests().getFirst().processes())
+          .contains(List.of(first.process(), second.process()));
+      service.revoke(nvme, Duration.ZERO);
+      assertThat(await(BrokerEvent.Ended.class).process()).isEqualTo(second.process());
+      assertThat(isAlive(first.process())).isTrue();
+    }
+    BrokerEvent.Ended last = await(BrokerEvent.Ended.class);
+    assertThat(last.device()).isEqualTo(edu);
+    assertThat(isAlive(last.process())).isFalse();
+  }
+
+  @Test
+  void oneThatDoesNotLetGoIsEnded() throws Exception {
+    try (BrokerService service = start("hang")) {
+      BrokerEvent.Started started = await(BrokerEvent.Started.class);
+      service.revoke(edu, Duration.ofMillis(200));
+      BrokerEvent.Ended ended = await(BrokerEvent.Ended.class);
+      assertThat(ended.status()).isEqualTo(128 + 9);
+      assertThat(ended.reason()).isEqualTo("its device was taken back");
+      assertThat(ended.lastLines()).containsExactly("hanging");
+      assertThat(isAlive(started.process())).isFalse();
+      service.grant(edu, "other");
+    }
+  }
+
+  @Test
+  void oneThatIsKilledLosesItsDevice() throws Exception {
+    try (BrokerService service = start("stay")) {
+      long process = await(BrokerEvent.Started.class).process();
+      ProcessHandle.of(process).orElseThrow().destroyForcibly();
+      BrokerEvent.Ended ended = await(BrokerEvent.Ended.class);
+      assertThat(ended.status()).isEqualTo(128 + 9);
+      assertThat(service.guests().getFirst().devices()).isEmpty();
+      service.grant(edu, "other");
+    }
+  }
+
+  @Test
+  void oneThatDoesNotStartIsRefusedSayingWhy() throws Exception {
+    assertThatThrownBy(() -> start("edu", "", "org.gatun.missing"))
+        .isInstanceOf(GrantRefusedException.class)
+        .hasMessageContaining("org.gatun.missing");
+    try (BrokerService service = start("stay")) {
+      assertThat(service.guests().getFirst().devices()).containsExactly(edu);
+    }
+  }
+
+  @Test
+  void aLockThatIsMissingEndsTheStart() {
+    assumeTrue(Landlock.version() == 0, "this kernel has all locks");
+    assertThatThrownBy(() -> start("edu", "", "org.gatun.hostile"))
+        .isInstanceOf(GrantRefusedException.class)
+        .hasMessageContaining("the lock 'landlock' is not available");
+  }
+
+  @Test
+  void aRootOfItsOwnIsAllThatIsThere() throws Exception {
+    Path root = Files.createDirectories(folder.resolve("root"));
+    Files.writeString(Files.createDirectories(root.resolve("srv")).resolve("note"), "x");
+    for (String library : List.of("lib", "lib64")) {
+      Files.createSymbolicLink(root.resolve(library), Path.of("usr", library));
+    }
+    Path usr = Files.createDirectories(root.resolve("usr"));
+    copyLibraries(usr);
+    String more =
+        "root: '%s'%s".formatted(root, Landlock.version() > 0 ? "" : "\n      without: [landlock]");
+    try (BrokerService _ = start("read /srv/note, list /usr", more, "org.gatun.hostile")) {
+      assertThat(await(BrokerEvent.Ended.class).lastLines())
+          .containsExactly("[read /srv/note] read 1", "[list /usr] found [lib, lib64]");
+    }
+  }
+
+  /** What a JVM is linked with, found as the loader of this one found it. */
+  private static void copyLibraries(Path usr) throws IOException {
+    List<String> libraries =
+        Files.readAllLines(Path.of("/proc/self/maps")).stream()
+            .map(line -> line.substring(line.lastIndexOf(' ') + 1))
+            .filter(path -> path.startsWith("/usr/lib/") && !path.contains("/jvm/"))
+            .distinct()
+            .toList();
+    for (String library : libraries) {
+      Path copy = usr.resolve(Path.of("/usr").relativize(Path.of(library)));
+      Files.createDirectories(copy.getParent());
+      Files.copy(Path.of(library), copy);
+    }
+    Path interpreter = Path.of("/lib64/ld-linux-x86-64.so.2");
+    Files.createDirectories(usr.resolve("lib64"));
+    Files.createSymbolicLink(
+        usr.resolve("lib64").resolve(interpreter.getFileName()),
+        Path.of("..").resolve(Path.of("/usr").relativize(interpreter.toRealPath())));
+  }
+}
