@@ -5,6 +5,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.function.Function;
 import java.util.logging.Level;
 import java.util.logging.Logger;
+import org.gatun.broker.config.GuestProgram;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.PciAddress;
 import picocli.AutoComplete.GenerateCompletion;
@@ -108,7 +109,8 @@ public final class Gatun implements Runnable {
             .setCaseInsensitiveEnumValuesAllowed(true)
             .registerConverter(DeviceName.class, checked(DeviceName::parse))
             .registerConverter(PciAddress.class, checked(PciAddress::parse))
-            .registerConverter(ByteSize.class, checked(ByteSize::parse));
+            .registerConverter(ByteSize.class, checked(ByteSize::parse))
+            .registerConverter(GuestProgram.Lock.class, checked(GuestProgram.Lock::parse));
     try (Interruption _ = gatun.interruption) {
       int status = command.execute(args);
       out.flush();

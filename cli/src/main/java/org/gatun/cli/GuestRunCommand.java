@@ -1,16 +1,28 @@
 package org.gatun.cli;
 
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import org.gatun.broker.Broker;
 import org.gatun.broker.DeviceRequest;
 import org.gatun.broker.Grant;
 import org.gatun.broker.Quota;
+import org.gatun.broker.config.GuestProgram;
 import org.gatun.broker.guest.GuestRefusedException;
 import org.gatun.broker.guest.InProcessGuest;
+import org.gatun.broker.service.process.GuestLauncher;
+import org.gatun.broker.service.process.GuestProcess;
+import org.gatun.broker.service.process.ProcessJournal;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.PciException;
 import org.gatun.pci.spi.Backends;
@@ -27,17 +39,20 @@ import picocli.CommandLine.Spec;
     name = "run",
     mixinStandardHelpOptions = true,
     description = {
-      "Grants a device to a guest, under the built-in policy, until the guest is done.",
-      "In this process, a guest is kept from mistakes, not from malice: its modules may require"
+      "Grants a device to a guest, under the built-in policy, until the guest is done. It runs in a"
+          + " process of its own, behind locks of the kernel's, which need root: namespaces, user,"
+          + " landlock, syscalls.",
+      "With --in-process a guest is kept from mistakes, not from malice: its modules may require"
           + " java.base, org.gatun.pci, org.gatun.specs and each other, and their classes may name"
           + " what is on a list."
     })
 final class GuestRunCommand implements Callable<Integer> {
   private static final Duration LOOK = Duration.ofMillis(100);
 
-  @Option(
-      names = "--in-process",
-      description = "In this process: so far the only way, which is to be asked for.")
+  /** How long a guest has to finish what it is doing, when the command is to end. */
+  private static final Duration FAREWELL = Duration.ofSeconds(2);
+
+  @Option(names = "--in-process", description = "In this process, without the locks.")
   private boolean inProcess;
 
   @Option(
@@ -68,32 +83,127 @@ final class GuestRunCommand implements Callable<Integer> {
       description = "An argument for the guest. Several times for several.")
   private List<String> arguments = List.of();
 
+  @Option(
+      names = "--root",
+      paramLabel = "FOLDER",
+      description =
+          "What its process sees as its root, read-only. Without it: shared libraries only.")
+  private Optional<Path> root = Optional.empty();
+
+  @Option(
+      names = "--dma",
+      paramLabel = "SIZE",
+      description = "Memory for its device, all there from the start. Without it: 64M.")
+  private ByteSize dma = new ByteSize(GuestProgram.DEFAULT_DMA);
+
+  @Option(
+      names = "--heap",
+      paramLabel = "SIZE",
+      description = "The most that its JVM uses for objects. Without it: 256M.")
+  private ByteSize heap = new ByteSize(GuestProgram.DEFAULT_HEAP);
+
+  @Option(
+      names = "--without",
+      split = ",",
+      paramLabel = "LOCK",
+      description = "A lock that is not to be closed: namespaces, user, landlock, syscalls.")
+  private List<GuestProgram.Lock> without = List.of();
+
   @Spec private CommandSpec spec;
 
   @Override
   public Integer call() throws IOException, InterruptedException {
-    if (!inProcess) {
+    if (inProcess && (root.isPresent() || !without.isEmpty())) {
       throw new ParameterException(
-          spec.commandLine(), "guests run with --in-process only: it is missing");
+          spec.commandLine(), "--root and --without are for a process of its own");
     }
     Interruption interruption = Gatun.of(spec).interruption;
-    PciGuest guest = load();
+    Optional<PciGuest> guest = inProcess ? Optional.of(load()) : Optional.empty();
     try (Broker broker = new Broker(Backends.installed())) {
       interruption.guard(broker::close);
       broker.seize(device);
-      Grant grant = broker.grant(module, Quota.DEFAULT, List.of(DeviceRequest.of(device)));
-      HostedGuest hosted = HostedGuest.attach(guest, module, grant.connect().getFirst(), arguments);
-      try (hosted) {
-        while (!interruption.isRequested() && !hosted.awaitEnd(LOOK)) {
-          // Until one of both.
-        }
+      Quota quota = inProcess ? Quota.DEFAULT : new Quota(dma.bytes(), Quota.DEFAULT.dmaMappings());
+      Grant grant = broker.grant(module, quota, List.of(DeviceRequest.of(device)));
+      if (guest.isPresent()) {
+        runHere(guest.get(), grant, interruption);
+        return ExitCode.OK;
       }
-      if (hosted.failure().isPresent()) {
-        Throwable e = hosted.failure().get();
-        throw new PciException(device, "guest " + module + " failed: " + e, null, e);
+      return runInProcess(broker, grant, quota, interruption);
+    }
+  }
+
+  private void runHere(PciGuest guest, Grant grant, Interruption interruption)
+      throws InterruptedException {
+    HostedGuest hosted = HostedGuest.attach(guest, module, grant.connect().getFirst(), arguments);
+    try (hosted) {
+      while (!interruption.isRequested() && !hosted.awaitEnd(LOOK)) {
+        // Until one of both.
       }
     }
-    return ExitCode.OK;
+    if (hosted.failure().isPresent()) {
+      Throwable e = hosted.failure().get();
+      throw new PciException(device, "guest " + module + " failed: " + e, null, e);
+    }
+  }
+
+  /** The guest's output is this command's, and its status too. */
+  private int runInProcess(Broker broker, Grant grant, Quota quota, Interruption interruption)
+      throws IOException, InterruptedException {
+    Path folder = Files.createTempDirectory("gatun-guest");
+    CompletableFuture<GuestProcess.End> ended = new CompletableFuture<>();
+    try (GuestLauncher launcher =
+        new GuestLauncher(folder, ProcessJournal.open(folder.resolve("processes")))) {
+      GuestProcess process =
+          launcher.start(
+              module,
+              new GuestProgram(
+                  absolute(modulePath),
+                  module,
+                  arguments,
+                  root.map(Path::toAbsolutePath),
+                  heap.bytes(),
+                  new LinkedHashSet<>(without)),
+              quota,
+              grant.connect().getFirst(),
+              System.out,
+              (_, end) -> ended.complete(end));
+      interruption.guard(
+          () -> {
+            process.end("the command ends");
+            broker.close();
+          });
+      while (!interruption.isRequested() && !isDone(ended)) {
+        // Until one of both.
+      }
+      grant.revoke(FAREWELL);
+      GuestProcess.End end = ended.join();
+      if (end.status() > 1 && !interruption.isRequested()) {
+        throw new PciException(device, "guest " + module + ": " + end.reason(), null, null);
+      }
+      return end.status() == 0 ? ExitCode.OK : ExitCode.FAILED;
+    } finally {
+      Files.deleteIfExists(folder.resolve("processes"));
+      Files.deleteIfExists(folder.resolve("root"));
+      Files.deleteIfExists(folder);
+    }
+  }
+
+  private static boolean isDone(CompletableFuture<GuestProcess.End> ended)
+      throws InterruptedException {
+    try {
+      ended.get(LOOK.toMillis(), TimeUnit.MILLISECONDS);
+      return true;
+    } catch (TimeoutException _) {
+      return false;
+    } catch (ExecutionException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  private static List<Path> absolute(List<Path> paths) {
+    List<Path> absolute = new ArrayList<>();
+    paths.forEach(path -> absolute.add(path.toAbsolutePath()));
+    return absolute;
   }
 
   private PciGuest load() throws IOException {

@@ -45,10 +45,14 @@ class ArchitectureTest {
           Map.entry("org.gatun.simulated", Set.of("org.gatun.pci", "org.gatun.specs")),
           Map.entry("org.gatun.broker", Set.of("org.gatun.pci")),
           Map.entry(
+              "org.gatun.broker.launcher",
+              Set.of("org.gatun.pci", "org.gatun.vfiouser", "org.gatun.nativeaccess")),
+          Map.entry(
               "org.gatun.broker.service",
               Set.of(
                   "org.gatun.pci",
                   "org.gatun.broker",
+                  "org.gatun.broker.launcher",
                   "org.gatun.vfiouser",
                   "org.gatun.nativeaccess")),
           Map.entry("org.gatun.driver.edu", Set.of("org.gatun.pci", "org.gatun.specs")),

@@ -21,7 +21,7 @@ import org.gatun.vfiouser.Inherited.MappedRange;
 
 /** A device on a bus of its own, served to a client that has inherited all that it gets. */
 final class InheritingClient implements AutoCloseable {
-  private static final long SIZE = 16L << 20;
+  static final long SIZE = 16L << 20;
   private static final int EVENTS = 68;
 
   private final SimulatedBus bus = SimulatedBus.realTime();
@@ -37,7 +37,9 @@ final class InheritingClient implements AutoCloseable {
     return resource;
   }
 
+  /** As a new process, which is served when the one before has ended. */
   PciDevice open() {
+    end();
     PciDevice device = keep(bus.open(name));
     List<EventFd> events =
         Stream.generate(() -> keep(EventFd.create("inherited"))).limit(EVENTS).toList();
@@ -73,9 +75,14 @@ final class InheritingClient implements AutoCloseable {
         keep(Mapping.map(file, shared.offset(), range.length(), Access.READ_WRITE)));
   }
 
+  private void end() {
+    resources.reversed().forEach(Runnable::run);
+    resources.clear();
+  }
+
   @Override
   public void close() {
-    resources.reversed().forEach(Runnable::run);
+    end();
     bus.close();
   }
 }

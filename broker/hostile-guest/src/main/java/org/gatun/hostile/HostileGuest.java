@@ -39,6 +39,8 @@ public final class HostileGuest implements PciGuest {
     List<String> arguments = context.arguments();
     switch (arguments.getFirst()) {
       case "edu" -> edu(device, context, detached);
+      case "disk" -> disk(device, arguments, detached);
+      case "pretend" -> pretend(device);
       case "hang" -> hang();
       case "stay" -> awaitDetach(new CountDownLatch(1));
       default -> Attempts.run(device, arguments);
@@ -54,6 +56,24 @@ public final class HostileGuest implements PciGuest {
       awaitDetach(detached);
     }
     System.out.println("let go");
+  }
+
+  /** Honest work on a disk: so many reads, or reads and writes until it is wanted back. */
+  private static void disk(PciDevice device, List<String> arguments, CountDownLatch detached) {
+    if (arguments.size() > 1) {
+      System.out.println(DiskLoad.measure(device, Long.parseLong(arguments.get(1))));
+      awaitDetach(detached);
+    } else {
+      DiskLoad.run(device, () -> System.out.println("going"), detached);
+      System.out.println("let go");
+    }
+  }
+
+  /** Tells the broker that it has let go of the device, and keeps what is mapped. */
+  private static void pretend(PciDevice device) {
+    device.close();
+    System.out.println("closed");
+    awaitDetach(new CountDownLatch(1));
   }
 
   /** Whatever it is asked for. */

@@ -58,11 +58,13 @@ final class InheritedDmaSpace implements SharedDma {
 
   @Override
   public DmaBuffer map(MemorySegment callers, DmaDirection direction) {
+    SharedDma.check(device, callers, pageSize);
     throw failure("memory of the caller's is out of the device's reach", "allocate, and copy");
   }
 
   @Override
   public DmaBuffer mapAt(long busAddress, MemorySegment callers, DmaDirection direction) {
+    SharedDma.check(device, callers, pageSize);
     throw failure("memory of the caller's is out of the device's reach", "allocate, and copy");
   }
 

@@ -1,6 +1,5 @@
 package org.gatun.vfiouser.client;
 
-import java.util.Arrays;
 import java.util.List;
 import org.gatun.nativeaccess.Errno;
 import org.gatun.nativeaccess.EventFd;
@@ -55,6 +54,6 @@ final class InheritedEvents {
       }
     }
     throw new IllegalArgumentException(
-        event + " is none of the " + Arrays.stream(lent).filter(e -> e != null).count() + " lent");
+        event + ": this process was not started with it, so interrupts can't signal it");
   }
 }

@@ -67,13 +67,13 @@ final class WireDmaSpace implements SharedDma {
 
   @Override
   public DmaBuffer map(MemorySegment memory, DmaDirection direction) {
-    checkMemory(memory);
+    SharedDma.check(device, memory, pageSize);
     throw callersMemory();
   }
 
   @Override
   public DmaBuffer mapAt(long busAddress, MemorySegment memory, DmaDirection direction) {
-    checkMemory(memory);
+    SharedDma.check(device, memory, pageSize);
     throw callersMemory();
   }
 
@@ -115,17 +115,6 @@ final class WireDmaSpace implements SharedDma {
                 new BusRange(
                     (range.first() + pageSize - 1) & -pageSize, (range.last() + 1 & -pageSize) - 1))
         .toList();
-  }
-
-  private void checkMemory(MemorySegment memory) {
-    if (!memory.isNative()
-        || memory.byteSize() == 0
-        || memory.address() % pageSize != 0
-        || memory.byteSize() % pageSize != 0) {
-      throw new IllegalArgumentException(
-          "%s: DMA takes native memory in whole pages of %d bytes, not %s"
-              .formatted(device, pageSize, memory));
-    }
   }
 
   private DmaException callersMemory() {

@@ -15,7 +15,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 import org.gatun.broker.GrantRefusedException;
 import org.gatun.broker.config.BrokerConfig;
-import org.gatun.broker.service.process.GuestModules;
+import org.gatun.hostile.GuestModules;
 import org.gatun.nativeaccess.Landlock;
 import org.gatun.pci.DeviceName;
 import org.gatun.simulated.SimulatedBus;

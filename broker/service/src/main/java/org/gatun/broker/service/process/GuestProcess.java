@@ -39,8 +39,8 @@ import org.jspecify.annotations.Nullable;
 public final class GuestProcess {
   private static final System.Logger LOG = System.getLogger(GuestProcess.class.getName());
 
-  /** Two starts of a JVM, on a machine that is slow. */
-  private static final Duration START_LIMIT = Duration.ofMinutes(1);
+  /** For each step of a start: a JVM's, on a machine that is emulated and busy. */
+  private static final Duration START_LIMIT = Duration.ofMinutes(3);
 
   /** Without a sign of life for so long it hangs: there is to be one each second. */
   private static final Duration SILENCE_LIMIT = Duration.ofSeconds(15);

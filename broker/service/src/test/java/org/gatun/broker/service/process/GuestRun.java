@@ -20,6 +20,7 @@ import org.gatun.broker.Grant;
 import org.gatun.broker.GrantedDevice;
 import org.gatun.broker.Quota;
 import org.gatun.broker.config.GuestProgram;
+import org.gatun.hostile.GuestModules;
 import org.gatun.nativeaccess.Landlock;
 import org.gatun.pci.DeviceName;
 import org.gatun.simulated.SimulatedBus;

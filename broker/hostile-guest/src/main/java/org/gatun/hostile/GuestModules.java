@@ -1,11 +1,11 @@
-package org.gatun.broker.service.process;
+package org.gatun.hostile;
 
 import java.io.File;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.regex.Pattern;
 
-/** Where the modules of the hostile guest are, and of the drivers that it uses. */
+/** For tests: where the modules of this guest are, and of the drivers that it uses. */
 public final class GuestModules {
   private static final Pattern GUEST =
       Pattern.compile(
@@ -22,7 +22,7 @@ public final class GuestModules {
   }
 
   /** What stands for native execution. */
-  static Path nativeHelper() {
+  public static Path nativeHelper() {
     return matching(HELPER).getFirst();
   }
 

@@ -1,0 +1,210 @@
+package org.gatun.vmtests;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Random;
+import java.util.Set;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.gatun.broker.Broker;
+import org.gatun.broker.config.BrokerConfig;
+import org.gatun.broker.service.BrokerEvent;
+import org.gatun.broker.service.BrokerService;
+import org.gatun.driver.nvme.NvmeController;
+import org.gatun.driver.nvme.NvmeOptions;
+import org.gatun.hostile.GuestModules;
+import org.gatun.pci.DeviceName;
+import org.gatun.pci.PciDevice;
+import org.gatun.vfio.VfioBackend;
+import org.gatun.vfiouser.VfioUserBackend;
+import org.gatun.vmtests.VfioDevices.Taken;
+import org.gatun.vmtests.inside.Inside;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestFactory;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/** Guests in processes of their own, all locks closed: for {@link ProcessGuestTest}. */
+@InVm
+class ProcessGuestInVm {
+  static final String KILLS = "gatun.kills";
+  static final String SEED = "gatun.seed";
+
+  private static final int LONGEST_LIFE_MILLIS = 300;
+  private static final Duration NEXT_GUEST = Duration.ofSeconds(5);
+  private static final Duration PATIENCE = Duration.ofMinutes(2);
+
+  @RegisterExtension final VfioDevices devices = new VfioDevices();
+
+  private final BlockingQueue<BrokerEvent> events = new LinkedBlockingQueue<>();
+
+  /** A broker with a guest that it runs, and another one that comes by itself. */
+  private BrokerService start(DeviceName device, String arguments) throws IOException {
+    Path folder = Files.createTempDirectory("broker");
+    BrokerConfig config =
+        BrokerConfig.parse(
+            "policy",
+            """
+            guests:
+              - name: program
+                devices: ['%s']
+                quota: {dma: 8M}
+                program:
+                  module-path: [%s]
+                  module: org.gatun.hostile
+                  arguments: [%s]
+                  heap: 64M
+              - name: other
+            """
+                .formatted(
+                    device,
+                    GuestModules.path().stream()
+                        .map(path -> "'" + path + "'")
+                        .collect(Collectors.joining(", ")),
+                    arguments));
+    BrokerService service =
+        BrokerService.open(
+            config,
+            new BrokerService.Folders(folder.resolve("run"), folder.resolve("state")),
+            List.of(new VfioBackend()));
+    service.listen(events::add);
+    service.listen(event -> System.out.println(java.time.Instant.now() + " " + event));
+    boolean started = false;
+    try {
+      service.start();
+      started = true;
+      return service;
+    } finally {
+      if (!started) {
+        service.close();
+      }
+    }
+  }
+
+  private <T extends BrokerEvent> T await(Class<T> kind) throws InterruptedException {
+    while (true) {
+      BrokerEvent event = events.poll(PATIENCE.toSeconds(), TimeUnit.SECONDS);
+      assertThat(event).as(kind.getSimpleName()).isNotNull();
+      if (kind.isInstance(event)) {
+        return kind.cast(event);
+      }
+    }
+  }
+
+  @Test
+  void worksBehindAllLocks() throws Exception {
+    Taken edu = devices.device("edu").bind();
+    try (BrokerService service = start(edu.name(), "edu")) {
+      edu.markInUse();
+      long process = await(BrokerEvent.Started.class).process();
+      assertThat(edu.holders())
+          .as("who has the device's descriptor")
+          .extracting(holder -> holder.pid())
+          .containsOnly((int) ProcessHandle.current().pid());
+      assertThat(Files.readString(Path.of("/proc", Long.toString(process), "maps")))
+          .as("the guest has the BAR mapped")
+          .contains("[vfio-device]");
+      service.revoke(edu.name(), PATIENCE);
+      BrokerEvent.Ended ended = await(BrokerEvent.Ended.class);
+      assertThat(ended.lastLines())
+          .containsExactly("factorial 3628800", "round trip done", "let go");
+    }
+  }
+
+  @Test
+  void oneThatPretendsToLetGoIsFoundOut() throws Exception {
+    Taken disk = devices.device("disk", "nvme").bind();
+    try (BrokerService service = start(disk.name(), "pretend")) {
+      disk.markInUse();
+      BrokerEvent.Ended ended = await(BrokerEvent.Ended.class);
+      assertThat(ended.reason()).isEqualTo("it let go of the broker and did not end");
+      assertThat(ended.status()).isEqualTo(128 + 9);
+      assertThat(ended.lastLines()).containsExactly("closed");
+      driveAsOther(service, disk.name());
+    }
+  }
+
+  @TestFactory
+  Stream<DynamicTest> killedInTheMiddleOfIo() throws Exception {
+    Random random = new Random(Long.parseLong(Inside.property(SEED)));
+    int kills = Integer.parseInt(Inside.property(KILLS));
+    Taken disk = devices.device("disk", "nvme").bind();
+    BrokerService service = start(disk.name(), "disk");
+    // Once without a kill: the first time loads classes.
+    assertThat(events).isNotEmpty();
+    service.revoke(disk.name(), PATIENCE);
+    driveAsOther(service, disk.name());
+    service.revoke(disk.name(), Duration.ZERO);
+    events.clear();
+    service.grant(disk.name(), "program");
+    return Stream.iterate(1, i -> i + 1)
+        .limit(kills)
+        .map(
+            i -> {
+              int life = random.nextInt(LONGEST_LIFE_MILLIS);
+              return DynamicTest.dynamicTest(
+                  "kill %d, after %d ms".formatted(i, life), () -> kill(service, disk, life));
+            })
+        .onClose(service::close);
+  }
+
+  /** Kills the guest, has the other one drive the device, and starts the guest again. */
+  private void kill(BrokerService service, Taken disk, int life) throws Exception {
+    disk.markInUse();
+    long process = await(BrokerEvent.Started.class).process();
+    Thread.sleep(life);
+    ProcessHandle.of(process).orElseThrow().destroyForcibly();
+    long killed = System.nanoTime();
+    assertThat(await(BrokerEvent.Ended.class).status()).isEqualTo(128 + 9);
+    assertThat(atRest()).as("pinned pages and locked memory").isEqualTo(new Pinned(0, 0));
+    Set<Integer> descriptors = Descriptors.open();
+    driveAsOther(service, disk.name());
+    Duration taken = Duration.ofNanos(System.nanoTime() - killed);
+    System.out.println("in another guest's hands after " + taken.toMillis() + " ms");
+    assertThat(taken).isLessThan(NEXT_GUEST);
+    service.revoke(disk.name(), Duration.ZERO);
+    assertThat(Descriptors.open()).hasSameSizeAs(descriptors);
+    service.grant(disk.name(), "program");
+  }
+
+  private static void driveAsOther(BrokerService service, DeviceName device) throws IOException {
+    assertThat(service.devices())
+        .extracting(Broker.DeviceStatus::quarantine)
+        .noneMatch(q -> q.isPresent());
+    service.grant(device, "other");
+    Path socket = service.guests().getLast().directory().resolve("slot-0.0.sock");
+    try (PciDevice granted =
+            new VfioUserBackend().open(new DeviceName(VfioUserBackend.SCHEME, socket.toString()));
+        NvmeController controller = NvmeController.open(granted, NvmeOptions.defaults())) {
+      assertThat(controller.identity().serialNumber()).isEqualTo("disk");
+    }
+  }
+
+  /** What devices hold of this machine's memory. */
+  private record Pinned(long pages, long lockedBytes) {}
+
+  private static Pinned atRest() throws IOException {
+    long pages = 0;
+    for (String line : Files.readAllLines(Path.of("/proc/vmstat"))) {
+      if (line.startsWith("nr_foll_pin_acquired ")) {
+        pages += Long.parseLong(line.substring(line.indexOf(' ') + 1));
+      } else if (line.startsWith("nr_foll_pin_released ")) {
+        pages -= Long.parseLong(line.substring(line.indexOf(' ') + 1));
+      }
+    }
+    String locked =
+        Files.readAllLines(Path.of("/proc/self/status")).stream()
+            .filter(line -> line.startsWith("VmLck:"))
+            .findFirst()
+            .orElseThrow();
+    return new Pinned(pages, Long.parseLong(locked.replaceAll("\\D", "")));
+  }
+}
