@@ -15,71 +15,162 @@ import java.util.Arrays;
 /**
  * The calls through the FFM API.
  *
+ * <p>Each function is linked when it is called first: linking takes milliseconds, and few processes
+ * call them all.
+ *
  * <p>No call here is {@code critical}: each of them may block, or fault pages in, and would hold up
  * a safepoint. Passing a segment keeps its arena open during the call.
  */
 final class FfmCalls implements LinuxCalls {
   static final String NAME = "ffm";
 
-  private static final MethodHandle OPEN = variadic("open", 2, JAVA_INT, ADDRESS, JAVA_INT);
-  private static final MethodHandle CLOSE = function("close", JAVA_INT, JAVA_INT);
-  private static final MethodHandle READ =
-      function("read", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG);
-  private static final MethodHandle WRITE =
-      function("write", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG);
-  private static final MethodHandle PREAD =
-      function("pread", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG);
-  private static final MethodHandle PWRITE =
-      function("pwrite", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG);
-  private static final MethodHandle PREADV2 =
-      function("preadv2", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_INT, JAVA_LONG, JAVA_INT);
-  private static final MethodHandle IOCTL_NUMBER =
-      variadic("ioctl", 2, JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG);
-  private static final MethodHandle IOCTL_POINTER =
-      variadic("ioctl", 2, JAVA_INT, JAVA_INT, JAVA_LONG, ADDRESS);
-  private static final MethodHandle FCNTL =
-      variadic("fcntl", 2, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT);
-  private static final MethodHandle FTRUNCATE =
-      function("ftruncate", JAVA_INT, JAVA_INT, JAVA_LONG);
-  private static final MethodHandle MMAP =
-      function("mmap", JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG);
-  private static final MethodHandle MUNMAP = function("munmap", JAVA_INT, JAVA_LONG, JAVA_LONG);
-  private static final MethodHandle MADVISE =
-      function("madvise", JAVA_INT, ADDRESS, JAVA_LONG, JAVA_INT);
-  private static final MethodHandle MLOCK = function("mlock", JAVA_INT, ADDRESS, JAVA_LONG);
-  private static final MethodHandle MEMFD_CREATE =
-      function("memfd_create", JAVA_INT, ADDRESS, JAVA_INT);
-  private static final MethodHandle EVENTFD = function("eventfd", JAVA_INT, JAVA_INT, JAVA_INT);
-  private static final MethodHandle PPOLL =
-      function("ppoll", JAVA_INT, ADDRESS, JAVA_LONG, ADDRESS, ADDRESS);
-  private static final MethodHandle LSEEK =
-      function("lseek", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT);
-  private static final MethodHandle FSTATFS = function("fstatfs", JAVA_INT, JAVA_INT, ADDRESS);
-  private static final MethodHandle SOCKET =
-      function("socket", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT);
-  private static final MethodHandle SOCKETPAIR =
-      function("socketpair", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS);
-  private static final MethodHandle BIND = function("bind", JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT);
-  private static final MethodHandle LISTEN = function("listen", JAVA_INT, JAVA_INT, JAVA_INT);
-  private static final MethodHandle ACCEPT4 =
-      function("accept4", JAVA_INT, JAVA_INT, ADDRESS, ADDRESS, JAVA_INT);
-  private static final MethodHandle CONNECT =
-      function("connect", JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT);
-  private static final MethodHandle SENDMSG =
-      function("sendmsg", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_INT);
-  private static final MethodHandle RECVMSG =
-      function("recvmsg", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_INT);
-  private static final MethodHandle SHUTDOWN = function("shutdown", JAVA_INT, JAVA_INT, JAVA_INT);
-  private static final MethodHandle GETSOCKOPT =
-      function("getsockopt", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS, ADDRESS);
-  private static final MethodHandle SETSOCKOPT =
-      function("setsockopt", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT);
-  private static final MethodHandle GETRLIMIT = function("getrlimit", JAVA_INT, JAVA_INT, ADDRESS);
-  private static final MethodHandle SYSCALL =
-      variadic(
-          "syscall", 1, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG,
-          JAVA_LONG);
-  private static final MethodHandle GETPAGESIZE = function("getpagesize", JAVA_INT);
+  private static final class Open {
+    static final MethodHandle CALL = variadic("open", 2, JAVA_INT, ADDRESS, JAVA_INT);
+  }
+
+  private static final class Close {
+    static final MethodHandle CALL = function("close", JAVA_INT, JAVA_INT);
+  }
+
+  private static final class Read {
+    static final MethodHandle CALL = function("read", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG);
+  }
+
+  private static final class Write {
+    static final MethodHandle CALL = function("write", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG);
+  }
+
+  private static final class Pread {
+    static final MethodHandle CALL =
+        function("pread", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG);
+  }
+
+  private static final class Pwrite {
+    static final MethodHandle CALL =
+        function("pwrite", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG);
+  }
+
+  private static final class Preadv2 {
+    static final MethodHandle CALL =
+        function("preadv2", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_INT, JAVA_LONG, JAVA_INT);
+  }
+
+  private static final class IoctlNumber {
+    static final MethodHandle CALL = variadic("ioctl", 2, JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG);
+  }
+
+  private static final class IoctlPointer {
+    static final MethodHandle CALL = variadic("ioctl", 2, JAVA_INT, JAVA_INT, JAVA_LONG, ADDRESS);
+  }
+
+  private static final class Fcntl {
+    static final MethodHandle CALL = variadic("fcntl", 2, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT);
+  }
+
+  private static final class Ftruncate {
+    static final MethodHandle CALL = function("ftruncate", JAVA_INT, JAVA_INT, JAVA_LONG);
+  }
+
+  private static final class Mmap {
+    static final MethodHandle CALL =
+        function("mmap", JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG);
+  }
+
+  private static final class Munmap {
+    static final MethodHandle CALL = function("munmap", JAVA_INT, JAVA_LONG, JAVA_LONG);
+  }
+
+  private static final class Madvise {
+    static final MethodHandle CALL = function("madvise", JAVA_INT, ADDRESS, JAVA_LONG, JAVA_INT);
+  }
+
+  private static final class Mlock {
+    static final MethodHandle CALL = function("mlock", JAVA_INT, ADDRESS, JAVA_LONG);
+  }
+
+  private static final class MemfdCreate {
+    static final MethodHandle CALL = function("memfd_create", JAVA_INT, ADDRESS, JAVA_INT);
+  }
+
+  private static final class Eventfd {
+    static final MethodHandle CALL = function("eventfd", JAVA_INT, JAVA_INT, JAVA_INT);
+  }
+
+  private static final class Ppoll {
+    static final MethodHandle CALL =
+        function("ppoll", JAVA_INT, ADDRESS, JAVA_LONG, ADDRESS, ADDRESS);
+  }
+
+  private static final class Lseek {
+    static final MethodHandle CALL = function("lseek", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT);
+  }
+
+  private static final class Fstatfs {
+    static final MethodHandle CALL = function("fstatfs", JAVA_INT, JAVA_INT, ADDRESS);
+  }
+
+  private static final class Socket {
+    static final MethodHandle CALL = function("socket", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT);
+  }
+
+  private static final class Socketpair {
+    static final MethodHandle CALL =
+        function("socketpair", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS);
+  }
+
+  private static final class Bind {
+    static final MethodHandle CALL = function("bind", JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT);
+  }
+
+  private static final class Listen {
+    static final MethodHandle CALL = function("listen", JAVA_INT, JAVA_INT, JAVA_INT);
+  }
+
+  private static final class Accept4 {
+    static final MethodHandle CALL =
+        function("accept4", JAVA_INT, JAVA_INT, ADDRESS, ADDRESS, JAVA_INT);
+  }
+
+  private static final class Connect {
+    static final MethodHandle CALL = function("connect", JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT);
+  }
+
+  private static final class Sendmsg {
+    static final MethodHandle CALL = function("sendmsg", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_INT);
+  }
+
+  private static final class Recvmsg {
+    static final MethodHandle CALL = function("recvmsg", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_INT);
+  }
+
+  private static final class Shutdown {
+    static final MethodHandle CALL = function("shutdown", JAVA_INT, JAVA_INT, JAVA_INT);
+  }
+
+  private static final class Getsockopt {
+    static final MethodHandle CALL =
+        function("getsockopt", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS, ADDRESS);
+  }
+
+  private static final class Setsockopt {
+    static final MethodHandle CALL =
+        function("setsockopt", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT);
+  }
+
+  private static final class Getrlimit {
+    static final MethodHandle CALL = function("getrlimit", JAVA_INT, JAVA_INT, ADDRESS);
+  }
+
+  private static final class Syscall {
+    static final MethodHandle CALL =
+        variadic(
+            "syscall", 1, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG,
+            JAVA_LONG, JAVA_LONG);
+  }
+
+  private static final class Getpagesize {
+    static final MethodHandle CALL = function("getpagesize", JAVA_INT);
+  }
 
   /**
    * Where a thread's calls leave errno. It is the first and only member of the capture state on
@@ -103,7 +194,7 @@ final class FfmCalls implements LinuxCalls {
   public int open(String path, int flags) {
     MemorySegment errno = ERRNO.get();
     try (Arena arena = Arena.ofConfined()) {
-      return result((int) OPEN.invokeExact(errno, arena.allocateFrom(path), flags), errno);
+      return result((int) Open.CALL.invokeExact(errno, arena.allocateFrom(path), flags), errno);
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -113,7 +204,7 @@ final class FfmCalls implements LinuxCalls {
   public int close(int fd) {
     MemorySegment errno = ERRNO.get();
     try {
-      return result((int) CLOSE.invokeExact(errno, fd), errno);
+      return result((int) Close.CALL.invokeExact(errno, fd), errno);
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -123,7 +214,7 @@ final class FfmCalls implements LinuxCalls {
   public long read(int fd, MemorySegment buffer, long count) {
     MemorySegment errno = ERRNO.get();
     try {
-      return result((long) READ.invokeExact(errno, fd, buffer, count), errno);
+      return result((long) Read.CALL.invokeExact(errno, fd, buffer, count), errno);
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -133,7 +224,7 @@ final class FfmCalls implements LinuxCalls {
   public long write(int fd, MemorySegment buffer, long count) {
     MemorySegment errno = ERRNO.get();
     try {
-      return result((long) WRITE.invokeExact(errno, fd, buffer, count), errno);
+      return result((long) Write.CALL.invokeExact(errno, fd, buffer, count), errno);
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -143,7 +234,7 @@ final class FfmCalls implements LinuxCalls {
   public long pread(int fd, MemorySegment buffer, long count, long offset) {
     MemorySegment errno = ERRNO.get();
     try {
-      return result((long) PREAD.invokeExact(errno, fd, buffer, count, offset), errno);
+      return result((long) Pread.CALL.invokeExact(errno, fd, buffer, count, offset), errno);
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -153,7 +244,7 @@ final class FfmCalls implements LinuxCalls {
   public long pwrite(int fd, MemorySegment buffer, long count, long offset) {
     MemorySegment errno = ERRNO.get();
     try {
-      return result((long) PWRITE.invokeExact(errno, fd, buffer, count, offset), errno);
+      return result((long) Pwrite.CALL.invokeExact(errno, fd, buffer, count, offset), errno);
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -163,7 +254,8 @@ final class FfmCalls implements LinuxCalls {
   public long preadv2(int fd, MemorySegment iovecs, int count, long offset, int flags) {
     MemorySegment errno = ERRNO.get();
     try {
-      return result((long) PREADV2.invokeExact(errno, fd, iovecs, count, offset, flags), errno);
+      return result(
+          (long) Preadv2.CALL.invokeExact(errno, fd, iovecs, count, offset, flags), errno);
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -173,7 +265,7 @@ final class FfmCalls implements LinuxCalls {
   public int ioctl(int fd, long request, long argument) {
     MemorySegment errno = ERRNO.get();
     try {
-      return result((int) IOCTL_NUMBER.invokeExact(errno, fd, request, argument), errno);
+      return result((int) IoctlNumber.CALL.invokeExact(errno, fd, request, argument), errno);
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -183,7 +275,7 @@ final class FfmCalls implements LinuxCalls {
   public int ioctl(int fd, long request, MemorySegment argument) {
     MemorySegment errno = ERRNO.get();
     try {
-      return result((int) IOCTL_POINTER.invokeExact(errno, fd, request, argument), errno);
+      return result((int) IoctlPointer.CALL.invokeExact(errno, fd, request, argument), errno);
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -193,7 +285,7 @@ final class FfmCalls implements LinuxCalls {
   public int fcntl(int fd, int command, int argument) {
     MemorySegment errno = ERRNO.get();
     try {
-      return result((int) FCNTL.invokeExact(errno, fd, command, argument), errno);
+      return result((int) Fcntl.CALL.invokeExact(errno, fd, command, argument), errno);
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -203,7 +295,7 @@ final class FfmCalls implements LinuxCalls {
   public int ftruncate(int fd, long length) {
     MemorySegment errno = ERRNO.get();
     try {
-      return result((int) FTRUNCATE.invokeExact(errno, fd, length), errno);
+      return result((int) Ftruncate.CALL.invokeExact(errno, fd, length), errno);
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -214,7 +306,7 @@ final class FfmCalls implements LinuxCalls {
     MemorySegment errno = ERRNO.get();
     try {
       return result(
-          (long) MMAP.invokeExact(errno, 0L, length, protection, flags, fd, offset), errno);
+          (long) Mmap.CALL.invokeExact(errno, 0L, length, protection, flags, fd, offset), errno);
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -224,7 +316,7 @@ final class FfmCalls implements LinuxCalls {
   public int munmap(long address, long length) {
     MemorySegment errno = ERRNO.get();
     try {
-      return result((int) MUNMAP.invokeExact(errno, address, length), errno);
+      return result((int) Munmap.CALL.invokeExact(errno, address, length), errno);
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -234,7 +326,8 @@ final class FfmCalls implements LinuxCalls {
   public int madvise(MemorySegment memory, int advice) {
     MemorySegment errno = ERRNO.get();
     try {
-      return result((int) MADVISE.invokeExact(errno, memory, memory.byteSize(), advice), errno);
+      return result(
+          (int) Madvise.CALL.invokeExact(errno, memory, memory.byteSize(), advice), errno);
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -244,7 +337,7 @@ final class FfmCalls implements LinuxCalls {
   public int mlock(MemorySegment memory) {
     MemorySegment errno = ERRNO.get();
     try {
-      return result((int) MLOCK.invokeExact(errno, memory, memory.byteSize()), errno);
+      return result((int) Mlock.CALL.invokeExact(errno, memory, memory.byteSize()), errno);
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -254,7 +347,8 @@ final class FfmCalls implements LinuxCalls {
   public int memfdCreate(String name, int flags) {
     MemorySegment errno = ERRNO.get();
     try (Arena arena = Arena.ofConfined()) {
-      return result((int) MEMFD_CREATE.invokeExact(errno, arena.allocateFrom(name), flags), errno);
+      return result(
+          (int) MemfdCreate.CALL.invokeExact(errno, arena.allocateFrom(name), flags), errno);
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -264,7 +358,7 @@ final class FfmCalls implements LinuxCalls {
   public int eventfd(int flags) {
     MemorySegment errno = ERRNO.get();
     try {
-      return result((int) EVENTFD.invokeExact(errno, 0, flags), errno);
+      return result((int) Eventfd.CALL.invokeExact(errno, 0, flags), errno);
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -275,7 +369,7 @@ final class FfmCalls implements LinuxCalls {
     MemorySegment errno = ERRNO.get();
     try {
       return result(
-          (int) PPOLL.invokeExact(errno, pollFds, count, timespec, MemorySegment.NULL), errno);
+          (int) Ppoll.CALL.invokeExact(errno, pollFds, count, timespec, MemorySegment.NULL), errno);
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -285,7 +379,7 @@ final class FfmCalls implements LinuxCalls {
   public long lseek(int fd, long offset, int whence) {
     MemorySegment errno = ERRNO.get();
     try {
-      return result((long) LSEEK.invokeExact(errno, fd, offset, whence), errno);
+      return result((long) Lseek.CALL.invokeExact(errno, fd, offset, whence), errno);
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -295,7 +389,7 @@ final class FfmCalls implements LinuxCalls {
   public int fstatfs(int fd, MemorySegment statfs) {
     MemorySegment errno = ERRNO.get();
     try {
-      return result((int) FSTATFS.invokeExact(errno, fd, statfs), errno);
+      return result((int) Fstatfs.CALL.invokeExact(errno, fd, statfs), errno);
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -305,7 +399,7 @@ final class FfmCalls implements LinuxCalls {
   public int socket(int domain, int type, int protocol) {
     MemorySegment errno = ERRNO.get();
     try {
-      return result((int) SOCKET.invokeExact(errno, domain, type, protocol), errno);
+      return result((int) Socket.CALL.invokeExact(errno, domain, type, protocol), errno);
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -315,7 +409,7 @@ final class FfmCalls implements LinuxCalls {
   public int socketpair(int domain, int type, int protocol, MemorySegment two) {
     MemorySegment errno = ERRNO.get();
     try {
-      return result((int) SOCKETPAIR.invokeExact(errno, domain, type, protocol, two), errno);
+      return result((int) Socketpair.CALL.invokeExact(errno, domain, type, protocol, two), errno);
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -325,7 +419,7 @@ final class FfmCalls implements LinuxCalls {
   public int bind(int fd, MemorySegment address, int length) {
     MemorySegment errno = ERRNO.get();
     try {
-      return result((int) BIND.invokeExact(errno, fd, address, length), errno);
+      return result((int) Bind.CALL.invokeExact(errno, fd, address, length), errno);
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -335,7 +429,7 @@ final class FfmCalls implements LinuxCalls {
   public int listen(int fd, int backlog) {
     MemorySegment errno = ERRNO.get();
     try {
-      return result((int) LISTEN.invokeExact(errno, fd, backlog), errno);
+      return result((int) Listen.CALL.invokeExact(errno, fd, backlog), errno);
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -346,7 +440,7 @@ final class FfmCalls implements LinuxCalls {
     MemorySegment errno = ERRNO.get();
     try {
       return result(
-          (int) ACCEPT4.invokeExact(errno, fd, MemorySegment.NULL, MemorySegment.NULL, flags),
+          (int) Accept4.CALL.invokeExact(errno, fd, MemorySegment.NULL, MemorySegment.NULL, flags),
           errno);
     } catch (Throwable e) {
       throw unexpected(e);
@@ -357,7 +451,7 @@ final class FfmCalls implements LinuxCalls {
   public int connect(int fd, MemorySegment address, int length) {
     MemorySegment errno = ERRNO.get();
     try {
-      return result((int) CONNECT.invokeExact(errno, fd, address, length), errno);
+      return result((int) Connect.CALL.invokeExact(errno, fd, address, length), errno);
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -367,7 +461,7 @@ final class FfmCalls implements LinuxCalls {
   public long sendmsg(int fd, MemorySegment message, int flags) {
     MemorySegment errno = ERRNO.get();
     try {
-      return result((long) SENDMSG.invokeExact(errno, fd, message, flags), errno);
+      return result((long) Sendmsg.CALL.invokeExact(errno, fd, message, flags), errno);
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -377,7 +471,7 @@ final class FfmCalls implements LinuxCalls {
   public long recvmsg(int fd, MemorySegment message, int flags) {
     MemorySegment errno = ERRNO.get();
     try {
-      return result((long) RECVMSG.invokeExact(errno, fd, message, flags), errno);
+      return result((long) Recvmsg.CALL.invokeExact(errno, fd, message, flags), errno);
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -387,7 +481,7 @@ final class FfmCalls implements LinuxCalls {
   public int shutdown(int fd, int how) {
     MemorySegment errno = ERRNO.get();
     try {
-      return result((int) SHUTDOWN.invokeExact(errno, fd, how), errno);
+      return result((int) Shutdown.CALL.invokeExact(errno, fd, how), errno);
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -397,7 +491,8 @@ final class FfmCalls implements LinuxCalls {
   public int getsockopt(int fd, int level, int option, MemorySegment value, MemorySegment length) {
     MemorySegment errno = ERRNO.get();
     try {
-      return result((int) GETSOCKOPT.invokeExact(errno, fd, level, option, value, length), errno);
+      return result(
+          (int) Getsockopt.CALL.invokeExact(errno, fd, level, option, value, length), errno);
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -408,7 +503,8 @@ final class FfmCalls implements LinuxCalls {
     MemorySegment errno = ERRNO.get();
     try {
       return result(
-          (int) SETSOCKOPT.invokeExact(errno, fd, level, option, value, (int) value.byteSize()),
+          (int)
+              Setsockopt.CALL.invokeExact(errno, fd, level, option, value, (int) value.byteSize()),
           errno);
     } catch (Throwable e) {
       throw unexpected(e);
@@ -419,7 +515,7 @@ final class FfmCalls implements LinuxCalls {
   public int getrlimit(int resource, MemorySegment limit) {
     MemorySegment errno = ERRNO.get();
     try {
-      return result((int) GETRLIMIT.invokeExact(errno, resource, limit), errno);
+      return result((int) Getrlimit.CALL.invokeExact(errno, resource, limit), errno);
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -431,7 +527,8 @@ final class FfmCalls implements LinuxCalls {
     long[] a = Arrays.copyOf(arguments, 6);
     try {
       return result(
-          (long) SYSCALL.invokeExact(errno, number, a[0], a[1], a[2], a[3], a[4], a[5]), errno);
+          (long) Syscall.CALL.invokeExact(errno, number, a[0], a[1], a[2], a[3], a[4], a[5]),
+          errno);
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -441,7 +538,7 @@ final class FfmCalls implements LinuxCalls {
   public int getpagesize() {
     MemorySegment errno = ERRNO.get();
     try {
-      return result((int) GETPAGESIZE.invokeExact(errno), errno);
+      return result((int) Getpagesize.CALL.invokeExact(errno), errno);
     } catch (Throwable e) {
       throw unexpected(e);
     }

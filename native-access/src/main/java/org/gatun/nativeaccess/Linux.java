@@ -71,10 +71,7 @@ final class Linux {
     }
     Module module = FfmCalls.class.getModule();
     try {
-      if (name.equals(FfmCalls.NAME)) {
-        return new FfmCalls();
-      }
-      LinuxCalls calls = provider(name);
+      LinuxCalls calls = name.equals(FfmCalls.NAME) ? new FfmCalls() : provider(name);
       module = calls.nativeModule();
       // Links it, so that a failure is reported here.
       calls.getpagesize();

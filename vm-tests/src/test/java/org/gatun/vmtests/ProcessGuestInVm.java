@@ -76,7 +76,6 @@ class ProcessGuestInVm {
             new BrokerService.Folders(folder.resolve("run"), folder.resolve("state")),
             List.of(new VfioBackend()));
     service.listen(events::add);
-    service.listen(event -> System.out.println(java.time.Instant.now() + " " + event));
     boolean started = false;
     try {
       service.start();

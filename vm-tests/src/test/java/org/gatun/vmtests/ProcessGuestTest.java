@@ -20,7 +20,7 @@ import org.junit.jupiter.api.TestFactory;
  */
 class ProcessGuestTest {
   private static final long DISK_SIZE = 64 << 20;
-  private static final int DEFAULT_KILLS = 2;
+  private static final int DEFAULT_KILLS = 1;
 
   @TestFactory
   Stream<DynamicNode> guestsInProcesses() throws Exception {
@@ -34,7 +34,7 @@ class ProcessGuestTest {
         .property(ProcessGuestInVm.KILLS, String.valueOf(kills))
         .property(ProcessGuestInVm.SEED, String.valueOf(seed))
         .tests(ProcessGuestInVm.class)
-        .limit(Duration.ofMinutes(6).plusMinutes(kills))
+        .limit(Duration.ofMinutes(8).plusMinutes(2L * kills))
         .run();
   }
 }
