@@ -15,5 +15,6 @@ module org.gatun.broker.service {
   requires jdk.net;
 
   exports org.gatun.broker.service;
+  exports org.gatun.broker.service.process;
   exports org.gatun.broker.service.varlink;
 }
