@@ -20,6 +20,7 @@ import org.gatun.driver.nvme.NvmeController;
 import org.gatun.driver.nvme.NvmeDisk;
 import org.gatun.driver.nvme.NvmeOptions;
 import org.gatun.pci.DetachListener;
+import org.gatun.pci.DeviceGoneException;
 import org.gatun.pci.PciDevice;
 
 /**
@@ -58,10 +59,13 @@ final class DrivenDevice implements Runnable {
         case "00ff00" -> driveEdu(device);
         case null, default -> throw new IllegalStateException("no driver for " + description);
       }
+    } catch (DeviceGoneException _) {
+      say("was taken by force");
+      return;
     } catch (InterruptedException e) {
       throw new IllegalStateException("nobody interrupts this", e);
     }
-    say("let go");
+    say("was let go");
   }
 
   private void driveNvme(PciDevice device) throws InterruptedException {

@@ -4,10 +4,11 @@ import java.io.IOException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.HashSet;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.PciDevice;
@@ -27,26 +28,28 @@ public final class GuestMain {
 
   private GuestMain() {}
 
-  /** Ends when all devices were taken. */
+  /** Ends when all devices have come and gone. */
   public static void main(String[] args) throws IOException, InterruptedException {
     Path grants = Path.of(args[0]);
     int devices = Integer.parseInt(args[1]);
     long seed = Long.parseLong(args[2]);
     Surroundings.describe().forEach(GuestMain::say);
     List.of(args).subList(3, args.length).forEach(GuestMain::attempt);
-    say("ready");
-
-    Set<Path> seen = new HashSet<>();
-    List<Thread> threads = new ArrayList<>();
-    while (threads.size() < devices) {
-      for (Path socket : sockets(grants)) {
-        if (seen.add(socket)) {
-          threads.add(Thread.ofPlatform().start(new DrivenDevice(socket, seed)));
-        }
+    Map<Path, Thread> driven = new HashMap<>();
+    Set<Path> there = Set.of();
+    while (driven.size() < devices || !there.isEmpty()) {
+      Set<Path> now = sockets(grants);
+      if (!now.equals(there)) {
+        say("sees " + now);
+        there = now;
+      }
+      for (Path socket : now) {
+        driven.computeIfAbsent(
+            socket, _ -> Thread.ofPlatform().start(new DrivenDevice(socket, seed)));
       }
       TimeUnit.MILLISECONDS.sleep(POLL_MILLIS);
     }
-    for (Thread thread : threads) {
+    for (Thread thread : driven.values()) {
       thread.join();
     }
     say("done");
@@ -68,11 +71,11 @@ public final class GuestMain {
     }
   }
 
-  private static List<Path> sockets(Path grants) throws IOException {
+  private static Set<Path> sockets(Path grants) throws IOException {
+    Set<Path> sockets = new TreeSet<>();
     try (DirectoryStream<Path> files = Files.newDirectoryStream(grants, "*.sock")) {
-      List<Path> sockets = new ArrayList<>();
       files.forEach(sockets::add);
-      return sockets;
     }
+    return sockets;
   }
 }

@@ -11,6 +11,7 @@ import com.github.dockerjava.api.model.Volume;
 import java.net.URISyntaxException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.BlockingQueue;
@@ -120,7 +121,12 @@ final class GuestContainer implements AutoCloseable {
    * @return all that it has said
    */
   List<String> await(String wanted) throws InterruptedException {
-    while (!lines.contains(wanted)) {
+    return await(1, wanted);
+  }
+
+  /** As {@link #await(String)}, for the nth time. */
+  List<String> await(int times, String wanted) throws InterruptedException {
+    while (Collections.frequency(lines, wanted) < times) {
       String line = output.poll(PATIENCE_SECONDS, TimeUnit.SECONDS);
       assertThat(line).as("'%s' after %s", wanted, lines).isNotNull();
       lines.add(line);
