@@ -101,7 +101,12 @@ final class GuestContainer implements AutoCloseable {
     return guest;
   }
 
-  /** Starts one as it is if nobody thinks of confinement: as root, with a folder to write to. */
+  /**
+   * Starts one as it is if nobody thinks of confinement: as root, with a network, and with a folder
+   * to write to.
+   *
+   * @param vfio what it has as {@code /dev/vfio}
+   */
   static GuestContainer startOpen(String image, Path folder, Path vfio, Object... arguments) {
     GuestContainer guest = new GuestContainer(image, folder, AccessMode.rw, texts(arguments));
     guest.container.withCreateContainerCmdModifier(
@@ -109,7 +114,7 @@ final class GuestContainer implements AutoCloseable {
           HostConfig config = Objects.requireNonNull(command.getHostConfig());
           List<Bind> binds = new ArrayList<>(List.of(config.getBinds()));
           binds.add(readOnly(vfio.toString(), "/dev/vfio"));
-          config.withNetworkMode("none").withBinds(binds);
+          config.withBinds(binds);
         });
     guest.container.start();
     return guest;

@@ -206,6 +206,7 @@ class GuestInContainerTest {
           .doesNotContain("CapPrm 0000000000000000")
           .doesNotContain("CapEff 0000000000000000")
           .doesNotContain("CapBnd 0000000000000000");
+      assertThat(line(lines, "interfaces ")).contains("eth0");
       assertThat(line(lines, "mounts ")).contains("/ rw", "/gatun rw", "/jdk ro");
       assertThat(line(lines, "writable ")).contains("/", "/dev/shm", "/gatun/storage");
     }
