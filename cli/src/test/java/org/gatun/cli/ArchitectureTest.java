@@ -133,7 +133,7 @@ class ArchitectureTest {
   static final ArchRule librariesDoNotPrint =
       noClasses()
           .that()
-          .resideOutsideOfPackage("org.gatun.cli..")
+          .resideOutsideOfPackages("org.gatun.cli..", "org.gatun.broker.launcher..")
           .should()
           .accessField(System.class, "out")
           .orShould()

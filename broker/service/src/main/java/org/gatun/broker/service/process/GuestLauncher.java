@@ -28,6 +28,11 @@ public final class GuestLauncher implements AutoCloseable {
   /** Apart from the users of people and of services: each process has one of its own. */
   private static final int FIRST_USER = 0x7e00_0000;
 
+  private static final String LAUNCHER = "org.gatun.broker.launcher";
+
+  /** What drivers require, and the launcher does not. */
+  private static final String SPECS = "org.gatun.specs";
+
   private static final List<String> BOTH_STAGES =
       List.of(
           "-XX:+DisableAttachMechanism",
@@ -40,7 +45,10 @@ public final class GuestLauncher implements AutoCloseable {
 
   private final Path folder;
   private final ProcessJournal journal;
-  private final List<Path> modules = LauncherModules.find();
+  private final List<Path> modules =
+      HostModules.find(LAUNCHER)
+          .orElseThrow(() -> new IllegalStateException("the module " + LAUNCHER + " is missing"));
+
   private final Path jdk;
   private final Path emptyFolder;
   private final ExecutorService spawner =
@@ -149,7 +157,7 @@ public final class GuestLauncher implements AutoCloseable {
       command.add(modules.stream().map(Path::toString).collect(Collectors.joining(":")));
     }
     command.add("-m");
-    command.add(LauncherModules.LAUNCHER + "/" + LauncherModules.LAUNCHER + ".Stage1");
+    command.add(LAUNCHER + "/" + LAUNCHER + ".Stage1");
     command.add(socket.toString());
     ProcessBuilder builder =
         new ProcessBuilder(command)
@@ -174,6 +182,8 @@ public final class GuestLauncher implements AutoCloseable {
     for (Path path : program.modulePath()) {
       modulePath.add(path.toRealPath());
     }
+    // Behind its own, which may be of another version.
+    HostModules.find(SPECS).ifPresent(modulePath::addAll);
     List<String> options = new ArrayList<>(BOTH_STAGES);
     options.add("-Xmx" + program.heapBytes());
     options.add("-XX:+ExitOnOutOfMemoryError");

@@ -15,36 +15,31 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 
-/** Where the modules of the launcher are that this process runs with. */
-final class LauncherModules {
-  /** The module that guests' processes begin with. */
-  static final String LAUNCHER = "org.gatun.broker.launcher";
-
-  private LauncherModules() {}
-
+/** Where the modules are that this process runs with. */
+final class HostModules {
   /**
-   * The launcher and what it requires: jars and folders; none of those that are in the JDK's image,
+   * A module and what it requires: jars and folders; none of those that are in the JDK's image,
    * where all of them are if it was made with jlink.
    *
-   * @throws IllegalStateException if the launcher is not there
+   * @return empty if it is not there
    */
-  static List<Path> find() {
+  static Optional<List<Path>> find(String name) {
     Configuration configuration =
-        Optional.ofNullable(LauncherModules.class.getModule().getLayer())
+        Optional.ofNullable(HostModules.class.getModule().getLayer())
             .map(ModuleLayer::configuration)
-            .orElseGet(LauncherModules::onClassPath);
+            .orElseGet(() -> onClassPath(name));
+    return configuration.findModule(name).map(HostModules::paths);
+  }
+
+  private static List<Path> paths(ResolvedModule first) {
     Set<Path> paths = new LinkedHashSet<>();
     Set<ResolvedModule> seen = new LinkedHashSet<>();
     Deque<ResolvedModule> open = new ArrayDeque<>();
-    open.add(
-        configuration
-            .findModule(LAUNCHER)
-            .orElseThrow(
-                () -> new IllegalStateException("the module " + LAUNCHER + " is missing")));
+    open.add(first);
     while (!open.isEmpty()) {
       ResolvedModule module = open.remove();
       if (seen.add(module)) {
-        module.reference().location().flatMap(LauncherModules::file).ifPresent(paths::add);
+        module.reference().location().flatMap(HostModules::file).ifPresent(paths::add);
         // What is only there while compiling is there for somebody else.
         module.reads().stream()
             .filter(read -> isRequired(module.reference(), read.name()))
@@ -69,7 +64,7 @@ final class LauncherModules {
   }
 
   /** As it would be if what is on the class path were on the module path. */
-  private static Configuration onClassPath() {
+  private static Configuration onClassPath(String name) {
     List<ModuleFinder> finders = new ArrayList<>();
     for (String entry : System.getProperty("java.class.path").split(":", -1)) {
       ModuleFinder finder = ModuleFinder.of(Path.of(entry));
@@ -80,11 +75,9 @@ final class LauncherModules {
         // No module, and so none of ours.
       }
     }
+    ModuleFinder all = ModuleFinder.compose(finders.toArray(ModuleFinder[]::new));
     return ModuleLayer.boot()
         .configuration()
-        .resolve(
-            ModuleFinder.compose(finders.toArray(ModuleFinder[]::new)),
-            ModuleFinder.of(),
-            Set.of(LAUNCHER));
+        .resolve(all, ModuleFinder.of(), all.find(name).isPresent() ? Set.of(name) : Set.of());
   }
 }

@@ -1,6 +1,7 @@
 package org.gatun.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -13,15 +14,16 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.spi.ToolProvider;
 import java.util.stream.Stream;
+import org.gatun.nativeaccess.Landlock;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Guests of this process, compiled as a user would, in a layer of the shipped command. */
+/** Guests, compiled as a user would, run by the shipped command: in its process or in their own. */
 @Timeout(120)
-class InProcessGuestIT {
+class GuestRunIT {
   private static final String MODULE =
       """
       module org.example.guest {
@@ -97,6 +99,17 @@ class InProcessGuestIT {
     }
   }
 
+  /** As an in-process guest, and without its host's leave to be one. */
+  private static ModulePathRun guestInProcess(Path modules, String device, String... arguments)
+      throws Exception {
+    List<String> words = new ArrayList<>(List.of(command(modules, device, arguments)));
+    words.remove("--in-process");
+    if (Landlock.version() == 0) {
+      words.add("--without=landlock");
+    }
+    return ModulePathRun.of(List.of(), words.toArray(String[]::new));
+  }
+
   private static String[] command(Path modules, String device, String... arguments)
       throws IOException {
     List<String> all = new ArrayList<>(List.of("guest", "run", "--in-process", "--module-path"));
@@ -135,6 +148,34 @@ class InProcessGuestIT {
     ModulePathRun failing = guest(modules, "simulated:edu", "ten");
     assertThat(failing.err()).contains("guest org.example.guest failed", "\"ten\"");
     assertThat(failing.out()).contains("let go");
+    assertThat(failing.status()).isEqualTo(ExitCode.FAILED);
+  }
+
+  @Test
+  void doesItsWorkInAProcessOfItsOwn() throws Exception {
+    assumeTrue(
+        Files.getAttribute(Path.of("/proc/self"), "unix:uid").equals(0),
+        "a guest's locks need root: run the tests as root");
+    Path modules =
+        classes(
+            MODULE,
+            GUEST.formatted(
+                """
+                int n = Integer.parseInt(context.arguments().getFirst());
+                System.out.println(n + "! = " + edu.factorial(n));
+                System.out.println(ProcessHandle.allProcesses().count());
+                """));
+    ModulePathRun run = guestInProcess(modules, "simulated:edu", "10");
+    assertThat(run.err()).isEmpty();
+    assertThat(run.out()).isEqualTo("10! = 3628800\n1\nlet go\n");
+    assertThat(run.status()).isZero();
+
+    ModulePathRun wrong = guestInProcess(modules, "simulated:nvme", "10");
+    assertThat(wrong.err()).contains("org.example.guest can't drive simulated:nvme");
+    assertThat(wrong.status()).isEqualTo(ExitCode.FAILED);
+
+    ModulePathRun failing = guestInProcess(modules, "simulated:edu", "ten");
+    assertThat(failing.out()).contains("guest org.example.guest failed", "\"ten\"");
     assertThat(failing.status()).isEqualTo(ExitCode.FAILED);
   }
 
