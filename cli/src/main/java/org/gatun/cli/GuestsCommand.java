@@ -29,7 +29,7 @@ final class GuestsCommand implements Callable<Integer> {
   }
 
   private static void print(JsonNode guests, PrintWriter out) {
-    Table table = new Table("GUEST", "STATE", "DENIED", "DMA FAULTS", "DIRECTORY", "DEVICES");
+    Table table = new Table("GUEST", "STATE", "DENIED", "DMA FAULTS", "REGISTERS", "BY", "DEVICES");
     for (JsonNode guest : guests) {
       List<String> devices = new ArrayList<>();
       guest.path("devices").forEach(device -> devices.add(device.asText()));
@@ -38,9 +38,38 @@ final class GuestsCommand implements Callable<Integer> {
           guest.path("state").asText("-"),
           guest.path("deniedAccesses").asText(),
           guest.path("dmaFaults").asText(),
-          guest.path("directory").asText(),
+          isRun(guest) ? "mapped" : "trapped*",
+          by(guest),
           devices.isEmpty() ? "-" : String.join(", ", devices));
     }
     table.print(out);
+    if (isAnyForeign(guests)) {
+      out.println(
+          "* Registers of a real device are reached by messages, each some 30 us where mapped ones"
+              + " take some ns (docs/benchmarks.md). What a simulated device shares is mapped.");
+    }
+  }
+
+  private static boolean isAnyForeign(JsonNode guests) {
+    for (JsonNode guest : guests) {
+      if (!isRun(guest)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private static boolean isRun(JsonNode guest) {
+    return guest.path("processes").isArray();
+  }
+
+  /** Its processes, or where it finds its sockets. */
+  private static String by(JsonNode guest) {
+    if (!isRun(guest)) {
+      return guest.path("directory").asText();
+    }
+    List<String> processes = new ArrayList<>();
+    guest.path("processes").forEach(pid -> processes.add(pid.asText()));
+    return processes.isEmpty() ? "-" : "process " + String.join(", ", processes);
   }
 }

@@ -105,6 +105,60 @@ class BrokerConfigTest {
   }
 
   @Test
+  void aProgramThatTheBrokerRuns() {
+    BrokerConfig config =
+        BrokerConfig.parse(
+            "test",
+            """
+            guests:
+              - name: storage
+                program:
+                  module-path: [/opt/guest.jar, /opt/drivers]
+                  module: org.example.guest
+                  arguments: [copy, 'a b']
+                  root: /srv/root
+                  heap: 64M
+                  without: [landlock, user]
+              - name: small
+                program: {module-path: [/opt/guest.jar], module: org.example.guest}
+            """);
+    assertThat(config.guests().getFirst().program())
+        .contains(
+            new GuestProgram(
+                List.of(Path.of("/opt/guest.jar"), Path.of("/opt/drivers")),
+                "org.example.guest",
+                List.of("copy", "a b"),
+                Optional.of(Path.of("/srv/root")),
+                64L << 20,
+                Set.of(GuestProgram.Lock.LANDLOCK, GuestProgram.Lock.USER)));
+    GuestConfig small = config.guests().getLast();
+    assertThat(small.quota().dmaBytes()).isEqualTo(GuestProgram.DEFAULT_DMA);
+    assertThat(small.program().orElseThrow().heapBytes()).isEqualTo(GuestProgram.DEFAULT_HEAP);
+    assertThat(small.program().orElseThrow().without()).isEmpty();
+  }
+
+  @Test
+  void mistakesInAProgram() {
+    assertThatThrownBy(
+            () ->
+                BrokerConfig.parse(
+                    "test",
+                    """
+                    guests:
+                      - name: storage
+                        program:
+                          module-path: [guest.jar]
+                          without: [doors]
+                          shell: sh
+                    """))
+        .isInstanceOf(ConfigFileException.class)
+        .hasMessageContaining("'guest.jar' does not begin with /")
+        .hasMessageContaining("'doors' is no lock; there are namespaces, user, landlock, syscalls")
+        .hasMessageContaining("the field 'module' is missing")
+        .hasMessageContaining("there is no such field");
+  }
+
+  @Test
   void aPolicyForADeviceHidesTheOneForItsId() {
     BrokerConfig config = parse(ALL);
     assertThat(config.request(DISK, NVME).vectors()).isEqualTo(8);

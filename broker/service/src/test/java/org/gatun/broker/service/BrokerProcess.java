@@ -1,0 +1,55 @@
+package org.gatun.broker.service;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Collectors;
+import org.gatun.broker.config.BrokerConfig;
+import org.gatun.hostile.GuestModules;
+import org.gatun.nativeaccess.Landlock;
+import org.gatun.simulated.SimulatedBus;
+
+/**
+ * A broker with a guest that reads and writes a simulated disk, until it is killed: prints the
+ * guest's process when that is at it. Argument: the folder for what it has.
+ */
+final class BrokerProcess {
+  private BrokerProcess() {}
+
+  static void main(String[] arguments) throws Exception {
+    SimulatedBus bus = SimulatedBus.realTime();
+    bus.plug("nvme,size=1M");
+    BrokerService service = open(Path.of(arguments[0]), bus);
+    service.start();
+    System.out.println(service.guests().getFirst().processes().orElseThrow().getFirst());
+    Thread.sleep(Long.MAX_VALUE);
+  }
+
+  /** A service that has yet to be started. */
+  static BrokerService open(Path folder, SimulatedBus bus) throws IOException {
+    BrokerConfig config =
+        BrokerConfig.parse(
+            "policy",
+            """
+            guests:
+              - name: disk
+                devices: ['simulated:nvme,size=1M']
+                quota: {dma: 4M}
+                program:
+                  module-path: [%s]
+                  module: org.gatun.hostile
+                  arguments: [disk]
+                  heap: 64M
+                  %s
+            """
+                .formatted(
+                    GuestModules.path().stream()
+                        .map(path -> "'" + path + "'")
+                        .collect(Collectors.joining(", ")),
+                    Landlock.version() > 0 ? "" : "without: [landlock]"));
+    return BrokerService.open(
+        config,
+        new BrokerService.Folders(folder.resolve("run"), folder.resolve("state")),
+        List.of(bus));
+  }
+}
