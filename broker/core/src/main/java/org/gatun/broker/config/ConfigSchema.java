@@ -210,7 +210,7 @@ final class ConfigSchema {
 
   private Optional<GuestProgram> program(At at) {
     Map<String, At> fields =
-        fields(at, "module-path", "module", "arguments", "root", "heap", "without");
+        fields(at, "module-path", "module", "arguments", "root", "heap", "without", "restart");
     Optional<List<Path>> modulePath =
         required(at, fields, "module-path", f -> Optional.of(items(f, this::absolute)));
     Optional<String> module = required(at, fields, "module", f -> checked(f, text -> text));
@@ -219,12 +219,22 @@ final class ConfigSchema {
     long heap = number(fields.get("heap"), Long.MAX_VALUE).orElse(GuestProgram.DEFAULT_HEAP);
     List<GuestProgram.Lock> without =
         items(fields.get("without"), f -> checked(f, GuestProgram.Lock::parse));
+    GuestProgram.Restart restart =
+        Optional.ofNullable(fields.get("restart"))
+            .flatMap(f -> checked(f, GuestProgram.Restart::parse))
+            .orElse(GuestProgram.Restart.NEVER);
     if (modulePath.isEmpty() || module.isEmpty()) {
       return Optional.empty();
     }
     return Optional.of(
         new GuestProgram(
-            modulePath.get(), module.get(), arguments, root, heap, new LinkedHashSet<>(without)));
+            modulePath.get(),
+            module.get(),
+            arguments,
+            root,
+            heap,
+            new LinkedHashSet<>(without),
+            restart));
   }
 
   /** A path that means the same whoever reads it. */

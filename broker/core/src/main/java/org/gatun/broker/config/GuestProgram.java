@@ -18,6 +18,7 @@ import java.util.stream.Collectors;
  *     shared libraries and nothing else
  * @param heapBytes the most that its JVM may use for objects
  * @param without locks that are not to be closed
+ * @param restart whether it is run again when it has ended by itself
  */
 public record GuestProgram(
     List<Path> modulePath,
@@ -25,12 +26,41 @@ public record GuestProgram(
     List<String> arguments,
     Optional<Path> root,
     long heapBytes,
-    Set<Lock> without) {
+    Set<Lock> without,
+    Restart restart) {
   /** The heap, if nothing is said: 256 MiB. */
   public static final long DEFAULT_HEAP = 256L << 20;
 
   /** The memory for DMA, if nothing is said, all of which is there from the start: 64 MiB. */
   public static final long DEFAULT_DMA = 64L << 20;
+
+  /** When a guest is run again that has ended, and whose device is not wanted back. */
+  public enum Restart {
+    NEVER,
+    /** If it did not end with status 0. */
+    ON_FAILURE,
+    ALWAYS;
+
+    /** As a policy file has it. */
+    public String text() {
+      return name().toLowerCase(Locale.ROOT).replace('_', '-');
+    }
+
+    /**
+     * Finds one by its text.
+     *
+     * @throws IllegalArgumentException if there is none
+     */
+    public static Restart parse(String text) {
+      return Arrays.stream(values())
+          .filter(restart -> restart.text().equals(text))
+          .findFirst()
+          .orElseThrow(
+              () ->
+                  new IllegalArgumentException(
+                      "'" + text + "' is not one of never, on-failure, always"));
+    }
+  }
 
   /** What keeps a guest's process in, besides what always does. */
   public enum Lock {

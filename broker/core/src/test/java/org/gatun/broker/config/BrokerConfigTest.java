@@ -119,6 +119,7 @@ class BrokerConfigTest {
                   root: /srv/root
                   heap: 64M
                   without: [landlock, user]
+                  restart: on-failure
               - name: small
                 program: {module-path: [/opt/guest.jar], module: org.example.guest}
             """);
@@ -130,7 +131,8 @@ class BrokerConfigTest {
                 List.of("copy", "a b"),
                 Optional.of(Path.of("/srv/root")),
                 64L << 20,
-                Set.of(GuestProgram.Lock.LANDLOCK, GuestProgram.Lock.USER)));
+                Set.of(GuestProgram.Lock.LANDLOCK, GuestProgram.Lock.USER),
+                GuestProgram.Restart.ON_FAILURE));
     GuestConfig small = config.guests().getLast();
     assertThat(small.quota().dmaBytes()).isEqualTo(GuestProgram.DEFAULT_DMA);
     assertThat(small.program().orElseThrow().heapBytes()).isEqualTo(GuestProgram.DEFAULT_HEAP);
@@ -150,10 +152,12 @@ class BrokerConfigTest {
                           module-path: [guest.jar]
                           without: [doors]
                           shell: sh
+                          restart: maybe
                     """))
         .isInstanceOf(ConfigFileException.class)
         .hasMessageContaining("'guest.jar' does not begin with /")
         .hasMessageContaining("'doors' is no lock; there are namespaces, user, landlock, syscalls")
+        .hasMessageContaining("'maybe' is not one of never, on-failure, always")
         .hasMessageContaining("the field 'module' is missing")
         .hasMessageContaining("there is no such field");
   }

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -18,9 +19,21 @@ import org.gatun.broker.service.process.GuestLauncher;
 import org.gatun.broker.service.process.GuestProcess;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.PciException;
+import org.gatun.pci.TimeSource;
 
-/** A guest that the broker runs: a grant and a process for each of its devices. */
+/**
+ * A guest that the broker runs: a grant and a process for each of its devices. One that ends by
+ * itself is run again, if it is to be, after a pause that doubles each time.
+ */
 final class ProgramGuest implements Guest {
+  private static final Duration FIRST_PAUSE = Duration.ofMillis(500);
+
+  /** Up to half a minute. */
+  private static final int MOST_DOUBLINGS = 6;
+
+  /** One that ran for so long had not failed at its start. */
+  private static final Duration SETTLED = Duration.ofMinutes(1);
+
   private final GuestHost host;
   private final GuestConfig settings;
   private final GuestProgram program;
@@ -29,7 +42,21 @@ final class ProgramGuest implements Guest {
   /** By device, while it runs. Guarded by itself. */
   private final Map<DeviceName, Running> running = new LinkedHashMap<>();
 
+  /** Devices that are the guest's, whether a process has them just now or not. Guarded by this. */
+  private final Map<DeviceName, Attempts> wanted = new HashMap<>();
+
   private record Running(Grant grant, GuestProcess process) {}
+
+  /**
+   * @param asked by which name the policy file is asked for the device
+   * @param failures in a row, each soon after its start
+   * @param started the last time, in nanoseconds
+   */
+  private record Attempts(DeviceName asked, int failures, long started) {
+    Duration pause() {
+      return FIRST_PAUSE.multipliedBy(1L << Math.min(failures, MOST_DOUBLINGS));
+    }
+  }
 
   ProgramGuest(GuestHost host, GuestConfig settings, GuestProgram program, GuestLauncher launcher) {
     this.host = host;
@@ -68,12 +95,16 @@ final class ProgramGuest implements Guest {
     DeviceName name = owned.isPresent() ? owned.get() : host.seize(device);
     boolean granted = false;
     try {
+      wanted.put(name, new Attempts(device, 0, System.nanoTime()));
       run(name, device);
       granted = true;
       return name;
     } finally {
-      if (!granted && owned.isEmpty()) {
-        host.release(name);
+      if (!granted) {
+        wanted.remove(name);
+        if (owned.isEmpty()) {
+          host.release(name);
+        }
       }
     }
   }
@@ -106,26 +137,75 @@ final class ProgramGuest implements Guest {
     }
   }
 
-  private void ended(DeviceName device, GuestProcess process, GuestProcess.End end) {
+  /** Not before what started it is done with that. */
+  private synchronized void ended(DeviceName device, GuestProcess process, GuestProcess.End end) {
     synchronized (running) {
       running.values().removeIf(entry -> entry.process.equals(process));
     }
     host.tell(
         new BrokerEvent.Ended(
             settings.name(), device, process.pid(), end.status(), end.reason(), end.lastLines()));
+    runAgain(device, end.isSuccess());
+  }
+
+  /** After a pause, on a thread of its own, if it is wanted still. */
+  private synchronized void runAgain(DeviceName device, boolean succeeded) {
+    Attempts last = wanted.get(device);
+    if (last == null) {
+      return;
+    }
+    boolean again =
+        switch (program.restart()) {
+          case NEVER -> false;
+          case ON_FAILURE -> !succeeded;
+          case ALWAYS -> true;
+        };
+    if (!again) {
+      wanted.remove(device);
+      return;
+    }
+    boolean settled = System.nanoTime() - last.started > SETTLED.toNanos();
+    Attempts next = new Attempts(last.asked, settled ? 0 : last.failures + 1, System.nanoTime());
+    wanted.put(device, next);
+    Thread.ofPlatform()
+        .daemon()
+        .name("gatun runs guest " + settings.name() + " again")
+        .start(() -> runAgain(device, next));
+  }
+
+  private void runAgain(DeviceName device, Attempts attempt) {
+    TimeSource.system().sleep(attempt.pause());
+    synchronized (this) {
+      if (!attempt.equals(wanted.get(device))) {
+        return; // revoked meanwhile, or granted anew
+      }
+      try {
+        run(device, attempt.asked);
+        return;
+      } catch (PciException | IllegalArgumentException e) {
+        host.tell(new BrokerEvent.Refused(settings.name(), device, String.valueOf(e.getMessage())));
+        if (host.broker().device(device).isEmpty()) {
+          wanted.remove(device); // it has gone
+        }
+      }
+    }
+    runAgain(device, false);
   }
 
   @Override
   public boolean revoke(DeviceName device, Duration deadline) {
+    boolean had;
+    synchronized (this) {
+      had = wanted.remove(device) != null;
+    }
     Running entry;
     synchronized (running) {
       entry = running.get(device);
     }
-    if (entry == null) {
-      return false;
+    if (entry != null) {
+      entry.grant.revoke(deadline);
     }
-    entry.grant.revoke(deadline);
-    return true;
+    return had || entry != null;
   }
 
   @Override
@@ -148,6 +228,9 @@ final class ProgramGuest implements Guest {
 
   @Override
   public void close(Duration deadline) {
+    synchronized (this) {
+      wanted.clear();
+    }
     running().forEach(entry -> entry.grant.revoke(deadline));
   }
 

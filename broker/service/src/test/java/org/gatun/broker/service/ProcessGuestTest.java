@@ -172,6 +172,35 @@ class ProcessGuestTest {
   }
 
   @Test
+  void oneThatFailsIsRunAgain() throws Exception {
+    String more =
+        "restart: on-failure" + (Landlock.version() > 0 ? "" : "\n      without: [landlock]");
+    try (BrokerService service = start("exit 3", more, "org.gatun.hostile")) {
+      long first = await(BrokerEvent.Started.class).process();
+      assertThat(await(BrokerEvent.Ended.class).status()).isEqualTo(3);
+      long second = await(BrokerEvent.Started.class).process();
+      assertThat(second).isNotEqualTo(first);
+      assertThat(await(BrokerEvent.Ended.class).process()).isEqualTo(second);
+      assertThat(service.revoke(edu, Duration.ZERO)).isEqualTo("one");
+      service.grant(edu, "other");
+    }
+    assertThat(events).noneMatch(BrokerEvent.Refused.class::isInstance);
+  }
+
+  @Test
+  void oneThatSucceedsIsDone() throws Exception {
+    String more =
+        "restart: on-failure" + (Landlock.version() > 0 ? "" : "\n      without: [landlock]");
+    try (BrokerService service = start("exit 0", more, "org.gatun.hostile")) {
+      await(BrokerEvent.Ended.class);
+      Thread.sleep(1500); // longer than the first pause
+      assertThat(events).noneMatch(BrokerEvent.Started.class::isInstance);
+      assertThatThrownBy(() -> service.revoke(edu, Duration.ZERO))
+          .isInstanceOf(GrantRefusedException.class);
+    }
+  }
+
+  @Test
   void oneThatDoesNotStartIsRefusedSayingWhy() throws Exception {
     assertThatThrownBy(() -> start("edu", "", "org.gatun.missing"))
         .isInstanceOf(GrantRefusedException.class)

@@ -79,7 +79,13 @@ final class GuestRun implements AutoCloseable {
   static GuestProgram program(
       List<String> arguments, Optional<Path> root, Set<GuestProgram.Lock> without) {
     return new GuestProgram(
-        GuestModules.path(), "org.gatun.hostile", arguments, root, 32L << 20, without);
+        GuestModules.path(),
+        "org.gatun.hostile",
+        arguments,
+        root,
+        32L << 20,
+        without,
+        GuestProgram.Restart.NEVER);
   }
 
   /** Landlock is missing from some kernels; all others have to be there. */
