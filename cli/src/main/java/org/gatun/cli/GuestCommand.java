@@ -7,5 +7,5 @@ import picocli.CommandLine.Command;
     name = "guest",
     mixinStandardHelpOptions = true,
     description = "Runs guests: modules that do their work with a device.",
-    subcommands = GuestRunCommand.class)
+    subcommands = {GuestRunCommand.class, GuestStartCommand.class, GuestStopCommand.class})
 final class GuestCommand {}

@@ -121,6 +121,10 @@ class BrokerRunTest {
                   .asText())
           .isEqualTo("storage");
       assertThat(folder.resolve("run/guests/storage/slot-2.0.sock")).exists();
+      assertThat(control("guest", "stop", "storage").expectSuccess().out())
+          .isEqualTo("storage: stopped\n");
+      assertThat(control("guest", "start", "storage").expectSuccess().out())
+          .isEqualTo("storage: started\n");
       control("grant", "simulated:edu", "--guest", "nobody")
           .expectFailure(ExitCode.FAILED, "no guest 'nobody'", "storage");
       control("revoke", "simulated:edu", "--deadline", "-1")

@@ -55,6 +55,8 @@ public final class BrokerInterface {
             "ListGuests", (Method.Single) methods::listGuests,
             "Grant", (Method.Single) methods::grant,
             "Revoke", (Method.Single) methods::revoke,
+            "StartGuest", (Method.Single) methods::startGuest,
+            "StopGuest", (Method.Single) methods::stopGuest,
             "Watch", (Method.Stream) methods::watch));
   }
 
@@ -141,6 +143,25 @@ public final class BrokerInterface {
     DeviceName device = device(parameters);
     Duration deadline = deadline(parameters.path("deadlineMillis"));
     return attempt(() -> JSON.objectNode().put("guest", service.revoke(device, deadline)));
+  }
+
+  private ObjectNode startGuest(JsonNode parameters) {
+    String guest = text(parameters, "guest");
+    return attempt(
+        () -> {
+          service.startGuest(guest);
+          return JSON.objectNode();
+        });
+  }
+
+  private ObjectNode stopGuest(JsonNode parameters) {
+    String guest = text(parameters, "guest");
+    Duration deadline = deadline(parameters.path("deadlineMillis"));
+    return attempt(
+        () -> {
+          service.stopGuest(guest, deadline);
+          return JSON.objectNode();
+        });
   }
 
   private VarlinkInterface.Subscription watch(JsonNode unused, VarlinkInterface.Replies replies) {

@@ -218,12 +218,7 @@ public final class BrokerService implements AutoCloseable {
    * @throws IOException if that can't be remembered, or there can't be a socket
    */
   public DeviceName grant(DeviceName device, String guest) throws IOException {
-    Guest entry = guests.get(guest);
-    if (entry == null) {
-      throw new GrantRefusedException(
-          device, "there is no guest '" + guest + "'", "there are " + guests.keySet(), null);
-    }
-    DeviceName name = entry.grant(device);
+    DeviceName name = guest(guest).grant(device);
     remember(name, Optional.of(guest));
     return name;
   }
@@ -245,6 +240,37 @@ public final class BrokerService implements AutoCloseable {
       }
     }
     throw new GrantRefusedException(device, "no guest has it", null, null);
+  }
+
+  /**
+   * Gives a guest what it is to have and has not: after {@link #stopGuest}, or when one that the
+   * broker runs has ended.
+   *
+   * @throws GrantRefusedException if there is no such guest, or it can't be granted a device
+   * @throws org.gatun.pci.DeviceUnavailableException if a device can't be had
+   * @throws IOException if there can't be a socket
+   */
+  public void startGuest(String guest) throws IOException {
+    guest(guest).start();
+  }
+
+  /**
+   * Takes all from a guest, until it is started, granted something, or the service starts again.
+   *
+   * @param deadline how long the guest may take to let go; zero does not ask
+   * @throws GrantRefusedException if there is no such guest
+   */
+  public void stopGuest(String guest, Duration deadline) {
+    guest(guest).stop(deadline);
+  }
+
+  private Guest guest(String name) {
+    Guest guest = guests.get(name);
+    if (guest == null) {
+      throw new GrantRefusedException(
+          null, "there is no guest '" + name + "'", "there are " + guests.keySet(), null);
+    }
+    return guest;
   }
 
   /**

@@ -38,24 +38,44 @@ final class DirectoryGuest implements Guest {
 
   @Override
   public synchronized void start() throws IOException {
-    directory =
-        GrantDirectory.open(
-            host.folders().guests(), settings.name(), settings.gid(), settings.uids());
-    List<DeviceName> devices = host.devices(settings);
-    List<DeviceName> configured = devices.stream().filter(settings.devices()::contains).toList();
-    List<DeviceRequest> requests = new ArrayList<>();
-    for (DeviceName device : configured) {
-      host.seize(device);
-      requests.add(host.request(device));
+    if (directory == null) {
+      directory =
+          GrantDirectory.open(
+              host.folders().guests(), settings.name(), settings.gid(), settings.uids());
     }
-    if (!requests.isEmpty()) {
-      take(requests);
+    List<DeviceName> held = status().devices();
+    List<DeviceName> devices = new ArrayList<>();
+    for (DeviceName device : host.devices(settings)) {
+      if (!held.contains(
+          host.broker().device(device).map(Broker.DeviceStatus::name).orElse(device))) {
+        devices.add(device);
+      }
+    }
+    List<DeviceName> configured = devices.stream().filter(settings.devices()::contains).toList();
+    if (held.isEmpty() && !configured.isEmpty()) {
+      takeAll(configured);
+    } else {
+      for (DeviceName device : configured) {
+        grant(device);
+      }
     }
     for (DeviceName device : devices) {
       if (!configured.contains(device)) {
         grantAgain(device);
       }
     }
+  }
+
+  /** In one grant. */
+  private void takeAll(List<DeviceName> devices) throws IOException {
+    List<DeviceRequest> requests = new ArrayList<>();
+    for (DeviceName device : devices) {
+      if (host.broker().device(device).isEmpty()) {
+        host.seize(device);
+      }
+      requests.add(host.request(device));
+    }
+    take(requests);
   }
 
   private void grantAgain(DeviceName device) throws IOException {
@@ -89,9 +109,7 @@ final class DirectoryGuest implements Guest {
     }
   }
 
-  /**
-   * The guest's devices answer from now on, as its processes come and go without the host.broker().
-   */
+  /** The guest's devices answer from now on, as its processes come and go without the broker. */
   private void take(List<DeviceRequest> requests) throws IOException {
     Grant taken;
     try {
@@ -150,11 +168,16 @@ final class DirectoryGuest implements Guest {
   }
 
   @Override
-  public synchronized void close(Duration deadline) {
+  public synchronized void stop(Duration deadline) {
     Grant current = grant;
     if (current != null) {
       current.revoke(deadline);
     }
+  }
+
+  @Override
+  public synchronized void close(Duration deadline) {
+    stop(deadline);
     GrantDirectory open = directory;
     if (open != null) {
       open.close();

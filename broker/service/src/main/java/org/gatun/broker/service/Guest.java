@@ -10,8 +10,18 @@ sealed interface Guest permits DirectoryGuest, ProgramGuest {
   /** As the policy file has it. */
   GuestConfig settings();
 
-  /** Gives it what it gets from the start. */
+  /**
+   * Gives it what it is to have and has not. What was granted while a broker ran, and can't be now,
+   * is an event.
+   */
   void start() throws IOException;
+
+  /**
+   * Takes all that it has, until it is started, or granted something.
+   *
+   * @param deadline for what it has to finish; zero does not ask
+   */
+  void stop(Duration deadline);
 
   /**
    * Gives it one more device.
@@ -31,10 +41,6 @@ sealed interface Guest permits DirectoryGuest, ProgramGuest {
   /** What it has now. */
   BrokerService.GuestStatus status();
 
-  /**
-   * Takes all from it, for good. Asks first: a guest with a disk has something to finish.
-   *
-   * @param deadline for what it has to finish
-   */
+  /** As {@link #stop}, for good. */
   void close(Duration deadline);
 }

@@ -73,6 +73,10 @@ final class ProgramGuest implements Guest {
   @Override
   public synchronized void start() throws IOException {
     for (DeviceName device : host.devices(settings)) {
+      DeviceName name = host.broker().device(device).map(Broker.DeviceStatus::name).orElse(device);
+      if (wanted.containsKey(name)) {
+        continue;
+      }
       if (settings.devices().contains(device)) {
         grant(device);
       } else {
@@ -228,6 +232,11 @@ final class ProgramGuest implements Guest {
 
   @Override
   public void close(Duration deadline) {
+    stop(deadline);
+  }
+
+  @Override
+  public void stop(Duration deadline) {
     synchronized (this) {
       wanted.clear();
     }

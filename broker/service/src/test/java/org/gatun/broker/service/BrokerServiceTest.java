@@ -123,6 +123,28 @@ class BrokerServiceTest {
   }
 
   @Test
+  void aGuestIsStoppedAndStarted() throws IOException {
+    try (BrokerService service = start()) {
+      service.grant(nvme, "one");
+      service.stopGuest("one", Duration.ZERO);
+      assertThat(devices(service)).containsExactly(List.of(), List.of());
+      service.startGuest("one");
+      assertThat(devices(service).getFirst()).containsExactly(edu, nvme);
+      service.startGuest("one");
+      assertThat(devices(service).getFirst()).containsExactly(edu, nvme);
+      service.revoke(edu, Duration.ZERO);
+      service.startGuest("one");
+      assertThat(devices(service).getFirst()).as("edu was revoked").containsExactly(nvme);
+      try (PciDevice device = open(socket("one", "1.0"))) {
+        assertThat(device.id().vendor()).isEqualTo(0x1b36);
+      }
+      assertThatThrownBy(() -> service.startGuest("none"))
+          .isInstanceOf(GrantRefusedException.class)
+          .hasMessageContaining("there is no guest 'none'");
+    }
+  }
+
+  @Test
   void whatCannotBeGrantedAgainIsToldAndTheRestIs() throws IOException {
     try (BrokerService service = start()) {
       service.grant(nvme, "two");

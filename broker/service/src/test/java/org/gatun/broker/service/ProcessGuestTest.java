@@ -146,6 +146,19 @@ class ProcessGuestTest {
   }
 
   @Test
+  void oneIsStoppedAndStarted() throws Exception {
+    try (BrokerService service = start("stay")) {
+      BrokerEvent.Started first = await(BrokerEvent.Started.class);
+      service.startGuest("one");
+      assertThat(service.guests().getFirst().processes()).contains(List.of(first.process()));
+      service.stopGuest("one", Duration.ZERO);
+      assertThat(await(BrokerEvent.Ended.class).process()).isEqualTo(first.process());
+      service.startGuest("one");
+      assertThat(await(BrokerEvent.Started.class).device()).isEqualTo(edu);
+    }
+  }
+
+  @Test
   void oneThatDoesNotLetGoIsEnded() throws Exception {
     try (BrokerService service = start("hang")) {
       BrokerEvent.Started started = await(BrokerEvent.Started.class);

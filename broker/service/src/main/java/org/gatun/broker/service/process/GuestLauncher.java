@@ -83,11 +83,11 @@ public final class GuestLauncher implements AutoCloseable {
    * Starts a guest on a device.
    *
    * @param guest its name, for people
-   * @param device connected; when the process has ended, closed
+   * @param device connected; is taken over, and closed when the process has ended
    * @param copy where its output goes besides being kept
    * @param listener hears once that it has ended, of a guest that was started
    * @throws IOException if it does not start: the message says why. Then the process has ended, and
-   *     the device is the caller's
+   *     the device is closed
    */
   public GuestProcess start(
       String guest,
