@@ -95,7 +95,7 @@ class PolicyCommandsTest {
             "gatun: "
                 + file
                 + ":4:5: guests[0].quoat: there is no such field; there are name, devices, quota,"
-                + " uids, gid");
+                + " uids, gid, program");
     assertThat(run.out()).isEmpty();
     assertThat(run.status()).isEqualTo(ExitCode.USAGE);
   }
