@@ -2,6 +2,7 @@ package org.gatun.broker.service;
 
 import java.io.IOException;
 import java.io.OutputStream;
+import java.lang.System.Logger.Level;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -26,6 +27,11 @@ import org.gatun.pci.TimeSource;
  * itself is run again, if it is to be, after a pause that doubles each time.
  */
 final class ProgramGuest implements Guest {
+  private static final System.Logger LOG = System.getLogger(ProgramGuest.class.getName());
+
+  /** For a process that was killed, or has let go of its device. */
+  private static final Duration END_LIMIT = Duration.ofSeconds(20);
+
   private static final Duration FIRST_PAUSE = Duration.ofMillis(500);
 
   /** Up to half a minute. */
@@ -143,12 +149,13 @@ final class ProgramGuest implements Guest {
 
   /** Not before what started it is done with that. */
   private synchronized void ended(DeviceName device, GuestProcess process, GuestProcess.End end) {
-    synchronized (running) {
-      running.values().removeIf(entry -> entry.process.equals(process));
-    }
     host.tell(
         new BrokerEvent.Ended(
             settings.name(), device, process.pid(), end.status(), end.reason(), end.lastLines()));
+    synchronized (running) {
+      running.values().removeIf(entry -> entry.process.equals(process));
+      running.notifyAll();
+    }
     runAgain(device, end.isSuccess());
   }
 
@@ -207,9 +214,33 @@ final class ProgramGuest implements Guest {
       entry = running.get(device);
     }
     if (entry != null) {
-      entry.grant.revoke(deadline);
+      take(entry, deadline);
     }
     return had || entry != null;
+  }
+
+  /** Its process has ended, and all that it had is closed, when this returns. */
+  private void take(Running entry, Duration deadline) {
+    entry.grant.revoke(deadline);
+    long end = System.nanoTime() + END_LIMIT.toNanos();
+    boolean interrupted = false;
+    synchronized (running) {
+      while (running.containsValue(entry)) {
+        long left = Duration.ofNanos(end - System.nanoTime()).toMillis();
+        if (left <= 0) {
+          LOG.log(Level.WARNING, "guest {0}: its process does not end", settings.name());
+          break;
+        }
+        try {
+          running.wait(left);
+        } catch (InterruptedException _) {
+          interrupted = true;
+        }
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
   }
 
   @Override
@@ -240,7 +271,7 @@ final class ProgramGuest implements Guest {
     synchronized (this) {
       wanted.clear();
     }
-    running().forEach(entry -> entry.grant.revoke(deadline));
+    running().forEach(entry -> take(entry, deadline));
   }
 
   private List<Running> running() {
