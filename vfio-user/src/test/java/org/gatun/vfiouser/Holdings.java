@@ -22,11 +22,30 @@ public record Holdings(Map<String, Integer> counts, PciDevice.Usage usage) {
   private static final Duration LIMIT = Duration.ofSeconds(10);
 
   /** The memory of a simulated device, made when it is first shared, and kept as long as it. */
+  private static final Duration QUIET = Duration.ofMillis(300);
+
   private static final String BARS = "/memfd:simulated:";
 
   /** With no device in particular. */
   public static Holdings ofProcess() {
     return of(PciDevice.Usage.NONE);
+  }
+
+  /** With no device in particular, when what other tests have left has ended, too. */
+  public static Holdings settled() {
+    Holdings now = ofProcess();
+    long since = System.nanoTime();
+    for (long start = since; System.nanoTime() - start < LIMIT.toNanos(); ) {
+      LockSupport.parkNanos(10_000_000);
+      Holdings next = ofProcess();
+      if (!next.equals(now)) {
+        now = next;
+        since = System.nanoTime();
+      } else if (System.nanoTime() - since > QUIET.toNanos()) {
+        break;
+      }
+    }
+    return now;
   }
 
   static Holdings of(PciDevice device) {

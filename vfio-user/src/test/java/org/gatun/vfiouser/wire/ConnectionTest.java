@@ -90,7 +90,7 @@ class ConnectionTest {
 
   @Test
   void descriptorsThatNobodyTookAreClosed() throws InterruptedException {
-    Holdings before = Holdings.ofProcess();
+    Holdings before = Holdings.settled();
     UnixSocket.Pair other = UnixSocket.pair();
     try (UnixSocket sender = other.first();
         Events events = new Events(1, 1)) {
