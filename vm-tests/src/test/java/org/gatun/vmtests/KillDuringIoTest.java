@@ -18,7 +18,7 @@ import org.junit.jupiter.api.TestFactory;
 class KillDuringIoTest {
   static final long DISK_SIZE = 64 << 20;
 
-  private static final int DEFAULT_KILLS = 4;
+  private static final int DEFAULT_KILLS = 2;
 
   @TestFactory
   Stream<DynamicNode> killsDuringIo() throws Exception {
