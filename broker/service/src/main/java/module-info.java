@@ -12,6 +12,7 @@ module org.gatun.broker.service {
   requires org.gatun.nativeaccess;
   requires org.gatun.vfiouser;
   requires transitive com.fasterxml.jackson.databind;
+  requires jdk.jfr;
   requires jdk.net;
 
   exports org.gatun.broker.service;

@@ -81,7 +81,7 @@ public class GuestStart {
                 Optional.empty(),
                 GuestProgram.DEFAULT_HEAP,
                 Landlock.version() > 0 ? Set.of() : Set.of(GuestProgram.Lock.LANDLOCK),
-                GuestProgram.Restart.NEVER),
+                GuestProgram.Supervision.DEFAULT),
             QUOTA,
             Objects.requireNonNull(grant).connect().getFirst(),
             OutputStream.nullOutputStream(),

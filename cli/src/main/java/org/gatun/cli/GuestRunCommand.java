@@ -163,7 +163,7 @@ final class GuestRunCommand implements Callable<Integer> {
                   root.map(Path::toAbsolutePath),
                   heap.bytes(),
                   new LinkedHashSet<>(without),
-                  GuestProgram.Restart.NEVER),
+                  GuestProgram.Supervision.DEFAULT),
               quota,
               grant.connect().getFirst(),
               System.out,

@@ -1,5 +1,6 @@
 package org.gatun.hostile;
 
+import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import org.gatun.driver.edu.EduDevice;
@@ -42,6 +43,7 @@ public final class HostileGuest implements PciGuest {
       case "disk" -> disk(device, arguments, detached);
       case "pretend" -> pretend(device);
       case "hang" -> hang();
+      case "watched" -> watched(context);
       case "stay" -> awaitDetach(new CountDownLatch(1));
       default -> Attempts.run(device, arguments);
     }
@@ -74,6 +76,15 @@ public final class HostileGuest implements PciGuest {
     device.close();
     System.out.println("closed");
     awaitDetach(new CountDownLatch(1));
+  }
+
+  /** Says that it works, for a while, and then hangs. */
+  private static void watched(GuestContext context) {
+    for (int i = 0; i < 30; i++) {
+      context.alive();
+      context.time().sleep(Duration.ofMillis(100));
+    }
+    hang();
   }
 
   /** Whatever it is asked for. */

@@ -17,4 +17,10 @@ public interface GuestContext {
 
   /** Threads. When all that were started have ended, the guest is done. */
   ThreadFactory threads();
+
+  /**
+   * Says that the work goes on. A guest that has a watchdog is ended when it has not said so for as
+   * long as that allows; nobody else takes notice. Cheap enough for each round of a polling loop.
+   */
+  void alive();
 }

@@ -31,6 +31,9 @@ public final class HostedGuest implements AutoCloseable {
 
   private final AtomicReference<@Nullable Attachment> attachment = new AtomicReference<>();
 
+  /** Whether the guest has said so since somebody asked. */
+  private volatile boolean alive;
+
   private HostedGuest(String name, PciDevice device) {
     this.name = name;
     this.device = device;
@@ -88,6 +91,13 @@ public final class HostedGuest implements AutoCloseable {
         return false;
       }
     }
+  }
+
+  /** Whether the guest has {@linkplain GuestContext#alive said so} since this was asked last. */
+  public boolean wasAlive() {
+    boolean was = alive;
+    alive = false;
+    return was;
   }
 
   /** What a thread of the guest, or its detaching, ended with; the first one. */
@@ -158,6 +168,13 @@ public final class HostedGuest implements AutoCloseable {
     @Override
     public TimeSource time() {
       return TimeSource.system();
+    }
+
+    @Override
+    public void alive() {
+      if (!alive) {
+        alive = true;
+      }
     }
 
     @Override

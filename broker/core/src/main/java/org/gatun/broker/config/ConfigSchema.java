@@ -1,6 +1,7 @@
 package org.gatun.broker.config;
 
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -39,6 +40,7 @@ final class ConfigSchema {
   private static final Pattern ID = Pattern.compile("([0-9a-fA-F]{4}):([0-9a-fA-F]{4})");
   private static final Pattern NUMBER =
       Pattern.compile("0x([0-9a-fA-F]{1,15})|(0|[1-9][0-9]{0,17})([KMGT]?)");
+  private static final Pattern SECONDS = Pattern.compile("([2-9]|[1-9][0-9]{1,3})s");
   private static final String UNITS = "KMGT";
   private static final String BAR_INDEXES = "012345";
 
@@ -210,7 +212,16 @@ final class ConfigSchema {
 
   private Optional<GuestProgram> program(At at) {
     Map<String, At> fields =
-        fields(at, "module-path", "module", "arguments", "root", "heap", "without", "restart");
+        fields(
+            at,
+            "module-path",
+            "module",
+            "arguments",
+            "root",
+            "heap",
+            "without",
+            "restart",
+            "watchdog");
     Optional<List<Path>> modulePath =
         required(at, fields, "module-path", f -> Optional.of(items(f, this::absolute)));
     Optional<String> module = required(at, fields, "module", f -> checked(f, text -> text));
@@ -223,6 +234,8 @@ final class ConfigSchema {
         Optional.ofNullable(fields.get("restart"))
             .flatMap(f -> checked(f, GuestProgram.Restart::parse))
             .orElse(GuestProgram.Restart.NEVER);
+    Optional<Duration> watchdog =
+        Optional.ofNullable(fields.get("watchdog")).flatMap(f -> checked(f, ConfigSchema::seconds));
     if (modulePath.isEmpty() || module.isEmpty()) {
       return Optional.empty();
     }
@@ -234,7 +247,7 @@ final class ConfigSchema {
             root,
             heap,
             new LinkedHashSet<>(without),
-            restart));
+            new GuestProgram.Supervision(restart, watchdog)));
   }
 
   /** A path that means the same whoever reads it. */
@@ -364,6 +377,15 @@ final class ConfigSchema {
 
   private Optional<Long> number(@Nullable At at, long largest) {
     return at == null ? Optional.empty() : checked(at, text -> number(text, largest));
+  }
+
+  private static Duration seconds(String text) {
+    Matcher matcher = SECONDS.matcher(text);
+    if (!matcher.matches()) {
+      throw new IllegalArgumentException(
+          "'" + text + "' is no time: write it in seconds, like 10s, from 2s to 9999s");
+    }
+    return Duration.ofSeconds(Long.parseLong(matcher.group(1)));
   }
 
   private static long number(String text, long largest) {

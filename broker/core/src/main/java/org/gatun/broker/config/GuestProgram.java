@@ -1,6 +1,7 @@
 package org.gatun.broker.config;
 
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
@@ -18,7 +19,7 @@ import java.util.stream.Collectors;
  *     shared libraries and nothing else
  * @param heapBytes the most that its JVM may use for objects
  * @param without locks that are not to be closed
- * @param restart whether it is run again when it has ended by itself
+ * @param supervision what is done when it ends, or hangs
  */
 public record GuestProgram(
     List<Path> modulePath,
@@ -27,12 +28,25 @@ public record GuestProgram(
     Optional<Path> root,
     long heapBytes,
     Set<Lock> without,
-    Restart restart) {
+    Supervision supervision) {
   /** The heap, if nothing is said: 256 MiB. */
   public static final long DEFAULT_HEAP = 256L << 20;
 
   /** The memory for DMA, if nothing is said, all of which is there from the start: 64 MiB. */
   public static final long DEFAULT_DMA = 64L << 20;
+
+  /**
+   * What is done when it ends, or hangs.
+   *
+   * @param restart whether it is run again when it has ended by itself
+   * @param watchdog how long it may be without saying that it is {@linkplain
+   *     org.gatun.pci.spi.GuestContext#alive alive}, two seconds at least; empty if only its JVM is
+   *     looked at
+   */
+  public record Supervision(Restart restart, Optional<Duration> watchdog) {
+    /** It is not run again, and only its JVM is looked at. */
+    public static final Supervision DEFAULT = new Supervision(Restart.NEVER, Optional.empty());
+  }
 
   /** When a guest is run again that has ended, and whose device is not wanted back. */
   public enum Restart {

@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -120,6 +121,7 @@ class BrokerConfigTest {
                   heap: 64M
                   without: [landlock, user]
                   restart: on-failure
+                  watchdog: 30s
               - name: small
                 program: {module-path: [/opt/guest.jar], module: org.example.guest}
             """);
@@ -132,11 +134,14 @@ class BrokerConfigTest {
                 Optional.of(Path.of("/srv/root")),
                 64L << 20,
                 Set.of(GuestProgram.Lock.LANDLOCK, GuestProgram.Lock.USER),
-                GuestProgram.Restart.ON_FAILURE));
+                new GuestProgram.Supervision(
+                    GuestProgram.Restart.ON_FAILURE, Optional.of(Duration.ofSeconds(30)))));
     GuestConfig small = config.guests().getLast();
     assertThat(small.quota().dmaBytes()).isEqualTo(GuestProgram.DEFAULT_DMA);
     assertThat(small.program().orElseThrow().heapBytes()).isEqualTo(GuestProgram.DEFAULT_HEAP);
     assertThat(small.program().orElseThrow().without()).isEmpty();
+    assertThat(small.program().orElseThrow().supervision())
+        .isEqualTo(GuestProgram.Supervision.DEFAULT);
   }
 
   @Test

@@ -21,6 +21,7 @@ import org.gatun.pci.DeviceName;
  * @param modulePath as the process sees it
  * @param arguments for the guest
  * @param device its name, as the broker has it
+ * @param watchdog whether the guest is to say itself that it is alive
  * @param locks that are still to be closed
  * @param busAddress at which the device finds the memory
  * @param memorySize in bytes, whole pages
@@ -33,6 +34,7 @@ public record Assignment(
     List<Path> modulePath,
     List<String> arguments,
     DeviceName device,
+    boolean watchdog,
     Set<Lock> locks,
     long busAddress,
     long memorySize,
@@ -67,6 +69,7 @@ public record Assignment(
       Plan.writeTexts(out, modulePath);
       Plan.writeTexts(out, arguments);
       out.writeUTF(device.toString());
+      out.writeBoolean(watchdog);
       Plan.writeTexts(out, locks.stream().map(Lock::text).toList());
       out.writeLong(busAddress);
       out.writeLong(memorySize);
@@ -93,6 +96,7 @@ public record Assignment(
           Plan.readPaths(in),
           Plan.readTexts(in),
           DeviceName.parse(in.readUTF()),
+          in.readBoolean(),
           Set.copyOf(Plan.readTexts(in).stream().map(Lock::parse).toList()),
           in.readLong(),
           in.readLong(),

@@ -30,7 +30,8 @@ public final class Stage2 {
   /** How the process inherits the control socket. */
   private static final int CONTROL = ProcessControl.INHERITED;
 
-  private static final Duration HEARTBEAT = Duration.ofSeconds(1);
+  /** A watchdog allows some of these at least. */
+  private static final Duration HEARTBEAT = Duration.ofMillis(500);
 
   private Stage2() {}
 
@@ -115,7 +116,9 @@ public final class Stage2 {
     control.send(Step.ATTACHED);
     try (hosted) {
       while (!hosted.awaitEnd(HEARTBEAT)) {
-        control.send(Step.ALIVE);
+        if (!assignment.watchdog() || hosted.wasAlive()) {
+          control.send(Step.ALIVE);
+        }
       }
     }
     Optional<Throwable> failure = hosted.failure();

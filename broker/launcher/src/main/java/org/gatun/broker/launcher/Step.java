@@ -10,7 +10,7 @@ public enum Step {
   GO('g'),
   /** Stage 2 to broker: the guest has its device. From here on all that comes is the guest's. */
   ATTACHED('a'),
-  /** Stage 2 to broker, once a second: this JVM runs. */
+  /** Stage 2 to broker: this JVM runs, or, with a watchdog, the guest says that it does. */
   ALIVE('.');
 
   private final char sign;

@@ -1,6 +1,8 @@
 package org.gatun.broker.service;
 
+import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.Collectors;
 import org.gatun.broker.GrantState;
 import org.gatun.pci.DeviceName;
@@ -116,6 +118,7 @@ public sealed interface BrokerEvent {
    * @param status its exit status; 128 and the signal's number if it was a signal
    * @param reason for people
    * @param lastLines of its output
+   * @param postMortem where what is left of it is kept; empty if it ended well
    */
   record Ended(
       String guest,
@@ -123,7 +126,8 @@ public sealed interface BrokerEvent {
       long process,
       int status,
       String reason,
-      List<String> lastLines)
+      List<String> lastLines,
+      Optional<Path> postMortem)
       implements BrokerEvent {
     /** Copies the list. */
     public Ended {
@@ -137,8 +141,13 @@ public sealed interface BrokerEvent {
 
     @Override
     public String toString() {
-      return "guest %s: process %d has ended, %s is back: %s"
-          .formatted(guest, process, device, reason);
+      return "guest %s: process %d has ended, %s is back: %s%s"
+          .formatted(
+              guest,
+              process,
+              device,
+              reason,
+              postMortem.map(folder -> "; what is left of it: " + folder).orElse(""));
     }
   }
 

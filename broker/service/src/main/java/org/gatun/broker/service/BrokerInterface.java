@@ -8,10 +8,12 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.function.Consumer;
 import org.gatun.broker.Broker;
 import org.gatun.broker.GrantState;
@@ -78,7 +80,8 @@ public final class BrokerInterface {
               long process,
               int status,
               String reason,
-              List<String> lastLines) -> {
+              List<String> lastLines,
+              Optional<Path> postMortem) -> {
         json.put("guest", guest)
             .put("device", device.toString())
             .put("process", process)
@@ -86,6 +89,7 @@ public final class BrokerInterface {
             .put("reason", reason);
         ArrayNode lines = json.putArray("lastLines");
         lastLines.forEach(lines::add);
+        postMortem.ifPresent(folder -> json.put("postMortem", folder.toString()));
       }
       case BrokerEvent.Granted(String guest, GrantState from, GrantState to, var devices) -> {
         json.put("guest", guest).put("from", from.toString()).put("to", to.toString());

@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Consumer;
@@ -103,6 +104,9 @@ public final class BrokerService implements AutoCloseable {
 
   /** There once a guest needs it. */
   private @Nullable GuestLauncher launcher;
+
+  /** There once a guest needs it. */
+  private @Nullable PostMortems postMortems;
 
   private BrokerService(
       BrokerConfig config,
@@ -195,8 +199,20 @@ public final class BrokerService implements AutoCloseable {
     if (started == null) {
       started = new GuestLauncher(folders.runtime().resolve("launch"), journal);
       launcher = started;
+      postMortems =
+          PostMortems.open(folders.state().resolve("post-mortem"), BrokerService.this::samples);
     }
     return new ProgramGuest(host, settings, settings.program().get(), started);
+  }
+
+  private List<GuestSample> samples() {
+    List<GuestSample> samples = new ArrayList<>();
+    for (Guest guest : guests.values()) {
+      if (guest instanceof ProgramGuest program) {
+        samples.addAll(program.samples());
+      }
+    }
+    return samples;
   }
 
   /** The devices that the broker has, in the order of seizing. */
@@ -291,6 +307,9 @@ public final class BrokerService implements AutoCloseable {
   @Override
   public void close() {
     stop();
+    if (postMortems != null) {
+      postMortems.close();
+    }
     try {
       lock.acquiredBy().close();
     } catch (IOException e) {
@@ -368,6 +387,11 @@ public final class BrokerService implements AutoCloseable {
     @Override
     public void release(DeviceName device) {
       BrokerService.this.release(device);
+    }
+
+    @Override
+    public PostMortems postMortems() {
+      return Objects.requireNonNull(postMortems, "guests that need it have it made");
     }
 
     @Override

@@ -28,5 +28,8 @@ interface GuestHost {
   /** Has the broker let a device go. */
   void release(DeviceName device);
 
+  /** Where is kept what is left of processes. */
+  PostMortems postMortems();
+
   void tell(BrokerEvent event);
 }

@@ -3,6 +3,7 @@ package org.gatun.broker.service;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.lang.System.Logger.Level;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -149,9 +150,19 @@ final class ProgramGuest implements Guest {
 
   /** Not before what started it is done with that. */
   private synchronized void ended(DeviceName device, GuestProcess process, GuestProcess.End end) {
+    Optional<Path> postMortem =
+        end.isSuccess()
+            ? Optional.empty()
+            : host.postMortems().keep(settings.name(), device, process, end);
     host.tell(
         new BrokerEvent.Ended(
-            settings.name(), device, process.pid(), end.status(), end.reason(), end.lastLines()));
+            settings.name(),
+            device,
+            process.pid(),
+            end.status(),
+            end.reason(),
+            end.lastLines(),
+            postMortem));
     synchronized (running) {
       running.values().removeIf(entry -> entry.process.equals(process));
       running.notifyAll();
@@ -166,7 +177,7 @@ final class ProgramGuest implements Guest {
       return;
     }
     boolean again =
-        switch (program.restart()) {
+        switch (program.supervision().restart()) {
           case NEVER -> false;
           case ON_FAILURE -> !succeeded;
           case ALWAYS -> true;
@@ -259,6 +270,27 @@ final class ProgramGuest implements Guest {
         devices,
         counters,
         Optional.of(now.stream().map(entry -> entry.process.pid()).toList()));
+  }
+
+  /** What its processes use. */
+  List<GuestSample> samples() {
+    List<GuestSample> samples = new ArrayList<>();
+    for (Running entry : running()) {
+      entry
+          .process
+          .usage()
+          .ifPresent(
+              usage ->
+                  samples.add(
+                      new GuestSample(
+                          settings.name(),
+                          entry.process.device().name().toString(),
+                          entry.process.pid(),
+                          usage.processorTime().toMillis(),
+                          usage.residentBytes(),
+                          usage.threads())));
+    }
+    return samples;
   }
 
   @Override

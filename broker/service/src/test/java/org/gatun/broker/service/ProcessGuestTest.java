@@ -7,12 +7,15 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
+import jdk.jfr.consumer.RecordedEvent;
+import jdk.jfr.consumer.RecordingFile;
 import org.gatun.broker.GrantRefusedException;
 import org.gatun.broker.config.BrokerConfig;
 import org.gatun.hostile.GuestModules;
@@ -29,6 +32,8 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(120)
 class ProcessGuestTest {
   private static final Duration PATIENCE = Duration.ofSeconds(10);
+
+  private static final String HOSTILE = "org.gatun.hostile";
 
   private final SimulatedBus bus = SimulatedBus.realTime();
   private final DeviceName edu = bus.plug("edu");
@@ -50,8 +55,12 @@ class ProcessGuestTest {
   }
 
   private BrokerService start(String arguments) throws IOException {
-    return start(
-        arguments, Landlock.version() > 0 ? "" : "without: [landlock]", "org.gatun.hostile");
+    return start(arguments, withoutWhatIsMissing(), HOSTILE);
+  }
+
+  /** Landlock is missing from some kernels; all others have to be there. */
+  private static String withoutWhatIsMissing() {
+    return Landlock.version() > 0 ? "" : "\n      without: [landlock]";
   }
 
   private BrokerService start(String arguments, String more, String module) throws IOException {
@@ -186,9 +195,8 @@ class ProcessGuestTest {
 
   @Test
   void oneThatFailsIsRunAgain() throws Exception {
-    String more =
-        "restart: on-failure" + (Landlock.version() > 0 ? "" : "\n      without: [landlock]");
-    try (BrokerService service = start("exit 3", more, "org.gatun.hostile")) {
+    String more = "restart: on-failure" + withoutWhatIsMissing();
+    try (BrokerService service = start("exit 3", more, HOSTILE)) {
       long first = await(BrokerEvent.Started.class).process();
       assertThat(await(BrokerEvent.Ended.class).status()).isEqualTo(3);
       long second = await(BrokerEvent.Started.class).process();
@@ -201,10 +209,51 @@ class ProcessGuestTest {
   }
 
   @Test
+  void oneWhoseWatchdogHearsNothingIsEndedAndSaysWhereItHangs() throws Exception {
+    try (BrokerService _ = start("watched", "watchdog: 2s" + withoutWhatIsMissing(), HOSTILE)) {
+      BrokerEvent.Ended ended = await(BrokerEvent.Ended.class);
+      assertThat(ended.status()).isEqualTo(128 + 9);
+      assertThat(ended.reason()).isEqualTo("it gave no sign of life for 2 s");
+      assertThat(ended.lastLines())
+          .first()
+          .as("it said for three seconds that it was alive")
+          .isEqualTo("hanging");
+      assertThat(ended.lastLines())
+          .as("the stack of the thread that hangs")
+          .anyMatch(line -> line.startsWith("\tat org.gatun.hostile.HostileGuest.hang("));
+    }
+  }
+
+  @Test
+  void whatIsLeftOfOneThatFailedIsKept() throws Exception {
+    try (BrokerService _ = start("config, exit 3")) {
+      BrokerEvent.Ended ended = await(BrokerEvent.Ended.class);
+      Path kept = ended.postMortem().orElseThrow();
+      assertThat(kept).hasParent(folder.resolve("state/post-mortem/one"));
+      assertThat(Files.readAllLines(kept.resolve("output.txt")))
+          .contains("guest: one", "device: " + edu, "status: 3", "[config] unchanged");
+      List<RecordedEvent> recorded = RecordingFile.readAllEvents(kept.resolve("recording.jfr"));
+      assertThat(recorded).allMatch(event -> event.getString("guest").equals("one"));
+      assertThat(recorded)
+          .extracting(event -> event.getEventType().getName())
+          .contains("org.gatun.Grant", "org.gatun.DeniedAccess", "org.gatun.Revocation");
+      assertThat(Files.getPosixFilePermissions(kept))
+          .isEqualTo(PosixFilePermissions.fromString("rwx------"));
+    }
+  }
+
+  @Test
+  void ofOneThatEndsWellNothingIsKept() throws Exception {
+    try (BrokerService _ = start("exit 0")) {
+      assertThat(await(BrokerEvent.Ended.class).postMortem()).isEmpty();
+      assertThat(folder.resolve("state/post-mortem")).doesNotExist();
+    }
+  }
+
+  @Test
   void oneThatSucceedsIsDone() throws Exception {
-    String more =
-        "restart: on-failure" + (Landlock.version() > 0 ? "" : "\n      without: [landlock]");
-    try (BrokerService service = start("exit 0", more, "org.gatun.hostile")) {
+    String more = "restart: on-failure" + withoutWhatIsMissing();
+    try (BrokerService service = start("exit 0", more, HOSTILE)) {
       await(BrokerEvent.Ended.class);
       Thread.sleep(1500); // longer than the first pause
       assertThat(events).noneMatch(BrokerEvent.Started.class::isInstance);
@@ -226,7 +275,7 @@ class ProcessGuestTest {
   @Test
   void aLockThatIsMissingEndsTheStart() {
     assumeTrue(Landlock.version() == 0, "this kernel has all locks");
-    assertThatThrownBy(() -> start("edu", "", "org.gatun.hostile"))
+    assertThatThrownBy(() -> start("edu", "", HOSTILE))
         .isInstanceOf(GrantRefusedException.class)
         .hasMessageContaining("the lock 'landlock' is not available");
   }
@@ -240,9 +289,8 @@ class ProcessGuestTest {
     }
     Path usr = Files.createDirectories(root.resolve("usr"));
     copyLibraries(usr);
-    String more =
-        "root: '%s'%s".formatted(root, Landlock.version() > 0 ? "" : "\n      without: [landlock]");
-    try (BrokerService _ = start("read /srv/note, list /usr", more, "org.gatun.hostile")) {
+    String more = "root: '%s'%s".formatted(root, withoutWhatIsMissing());
+    try (BrokerService _ = start("read /srv/note, list /usr", more, HOSTILE)) {
       assertThat(await(BrokerEvent.Ended.class).lastLines())
           .containsExactly("[read /srv/note] read 1", "[list /usr] found [lib, lib64]");
     }

@@ -18,7 +18,7 @@ import java.util.List;
  */
 final class GuestOutput {
   private static final System.Logger LOG = System.getLogger(GuestOutput.class.getName());
-  private static final int LINES = 200;
+  private static final int LINES = 500;
   private static final int LONGEST = 1024;
   private static final int CHUNK = 8192;
 
@@ -79,7 +79,7 @@ final class GuestOutput {
                   lines.removeFirst();
                 }
               } else if (line.length() < LONGEST) {
-                line.append(Character.isISOControl(c) ? '?' : (char) c);
+                line.append(Character.isISOControl(c) && c != '\t' ? '?' : (char) c);
               }
             });
   }

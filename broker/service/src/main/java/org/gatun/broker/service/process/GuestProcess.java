@@ -22,6 +22,7 @@ import org.gatun.nativeaccess.Fd;
 import org.gatun.nativeaccess.LinuxException;
 import org.gatun.nativeaccess.Mapping;
 import org.gatun.nativeaccess.Memfd;
+import org.gatun.nativeaccess.Signal;
 import org.gatun.nativeaccess.UnixSocket;
 import org.gatun.pci.Bar;
 import org.gatun.pci.DmaDirection;
@@ -42,13 +43,16 @@ public final class GuestProcess {
   /** For each step of a start: a JVM's, on a machine that is emulated and busy. */
   private static final Duration START_LIMIT = Duration.ofMinutes(3);
 
-  /** Without a sign of life for so long it hangs: there is to be one each second. */
+  /** Without a sign of life for so long it hangs, if it has no watchdog. */
   private static final Duration SILENCE_LIMIT = Duration.ofSeconds(15);
 
   /** How long a process may take to end that has let go of its device. */
   private static final Duration EXIT_LIMIT = Duration.ofSeconds(5);
 
   private static final Duration KILL_LIMIT = Duration.ofSeconds(10);
+
+  /** For a JVM that hangs, to tell where. */
+  private static final Duration DUMP_LIMIT = Duration.ofMillis(500);
 
   /** How often its signs of life are looked at, however many there are. */
   private static final Duration LOOK = Duration.ofMillis(100);
@@ -156,6 +160,23 @@ public final class GuestProcess {
     return pumped == null ? List.of() : pumped.last();
   }
 
+  /**
+   * What a process uses.
+   *
+   * @param processorTime since its start, of all threads
+   */
+  public record Usage(Duration processorTime, long residentBytes, int threads) {}
+
+  /** What it uses now; empty if it has ended. */
+  public Optional<Usage> usage() {
+    try {
+      return new ProcFiles(pid()).usage();
+    } catch (IOException e) {
+      LOG.log(Level.DEBUG, "guest " + start.guest + ": " + e.getMessage(), e);
+      return Optional.empty();
+    }
+  }
+
   /** Ends it at once, for that reason; its device is back soon. Idempotent. */
   public void end(String reason) {
     if (cause == null) {
@@ -234,6 +255,7 @@ public final class GuestProcess {
                   start.plan.modulePathInside(),
                   start.program.arguments(),
                   device.name(),
+                  start.program.supervision().watchdog().isPresent(),
                   start.plan.locks(),
                   busAddress,
                   size,
@@ -315,6 +337,7 @@ public final class GuestProcess {
   private void listen() {
     Control channel = control();
     channel.socket().timeouts(LOOK, LOOK);
+    Duration limit = start.program.supervision().watchdog().orElse(SILENCE_LIMIT);
     long heard = System.nanoTime();
     DeviceExport served = export;
     while (true) {
@@ -329,8 +352,9 @@ public final class GuestProcess {
           return;
         }
       }
-      if (System.nanoTime() - heard > SILENCE_LIMIT.toNanos()) {
-        end("it gave no sign of life for " + SILENCE_LIMIT.toSeconds() + " s");
+      if (System.nanoTime() - heard > limit.toNanos()) {
+        askWhereItHangs();
+        end("it gave no sign of life for " + limit.toSeconds() + " s");
         return;
       }
       try {
@@ -340,6 +364,18 @@ public final class GuestProcess {
       } catch (InterruptedException e) {
         throw new IllegalStateException("nobody interrupts this", e);
       }
+    }
+  }
+
+  /** A JVM answers by its threads' stacks, on its standard output, if it still can. */
+  private void askWhereItHangs() {
+    try {
+      Signal.QUIT.send(pid());
+      running().waitFor(DUMP_LIMIT.toMillis(), TimeUnit.MILLISECONDS);
+    } catch (LinuxException e) {
+      LOG.log(Level.DEBUG, "guest " + start.guest + ": " + e.getMessage(), e);
+    } catch (InterruptedException e) {
+      throw new IllegalStateException("nobody interrupts this", e);
     }
   }
 

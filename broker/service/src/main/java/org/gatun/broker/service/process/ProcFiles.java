@@ -5,8 +5,10 @@ import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.TreeMap;
 
@@ -41,6 +43,26 @@ record ProcFiles(long pid) {
       }
     }
     return threads;
+  }
+
+  /** What it uses; empty if it has ended. */
+  Optional<GuestProcess.Usage> usage() throws IOException {
+    Map<String, String> status;
+    try {
+      status = fields(file("."));
+    } catch (NoSuchFileException _) {
+      return Optional.empty();
+    }
+    Optional<Duration> time = ProcessHandle.of(pid).flatMap(p -> p.info().totalCpuDuration());
+    String resident = status.get("VmRSS"); // a process that has ended has none
+    if (time.isEmpty() || resident == null) {
+      return Optional.empty();
+    }
+    return Optional.of(
+        new GuestProcess.Usage(
+            time.get(),
+            Long.parseLong(resident.substring(0, resident.indexOf(' '))) << 10,
+            Integer.parseInt(status.getOrDefault("Threads", "0"))));
   }
 
   private static Map<String, String> fields(Path task) throws IOException {

@@ -85,7 +85,7 @@ final class GuestRun implements AutoCloseable {
         root,
         32L << 20,
         without,
-        GuestProgram.Restart.NEVER);
+        GuestProgram.Supervision.DEFAULT);
   }
 
   /** Landlock is missing from some kernels; all others have to be there. */

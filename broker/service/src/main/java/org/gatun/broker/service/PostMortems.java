@@ -1,0 +1,146 @@
+package org.gatun.broker.service;
+
+import java.io.IOException;
+import java.lang.System.Logger.Level;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.ZoneOffset;
+import java.time.format.DateTimeFormatter;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Supplier;
+import java.util.stream.Stream;
+import jdk.jfr.FlightRecorder;
+import jdk.jfr.Recording;
+import jdk.jfr.consumer.RecordedEvent;
+import jdk.jfr.consumer.RecordingFile;
+import org.gatun.broker.service.process.GuestProcess;
+import org.gatun.pci.DeviceName;
+
+/**
+ * What is kept of guests whose processes did not end well: for each a folder with the last lines of
+ * its output, and with a flight recording of what it did, as the broker saw that. The guest's own
+ * JVM is not recorded: it would need a place to write to, and its word would prove nothing. Any
+ * thread.
+ */
+final class PostMortems implements AutoCloseable {
+  private static final System.Logger LOG = System.getLogger(PostMortems.class.getName());
+
+  /** Of each guest, the newest. */
+  private static final int KEPT = 10;
+
+  private static final Duration RECORDED = Duration.ofMinutes(10);
+  private static final long RECORDED_BYTES = 16 << 20;
+
+  /** Sorts by time, and is a name on every file system. */
+  private static final DateTimeFormatter TIME =
+      DateTimeFormatter.ofPattern("uuuu-MM-dd'T'HH-mm-ss.SSS'Z'").withZone(ZoneOffset.UTC);
+
+  private final Path folder;
+  private final Optional<Recording> recording;
+  private final Runnable sampler;
+
+  private PostMortems(Path folder, Optional<Recording> recording, Runnable sampler) {
+    this.folder = folder;
+    this.recording = recording;
+    this.sampler = sampler;
+  }
+
+  /**
+   * Begins to record.
+   *
+   * @param folder is made when there is something to be kept
+   * @param samples looks at the processes that there are; called once a second
+   */
+  static PostMortems open(Path folder, Supplier<List<GuestSample>> samples) {
+    Runnable sampler = () -> samples.get().forEach(GuestSample::commit);
+    if (!FlightRecorder.isAvailable()) {
+      LOG.log(Level.WARNING, "this JVM has no flight recorder: of guests only output is kept");
+      return new PostMortems(folder, Optional.empty(), sampler);
+    }
+    // No settings: so all events of ours are in it, and none of the JVM's.
+    Recording recording = new Recording();
+    recording.setName("Gatun's guests");
+    recording.setMaxAge(RECORDED);
+    recording.setMaxSize(RECORDED_BYTES);
+    FlightRecorder.addPeriodicEvent(GuestSample.class, sampler);
+    recording.start();
+    return new PostMortems(folder, Optional.of(recording), sampler);
+  }
+
+  /**
+   * Keeps what there is of a guest that has ended.
+   *
+   * @return the folder; empty if that failed, which holds nothing up
+   */
+  Optional<Path> keep(String guest, DeviceName device, GuestProcess process, GuestProcess.End end) {
+    Instant now = Instant.now();
+    Path all = folder.resolve(guest);
+    Path one = all.resolve(TIME.format(now) + "-" + process.pid());
+    try {
+      Files.createDirectories(
+          one, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+      List<String> lines =
+          new ArrayList<>(
+              List.of(
+                  "guest: " + guest,
+                  "device: " + device,
+                  "process: " + process.pid(),
+                  "ended: " + now,
+                  "status: " + end.status(),
+                  "reason: " + end.reason(),
+                  ""));
+      lines.addAll(end.lastLines());
+      Files.write(one.resolve("output.txt"), lines);
+      if (recording.isPresent()) {
+        record(recording.get(), guest, one.resolve("recording.jfr"));
+      }
+      removeOld(all);
+      return Optional.of(one);
+    } catch (IOException e) {
+      LOG.log(Level.WARNING, "guest " + guest + ": what is left of it can't be kept: " + e, e);
+      return Optional.empty();
+    }
+  }
+
+  private static void record(Recording recording, String guest, Path file) throws IOException {
+    Path everybodys = file.resolveSibling("all.jfr");
+    try {
+      recording.dump(everybodys);
+      try (RecordingFile events = new RecordingFile(everybodys)) {
+        events.write(file, event -> isOf(guest, event));
+      }
+    } finally {
+      Files.deleteIfExists(everybodys);
+    }
+  }
+
+  private static boolean isOf(String guest, RecordedEvent event) {
+    return event.hasField("guest") && guest.equals(event.getString("guest"));
+  }
+
+  private static void removeOld(Path all) throws IOException {
+    List<Path> folders;
+    try (Stream<Path> entries = Files.list(all)) {
+      folders = entries.sorted().toList();
+    }
+    for (Path old : folders.subList(0, Math.max(0, folders.size() - KEPT))) {
+      Files.deleteIfExists(old.resolve("output.txt"));
+      Files.deleteIfExists(old.resolve("recording.jfr"));
+      Files.delete(old);
+    }
+  }
+
+  /** Records no more; what was kept stays. */
+  @Override
+  public void close() {
+    if (recording.isPresent()) {
+      FlightRecorder.removePeriodicEvent(sampler);
+      recording.get().close();
+    }
+  }
+}
