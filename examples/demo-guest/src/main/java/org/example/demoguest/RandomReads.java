@@ -73,7 +73,9 @@ final class RandomReads implements NvmeCallback {
     while (queue.inFlight() > 0) {
       queue.await(WAIT);
     }
-    print(counted, seconds);
+    if (!stopping.getAsBoolean()) {
+      print(counted, seconds);
+    }
   }
 
   private void submit(int place) {
