@@ -26,6 +26,8 @@ class DemoIT {
       Pattern.compile("SHA-256 (?:written|read back) +(\\p{XDigit}{64})");
   private static final Pattern PROCESS = Pattern.compile("The guest was process (\\d+), ");
 
+  private static final Path GUESTS = ModulePathRun.MODULES.resolveSibling("guests");
+
   /** Of {@code /proc/PID/stat}, behind the name. */
   private static final int SESSION = 3;
 
@@ -56,7 +58,7 @@ class DemoIT {
     // Where nobody can read it, wherever the tree is.
     Path target = Files.createDirectory(folder.resolve("target"));
     copy(ModulePathRun.MODULES, target.resolve("modules"));
-    copy(ModulePathRun.MODULES.resolveSibling("guests"), target.resolve("guests"));
+    copy(GUESTS, target.resolve("guests"));
     ProcessBuilder builder = ModulePathRun.command(List.of(), "demo");
     builder
         .command()
@@ -75,6 +77,27 @@ class DemoIT {
             builder.directory(folder.toFile()),
             "Locked: " + String.join(", ", withoutRoot()) + ".");
     assertThat(out).contains("Without root, its locks 'namespaces' and 'user' are left open.");
+  }
+
+  @Test
+  void itsGuestRunsInTheBrokersProcessToo() throws Exception {
+    ModulePathRun run =
+        ModulePathRun.of(
+            List.of(),
+            "guest",
+            "run",
+            "--in-process",
+            "--module-path",
+            GUESTS.resolve("demo-guest").toString(),
+            "--module",
+            "org.example.demoguest",
+            "--device",
+            "simulated:nvme,size=64M",
+            "--arg",
+            "overwrite");
+    assertThat(run.err()).isEmpty();
+    assertThat(run.out()).contains("They are equal.", "iops");
+    assertThat(run.status()).isZero();
   }
 
   private static void copy(Path source, Path target) throws IOException {
