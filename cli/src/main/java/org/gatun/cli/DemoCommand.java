@@ -1,21 +1,26 @@
 package org.gatun.cli;
 
+import java.io.IOException;
 import java.io.PrintWriter;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.time.Duration;
-import java.util.HexFormat;
-import java.util.Random;
+import java.net.URISyntaxException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
+import org.gatun.broker.Broker;
+import org.gatun.broker.config.GuestProgram;
+import org.gatun.broker.config.GuestProgram.Lock;
 import org.gatun.driver.edu.EduDevice;
 import org.gatun.driver.edu.EduOptions;
-import org.gatun.driver.nvme.Completion;
-import org.gatun.driver.nvme.NvmeController;
-import org.gatun.driver.nvme.NvmeDisk;
-import org.gatun.driver.nvme.NvmeOptions;
+import org.gatun.nativeaccess.Landlock;
+import org.gatun.nativeaccess.Privileges;
 import org.gatun.pci.DeviceName;
-import org.gatun.pci.DmaBuffer;
 import org.gatun.pci.PciDevice;
+import org.gatun.pci.PciException;
 import org.gatun.pci.config.PciIds;
 import org.gatun.simulated.SimulatedBus;
 import picocli.CommandLine.Command;
@@ -27,19 +32,21 @@ import picocli.CommandLine.Spec;
     name = "demo",
     mixinStandardHelpOptions = true,
     description = {
-      "Drives a simulated NVMe disk and a simulated edu device: needs no root and no hardware.",
-      "Writes 64 MiB of random data to the disk, reads it back and compares."
+      "Drives a simulated edu device in this process, and has a broker grant a simulated NVMe disk"
+          + " to a guest in a process of its own, behind the locks that this user and this kernel"
+          + " have. Needs no root and no hardware.",
+      "The guest (examples/demo-guest) writes 64 MiB of random data to the disk, reads it back and"
+          + " compares."
     })
 final class DemoCommand implements Callable<Integer> {
-  private static final long MIB = 1 << 20;
-  private static final DiskRange RANGE = new DiskRange(0, 64 * MIB);
   private static final int FACTORIAL_OF = 10;
-  private static final Duration LOAD = Duration.ofSeconds(1);
+  private static final String GUEST = "org.example.demoguest";
 
   @Spec private CommandSpec spec;
 
   @Override
-  public Integer call() {
+  public Integer call() throws IOException, InterruptedException {
+    Path modules = guestModules();
     PrintWriter out = spec.commandLine().getOut();
     try (SimulatedBus bus = SimulatedBus.realTime()) {
       DeviceName disk = bus.plug("nvme,size=128M");
@@ -49,7 +56,7 @@ final class DemoCommand implements Callable<Integer> {
       ListCommand.printTable(bus.scan(), PciIds.installed(), out);
       out.println();
       driveEdu(bus, edu, out);
-      return driveDisk(bus, disk, out);
+      return grantDisk(bus, disk, modules, out);
     }
   }
 
@@ -60,85 +67,69 @@ final class DemoCommand implements Callable<Integer> {
     }
   }
 
-  private int driveDisk(SimulatedBus bus, DeviceName name, PrintWriter out) {
+  private int grantDisk(SimulatedBus bus, DeviceName disk, Path modules, PrintWriter out)
+      throws IOException, InterruptedException {
     Interruption interruption = Gatun.of(spec).interruption;
-    try (HeldDevice device = HeldDevice.of(bus.open(name), interruption);
-        NvmeController controller = device.openNvme(NvmeOptions.defaults())) {
-      out.printf("%s identifies as:%n%n", name);
-      NvmeIdentifyCommand.print(controller, out);
-      out.println();
-      Copy written = copy(device, controller, "write");
-      Copy read = copy(device, controller, "read");
-      boolean same = written.sha256.equals(read.sha256);
-      out.printf("SHA-256 written    %s%n", written.sha256);
-      out.printf("SHA-256 read back  %s%n", read.sha256);
-      out.printf("%s%n%n", same ? "They are equal." : "THEY DIFFER.");
-      if (!same) {
-        return ExitCode.FAILED;
-      }
-      out.printf("64 MiB written at %.0f MiB/s, read at %.0f MiB/s%n", written.rate(), read.rate());
-      NvmeLoad load =
-          new NvmeLoad(
-              device,
-              controller,
-              controller.namespace(1),
-              NvmeWorkload.RANDREAD,
-              4096,
-              32,
-              1,
-              Completion.POLL);
-      NvmeLoad.Result result = load.run(LOAD);
-      out.printf("Random reads of 4 KiB, 32 in flight:%n%n");
-      NvmePerfCommand.print(result, out);
-      return ExitCode.OK;
+    EnumSet<Lock> open = EnumSet.noneOf(Lock.class);
+    out.printf("%s is granted to a guest, %s, in a process of its own.%n", disk, GUEST);
+    if (!Privileges.canConfine()) {
+      open.addAll(Set.of(Lock.NAMESPACES, Lock.USER));
+      out.println("Without root, its locks 'namespaces' and 'user' are left open.");
     }
+    if (Landlock.version() == 0) {
+      open.add(Lock.LANDLOCK);
+      out.println("This kernel has no Landlock: its lock 'landlock' is left open.");
+    }
+    out.printf("Locked: %s.%n%n", names(EnumSet.complementOf(open)));
+    out.flush();
+    ForegroundGuest.Outcome outcome;
+    try (Broker broker = new Broker(List.of(bus))) {
+      interruption.guard(broker::close);
+      broker.seize(disk);
+      outcome =
+          ForegroundGuest.run(
+              broker,
+              disk,
+              GuestProgram.DEFAULT_DMA,
+              new GuestProgram(
+                  List.of(modules),
+                  GUEST,
+                  List.of("overwrite"),
+                  Optional.empty(),
+                  GuestProgram.DEFAULT_HEAP,
+                  open,
+                  GuestProgram.Supervision.DEFAULT),
+              interruption);
+    }
+    if (interruption.isRequested()) {
+      throw new PciException(disk, "interrupted before all was done", null, null);
+    }
+    out.printf(
+        "%nThe guest was process %d, which ended with status %d: the broker has the disk back.%n",
+        outcome.pid(), outcome.end().status());
+    return outcome.end().isSuccess() ? ExitCode.OK : ExitCode.FAILED;
+  }
+
+  private static String names(Set<Lock> locks) {
+    return locks.stream().map(Lock::text).collect(Collectors.joining(", "));
   }
 
   /**
-   * What was written or read.
-   *
-   * @param nanos spent in the driver and the device
+   * The guest and its driver, which are no modules of this program's: in a folder beside that of
+   * its modules.
    */
-  private record Copy(String sha256, long nanos) {
-    double rate() {
-      return (double) RANGE.length() / MIB / (nanos / 1e9);
-    }
-  }
-
-  private Copy copy(HeldDevice held, NvmeController controller, String task) {
-    boolean writes = task.equals("write");
-    Random random = new Random();
-    byte[] bytes = new byte[DiskRange.CHUNK];
-    long nanos = 0;
-    MessageDigest sha256 = sha256();
-    try (NvmeDisk disk = controller.openDisk(1);
-        DmaBuffer buffer = held.device().dma().allocate(DiskRange.CHUNK, 4096);
-        Progress progress = new Progress(spec.commandLine().getErr(), task, RANGE.length())) {
-      for (DiskRange chunk : RANGE.chunks()) {
-        held.check();
-        if (writes) {
-          random.nextBytes(bytes);
-          buffer.copyIn(0, bytes);
-        }
-        long start = System.nanoTime();
-        if (writes) {
-          disk.write(chunk.offset(), buffer, 0, chunk.length());
-        } else {
-          disk.read(chunk.offset(), buffer, 0, chunk.length());
-        }
-        nanos += System.nanoTime() - start;
-        sha256.update(buffer.segment().asByteBuffer());
-        progress.step(chunk.length());
-      }
-    }
-    return new Copy(HexFormat.of().formatHex(sha256.digest()), nanos);
-  }
-
-  private static MessageDigest sha256() {
+  private static Path guestModules() throws IOException {
+    Path here;
     try {
-      return MessageDigest.getInstance("SHA-256");
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException("every Java platform has SHA-256", e);
+      here = Path.of(DemoCommand.class.getProtectionDomain().getCodeSource().getLocation().toURI());
+    } catch (URISyntaxException e) {
+      throw new IllegalStateException(e);
     }
+    Path guest = here.resolve("../../guests/demo-guest").normalize();
+    if (!Files.isDirectory(guest)) {
+      throw new IOException(
+          "the demo's guest is missing: there is no %s; ./gatun builds it".formatted(guest));
+    }
+    return guest;
   }
 }

@@ -1,7 +1,6 @@
 package org.gatun.cli;
 
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -9,10 +8,6 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 import org.gatun.broker.Broker;
 import org.gatun.broker.DeviceRequest;
 import org.gatun.broker.Grant;
@@ -20,9 +15,7 @@ import org.gatun.broker.Quota;
 import org.gatun.broker.config.GuestProgram;
 import org.gatun.broker.guest.GuestRefusedException;
 import org.gatun.broker.guest.InProcessGuest;
-import org.gatun.broker.service.process.GuestLauncher;
 import org.gatun.broker.service.process.GuestProcess;
-import org.gatun.broker.service.process.ProcessJournal;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.PciException;
 import org.gatun.pci.spi.Backends;
@@ -48,9 +41,6 @@ import picocli.CommandLine.Spec;
     })
 final class GuestRunCommand implements Callable<Integer> {
   private static final Duration LOOK = Duration.ofMillis(100);
-
-  /** How long a guest has to finish what it is doing, when the command is to end. */
-  private static final Duration FAREWELL = Duration.ofSeconds(2);
 
   @Option(names = "--in-process", description = "In this process, without the locks.")
   private boolean inProcess;
@@ -122,18 +112,17 @@ final class GuestRunCommand implements Callable<Integer> {
     try (Broker broker = new Broker(Backends.installed())) {
       interruption.guard(broker::close);
       broker.seize(device);
-      Quota quota = inProcess ? Quota.DEFAULT : new Quota(dma.bytes(), Quota.DEFAULT.dmaMappings());
-      Grant grant = broker.grant(module, quota, List.of(DeviceRequest.of(device)));
       if (guest.isPresent()) {
-        runHere(guest.get(), grant, interruption);
+        runHere(guest.get(), broker, interruption);
         return ExitCode.OK;
       }
-      return runInProcess(broker, grant, quota, interruption);
+      return runInProcess(broker, interruption);
     }
   }
 
-  private void runHere(PciGuest guest, Grant grant, Interruption interruption)
+  private void runHere(PciGuest guest, Broker broker, Interruption interruption)
       throws InterruptedException {
+    Grant grant = broker.grant(module, Quota.DEFAULT, List.of(DeviceRequest.of(device)));
     HostedGuest hosted = HostedGuest.attach(guest, module, grant.connect().getFirst(), arguments);
     try (hosted) {
       while (!interruption.isRequested() && !hosted.awaitEnd(LOOK)) {
@@ -147,58 +136,23 @@ final class GuestRunCommand implements Callable<Integer> {
   }
 
   /** The guest's output is this command's, and its status too. */
-  private int runInProcess(Broker broker, Grant grant, Quota quota, Interruption interruption)
+  private int runInProcess(Broker broker, Interruption interruption)
       throws IOException, InterruptedException {
-    Path folder = Files.createTempDirectory("gatun-guest");
-    CompletableFuture<GuestProcess.End> ended = new CompletableFuture<>();
-    try (GuestLauncher launcher =
-        new GuestLauncher(folder, ProcessJournal.open(folder.resolve("processes")))) {
-      GuestProcess process =
-          launcher.start(
-              module,
-              new GuestProgram(
-                  absolute(modulePath),
-                  module,
-                  arguments,
-                  root.map(Path::toAbsolutePath),
-                  heap.bytes(),
-                  new LinkedHashSet<>(without),
-                  GuestProgram.Supervision.DEFAULT),
-              quota,
-              grant.connect().getFirst(),
-              System.out,
-              (_, end) -> ended.complete(end));
-      interruption.guard(
-          () -> {
-            process.end("the command ends");
-            broker.close();
-          });
-      while (!interruption.isRequested() && !isDone(ended)) {
-        // Until one of both.
-      }
-      grant.revoke(FAREWELL);
-      GuestProcess.End end = ended.join();
-      if (end.status() > 1 && !interruption.isRequested()) {
-        throw new PciException(device, "guest " + module + ": " + end.reason(), null, null);
-      }
-      return end.status() == 0 ? ExitCode.OK : ExitCode.FAILED;
-    } finally {
-      Files.deleteIfExists(folder.resolve("processes"));
-      Files.deleteIfExists(folder.resolve("root"));
-      Files.deleteIfExists(folder);
+    GuestProgram program =
+        new GuestProgram(
+            absolute(modulePath),
+            module,
+            arguments,
+            root.map(Path::toAbsolutePath),
+            heap.bytes(),
+            new LinkedHashSet<>(without),
+            GuestProgram.Supervision.DEFAULT);
+    GuestProcess.End end =
+        ForegroundGuest.run(broker, device, dma.bytes(), program, interruption).end();
+    if (end.status() > 1 && !interruption.isRequested()) {
+      throw new PciException(device, "guest " + module + ": " + end.reason(), null, null);
     }
-  }
-
-  private static boolean isDone(CompletableFuture<GuestProcess.End> ended)
-      throws InterruptedException {
-    try {
-      ended.get(LOOK.toMillis(), TimeUnit.MILLISECONDS);
-      return true;
-    } catch (TimeoutException _) {
-      return false;
-    } catch (ExecutionException e) {
-      throw new IllegalStateException(e);
-    }
+    return end.status() == 0 ? ExitCode.OK : ExitCode.FAILED;
   }
 
   private static List<Path> absolute(List<Path> paths) {

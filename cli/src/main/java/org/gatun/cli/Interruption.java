@@ -68,10 +68,12 @@ final class Interruption implements AutoCloseable {
 
   private void letGo() {
     requested.countDown();
-    Runnable last = abandon;
     try {
-      if (!ended.await(PATIENCE.toMillis(), TimeUnit.MILLISECONDS) && last != null) {
-        last.run();
+      if (!ended.await(PATIENCE.toMillis(), TimeUnit.MILLISECONDS)) {
+        Runnable last = abandon; // now: the command has gone on meanwhile
+        if (last != null) {
+          last.run();
+        }
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();

@@ -2,8 +2,11 @@ package org.gatun.nativeaccess;
 
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.Path;
 
 /** What the calling thread, and what it executes, may do: it can only become less. */
 public final class Privileges {
@@ -19,7 +22,26 @@ public final class Privileges {
 
   private static final int CAPABILITIES_LIMIT = 64;
 
+  // <linux/capability.h>: CAP_SETGID, CAP_SETUID, CAP_SETPCAP, CAP_SYS_ADMIN
+  private static final long CONFINING = 1L << 6 | 1L << 7 | 1L << 8 | 1L << 21;
+
+  private static final String EFFECTIVE = "CapEff:\t";
+
   private Privileges() {}
+
+  /**
+   * Whether this process has the capabilities for {@link #become}, {@link Namespaces} and {@link
+   * RootFolder}, as root has outside of a container.
+   */
+  public static boolean canConfine() throws IOException {
+    String effective =
+        Files.readAllLines(Path.of("/proc/self/status")).stream()
+            .filter(line -> line.startsWith(EFFECTIVE))
+            .findFirst()
+            .orElseThrow(() -> new IOException("/proc/self/status says nothing of capabilities"));
+    long held = Long.parseUnsignedLong(effective, EFFECTIVE.length(), effective.length(), 16);
+    return (held & CONFINING) == CONFINING;
+  }
 
   /** Executing a program gives no privileges any more, whatever its file says. */
   public static void noNew() {

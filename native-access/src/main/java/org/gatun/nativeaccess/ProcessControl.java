@@ -56,6 +56,11 @@ public final class ProcessControl {
     }
   }
 
+  /** Leaves the terminal, if there is one: its signals, like that of Ctrl-C, are for others. */
+  public static void leaveTerminal() {
+    Syscall.SETSID.call("session");
+  }
+
   /** No process of the same user can look into this one, or attach to it. */
   public static void undumpable() {
     Syscall.PRCTL.call("PR_SET_DUMPABLE", PR_SET_DUMPABLE, 0);

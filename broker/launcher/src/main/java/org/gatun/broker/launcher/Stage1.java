@@ -65,6 +65,8 @@ public final class Stage1 {
   }
 
   private static void confine(Plan plan) throws IOException {
+    // A guest is asked to end by the broker, not by a Ctrl-C that is meant for that.
+    ProcessControl.leaveTerminal();
     Set<Lock> locks = plan.locks();
     if (locks.contains(Lock.NAMESPACES)) {
       close(
