@@ -1,3 +1,4 @@
+import org.gatun.pci.spi.DeviceEraser;
 import org.jspecify.annotations.NullMarked;
 
 /**
@@ -13,6 +14,8 @@ module org.gatun.broker.service {
   requires org.gatun.vfiouser;
   requires transitive com.fasterxml.jackson.databind;
   requires jdk.net;
+
+  uses DeviceEraser;
 
   exports org.gatun.broker.service;
   exports org.gatun.broker.service.process;
