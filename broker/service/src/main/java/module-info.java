@@ -1,3 +1,4 @@
+import org.gatun.pci.spi.DeviceEraser;
 import org.jspecify.annotations.NullMarked;
 
 /**
@@ -14,6 +15,8 @@ module org.gatun.broker.service {
   requires transitive com.fasterxml.jackson.databind;
   requires jdk.jfr;
   requires jdk.net;
+
+  uses DeviceEraser;
 
   exports org.gatun.broker.service;
   exports org.gatun.broker.service.process;

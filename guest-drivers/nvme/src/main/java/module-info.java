@@ -1,3 +1,5 @@
+import org.gatun.driver.nvme.NvmeEraser;
+import org.gatun.pci.spi.DeviceEraser;
 import org.jspecify.annotations.NullMarked;
 
 /**
@@ -11,4 +13,7 @@ module org.gatun.driver.nvme {
   requires static transitive org.jspecify;
 
   exports org.gatun.driver.nvme;
+
+  provides DeviceEraser with
+      NvmeEraser;
 }

@@ -39,6 +39,7 @@ import org.gatun.specs.nvme.NvmCommand;
 import org.gatun.specs.nvme.NvmOpcode;
 import org.gatun.specs.nvme.NvmeRegisters;
 import org.gatun.specs.nvme.NvmeStatus;
+import org.gatun.specs.nvme.SanitizeStatusLog;
 import org.gatun.specs.nvme.SmartLog;
 import org.gatun.specs.nvme.SubmissionEntry;
 import org.gatun.specs.nvme.Version;
@@ -267,6 +268,60 @@ class NvmeModelTest {
       }
     }
     assertThat(kept).containsExactly(0, 3, 5);
+  }
+
+  @Test
+  void formatsAndSanitizes() {
+    RawNvme nvme = enabled();
+    Queue queue = nvme.createQueue(1);
+    DmaBuffer data = nvme.device.dma().allocate(PAGE, PAGE);
+    assertThat(logPage(nvme, LogPage.SANITIZE_STATUS, SanitizeStatusLog.SIZE, data)).isZero();
+    assertThat(new SanitizeStatusLog(data.segment()).status())
+        .isEqualTo(SanitizeStatusLog.STATUS_NEVER);
+
+    int userData = AdminCommand.SECURE_ERASE_USER_DATA << 9;
+    for (int nsid : new int[] {1, -1}) {
+      writeLast(queue, data);
+      assertThat(nvme.admin.run(AdminOpcode.FORMAT_NVM, nsid, 0, 0, userData, 0, 0).status())
+          .isZero();
+      assertThat(readLast(queue, data)).isZero();
+    }
+    for (int action :
+        new int[] {AdminCommand.SANITIZE_BLOCK_ERASE, AdminCommand.SANITIZE_OVERWRITE}) {
+      writeLast(queue, data);
+      int dword10 = AdminCommand.sanitizeDword10(action);
+      assertThat(nvme.admin.run(AdminOpcode.SANITIZE, 0, 0, 0, dword10, 0, 0).status()).isZero();
+      assertThat(readLast(queue, data)).isZero();
+      assertThat(logPage(nvme, LogPage.SANITIZE_STATUS, SanitizeStatusLog.SIZE, data)).isZero();
+      SanitizeStatusLog log = new SanitizeStatusLog(data.segment());
+      assertThat(log.status()).isEqualTo(SanitizeStatusLog.STATUS_SUCCESS);
+      assertThat(log.commandDword10()).isEqualTo(dword10);
+      assertThat(log.progress()).isEqualTo(SanitizeStatusLog.NOT_IN_PROGRESS);
+    }
+
+    writeLast(queue, data);
+    assertThat(nvme.admin.run(AdminOpcode.FORMAT_NVM, 2, 0, 0, userData, 0, 0).code())
+        .isEqualTo(NvmeStatus.INVALID_NAMESPACE_OR_FORMAT.status());
+    assertThat(nvme.admin.run(AdminOpcode.FORMAT_NVM, 1, 0, 0, userData | 1, 0, 0).code())
+        .isEqualTo(NvmeStatus.INVALID_FORMAT.status());
+    int key = AdminCommand.SECURE_ERASE_CRYPTO << 9;
+    assertThat(nvme.admin.run(AdminOpcode.FORMAT_NVM, 1, 0, 0, key, 0, 0).code())
+        .isEqualTo(NvmeStatus.INVALID_FIELD_IN_COMMAND.status());
+    for (int action : new int[] {0, AdminCommand.SANITIZE_CRYPTO_ERASE, 7}) {
+      assertThat(nvme.admin.run(AdminOpcode.SANITIZE, 0, 0, 0, action, 0, 0).code())
+          .isEqualTo(NvmeStatus.INVALID_FIELD_IN_COMMAND.status());
+    }
+    assertThat(readLast(queue, data)).as("what was refused").isEqualTo(-1);
+  }
+
+  private static void writeLast(Queue queue, DmaBuffer data) {
+    data.segment().fill((byte) -1);
+    assertThat(queue.io(NvmOpcode.WRITE, BLOCKS - 1, 1, data.busAddress(), 0).status()).isZero();
+  }
+
+  private static long readLast(Queue queue, DmaBuffer data) {
+    assertThat(queue.io(NvmOpcode.READ, BLOCKS - 1, 1, data.busAddress(), 0).status()).isZero();
+    return data.getLongAcquire(504);
   }
 
   @Test

@@ -14,6 +14,7 @@ import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Collectors;
 import org.gatun.broker.policy.ConfigLayout;
 import org.gatun.pci.DeviceName;
+import org.gatun.pci.config.PciClass;
 import org.gatun.pci.config.PciId;
 import org.gatun.pci.spi.FoundDevice;
 import org.gatun.pci.spi.Hazard;
@@ -204,6 +205,15 @@ public final class Broker implements AutoCloseable {
    */
   public synchronized PciId id(DeviceName name) {
     return PciId.of(owned(name).snapshot().config());
+  }
+
+  /**
+   * The class of a device, as it was when it was seized.
+   *
+   * @throws GrantRefusedException if the broker does not have it
+   */
+  public synchronized PciClass pciClass(DeviceName name) {
+    return PciClass.of(owned(name).snapshot().config());
   }
 
   /** The grants that have not ended, in the order of granting. */

@@ -21,6 +21,7 @@ import org.gatun.pci.config.Capability;
 import org.gatun.pci.config.ConfigSpace;
 import org.gatun.pci.spi.ResourceTracker;
 import org.gatun.pci.spi.SeizedDevice;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A device as a guest has it: narrowed by the policy of its grant. On the data path it adds
@@ -54,6 +55,9 @@ public final class GrantedDevice implements PciDevice {
   private final List<DetachListener> listeners = new CopyOnWriteArrayList<>();
   private final List<Runnable> endings = new CopyOnWriteArrayList<>();
   private final Runnable closedByGuest;
+
+  /** Null once it was taken back. Guarded by this. */
+  private @Nullable List<Runnable> aftermath = new ArrayList<>();
 
   /**
    * @param closedByGuest run by {@link #close}: returns when the device was taken back
@@ -172,6 +176,20 @@ public final class GrantedDevice implements PciDevice {
     endings.add(ending);
   }
 
+  /**
+   * Has something done, soon, when the device was taken back and is the broker's again, or has
+   * gone; at once if that is so already.
+   */
+  public void onReturned(Runnable action) {
+    synchronized (this) {
+      if (aftermath != null) {
+        aftermath.add(action);
+        return;
+      }
+    }
+    action.run();
+  }
+
   /** Gives the device back to the broker, which takes all of it from the guest. */
   @Override
   public void close() {
@@ -221,6 +239,16 @@ public final class GrantedDevice implements PciDevice {
   /** It was taken back: its memory is not the guest's any more. */
   void end() {
     dma.end();
+  }
+
+  /** It is the broker's again. */
+  void returned() {
+    List<Runnable> actions;
+    synchronized (this) {
+      actions = aftermath == null ? List.of() : aftermath;
+      aftermath = null;
+    }
+    actions.forEach(Runnable::run);
   }
 
   private void through(String operation, Runnable action) {

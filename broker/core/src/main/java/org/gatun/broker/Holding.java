@@ -115,6 +115,7 @@ final class Holding {
       event.byForce = byForce;
       event.quarantine = owned.quarantine().orElse("");
       event.commit();
+      attempt("telling that it is back", device::returned);
       taken.countDown();
       if (interrupted) {
         Thread.currentThread().interrupt();

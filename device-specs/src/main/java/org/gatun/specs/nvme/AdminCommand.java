@@ -17,6 +17,27 @@ public final class AdminCommand {
   /** QPRIO: low. */
   public static final int PRIORITY_LOW = 3;
 
+  /** SES of Format NVM: no erase is asked for. */
+  public static final int SECURE_ERASE_NONE = 0;
+
+  /** SES of Format NVM: User Data Erase. */
+  public static final int SECURE_ERASE_USER_DATA = 1;
+
+  /** SES of Format NVM: Cryptographic Erase. */
+  public static final int SECURE_ERASE_CRYPTO = 2;
+
+  /** SANACT of Sanitize: Exit Failure Mode. */
+  public static final int SANITIZE_EXIT_FAILURE = 1;
+
+  /** SANACT of Sanitize: Block Erase. */
+  public static final int SANITIZE_BLOCK_ERASE = 2;
+
+  /** SANACT of Sanitize: Overwrite. */
+  public static final int SANITIZE_OVERWRITE = 3;
+
+  /** SANACT of Sanitize: Crypto Erase. */
+  public static final int SANITIZE_CRYPTO_ERASE = 4;
+
   private static final BitField QID = new BitField("CDW10.QID", 0, 16);
   private static final BitField QSIZE = new BitField("CDW10.QSIZE", 16, 16);
   private static final BitField PC = new BitField("CDW11.PC", 0, 1);
@@ -34,6 +55,14 @@ public final class AdminCommand {
   private static final BitField RAE = new BitField("CDW10.RAE", 15, 1);
   private static final BitField NUMDL = new BitField("CDW10.NUMDL", 16, 16);
   private static final BitField NUMDU = new BitField("CDW11.NUMDU", 0, 16);
+  private static final BitField LBAFL = new BitField("CDW10.LBAFL", 0, 4);
+  private static final BitField MSET = new BitField("CDW10.MSET", 4, 1);
+  private static final BitField PI = new BitField("CDW10.PI", 5, 3);
+  private static final BitField PIL = new BitField("CDW10.PIL", 8, 1);
+  private static final BitField SES = new BitField("CDW10.SES", 9, 3);
+  private static final BitField LBAFU = new BitField("CDW10.LBAFU", 12, 2);
+  private static final BitField SANACT = new BitField("CDW10.SANACT", 0, 3);
+  private static final BitField OWPASS = new BitField("CDW10.OWPASS", 4, 4);
 
   private AdminCommand() {}
 
@@ -189,6 +218,56 @@ public final class AdminCommand {
   /** NUMD: bytes to return, 4 to 16 GiB (dword 11, bits 15:0, and dword 10, bits 31:16, + 1). */
   public static long logPageSize(int dword10, int dword11) {
     return 4 * ((((long) NUMDU.get(dword11) << 16) | NUMDL.get(dword10)) + 1);
+  }
+
+  // Format NVM (Base 5.14; 1.4 section 5.23).
+
+  /**
+   * Returns dword 10 of Format NVM that leaves a namespace the format, the metadata and the
+   * protection information that it has, and erases it.
+   *
+   * @param secureErase SES: {@link #SECURE_ERASE_USER_DATA} and so on
+   */
+  public static int formatDword10(IdentifyNamespace namespace, int secureErase) {
+    int format = namespace.formatIndex();
+    int dword10 = LBAFL.set(LBAFU.set(0, format >>> 4), format & 0xf);
+    dword10 = MSET.set(dword10, (namespace.flbas() & IdentifyNamespace.FLBAS_EXTENDED_LBA) != 0);
+    // DPS has the type in bits 2:0, and its place in bit 3, as the command has them.
+    dword10 = PI.set(dword10, namespace.dps() & 0x7);
+    dword10 = PIL.set(dword10, (namespace.dps() & 0x8) != 0);
+    return SES.set(dword10, secureErase);
+  }
+
+  /** LBAF of Format NVM, 0 to 63 (dword 10, bits 13:12 and 3:0). */
+  public static int formatIndex(int dword10) {
+    return LBAFU.get(dword10) << 4 | LBAFL.get(dword10);
+  }
+
+  /** PI of Format NVM: the type of protection information, 0 is none (dword 10, bits 7:5). */
+  public static int protectionInformation(int dword10) {
+    return PI.get(dword10);
+  }
+
+  /** SES of Format NVM (dword 10, bits 11:9). */
+  public static int secureErase(int dword10) {
+    return SES.get(dword10);
+  }
+
+  // Sanitize (Base 5.24; 1.4 section 5.24). The pattern of an overwrite is in dword 11.
+
+  /**
+   * Returns dword 10 of Sanitize: with restricted exit from a failure, and one pass of an
+   * overwrite.
+   *
+   * @param action SANACT: {@link #SANITIZE_BLOCK_ERASE} and so on
+   */
+  public static int sanitizeDword10(int action) {
+    return OWPASS.set(SANACT.set(0, action), action == SANITIZE_OVERWRITE ? 1 : 0);
+  }
+
+  /** SANACT of Sanitize (dword 10, bits 2:0). */
+  public static int sanitizeAction(int dword10) {
+    return SANACT.get(dword10);
   }
 
   private static long dwords(long size) {

@@ -121,6 +121,9 @@ public final class IdentifyController {
   /** Keep Alive Support: granularity in 100 ms; 0 is not supported. */
   public static final int KAS = 320;
 
+  /** Sanitize Capabilities, 32 bits; 0 is none. */
+  public static final int SANICAP = 328;
+
   /** Submission Queue Entry Size, two powers of two: bits 3:0 required, bits 7:4 maximum. */
   public static final int SQES = 512;
 
@@ -213,6 +216,24 @@ public final class IdentifyController {
 
   /** {@link #OACS}: Command and Feature Lockdown. */
   public static final int OACS_LOCKDOWN = 1 << 10;
+
+  /** {@link #SANICAP}: Crypto Erase. */
+  public static final int SANICAP_CRYPTO_ERASE = 1 << 0;
+
+  /** {@link #SANICAP}: Block Erase. */
+  public static final int SANICAP_BLOCK_ERASE = 1 << 1;
+
+  /** {@link #SANICAP}: Overwrite. */
+  public static final int SANICAP_OVERWRITE = 1 << 2;
+
+  /** {@link #FNA}: a format of one namespace is one of all. */
+  public static final int FNA_FORMAT_ALL = 1 << 0;
+
+  /** {@link #FNA}: a secure erase of one namespace, as part of a format, is one of all. */
+  public static final int FNA_ERASE_ALL = 1 << 1;
+
+  /** {@link #FNA}: a format can erase by changing a key. */
+  public static final int FNA_CRYPTO_ERASE = 1 << 2;
 
   /** {@link #ONCS}: Compare. */
   public static final int ONCS_COMPARE = 1 << 0;
@@ -703,6 +724,16 @@ public final class IdentifyController {
   /** Sets {@link #FUSES}. */
   public void setFuses(int value) {
     LittleEndian.putU16(data, FUSES, value);
+  }
+
+  /** Returns {@link #SANICAP}. */
+  public int sanicap() {
+    return LittleEndian.getI32(data, SANICAP);
+  }
+
+  /** Sets {@link #SANICAP}. */
+  public void setSanicap(int value) {
+    LittleEndian.putI32(data, SANICAP, value);
   }
 
   /** Returns {@link #FNA}. */

@@ -41,7 +41,7 @@ public final class LogPage {
   /** 80h: Reservation Notification. */
   public static final int RESERVATION_NOTIFICATION = 0x80;
 
-  /** 81h: Sanitize Status. */
+  /** 81h: Sanitize Status: {@link SanitizeStatusLog}. */
   public static final int SANITIZE_STATUS = 0x81;
 
   private LogPage() {}

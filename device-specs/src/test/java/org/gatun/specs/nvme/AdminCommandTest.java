@@ -49,6 +49,27 @@ class AdminCommandTest {
   }
 
   @Test
+  void formatsAsItIs() {
+    IdentifyNamespace namespace = IdentifyNamespace.create();
+    namespace.setNlbaf(63);
+    namespace.setFlbas(0x5a); // format 42, metadata at the end of each block
+    namespace.setDps(0x0b); // type 3, in the first bytes
+    int dword10 = AdminCommand.formatDword10(namespace, AdminCommand.SECURE_ERASE_USER_DATA);
+    assertThat(dword10).isEqualTo(0x237a);
+    assertThat(AdminCommand.formatIndex(dword10)).isEqualTo(42);
+    assertThat(AdminCommand.protectionInformation(dword10)).isEqualTo(3);
+    assertThat(AdminCommand.secureErase(dword10)).isEqualTo(1);
+    assertThat(AdminCommand.formatDword10(IdentifyNamespace.create(), 2)).isEqualTo(0x0400);
+  }
+
+  @Test
+  void sanitizes() {
+    assertThat(AdminCommand.sanitizeDword10(AdminCommand.SANITIZE_BLOCK_ERASE)).isEqualTo(0x02);
+    assertThat(AdminCommand.sanitizeDword10(AdminCommand.SANITIZE_OVERWRITE)).isEqualTo(0x13);
+    assertThat(AdminCommand.sanitizeAction(0x13)).isEqualTo(AdminCommand.SANITIZE_OVERWRITE);
+  }
+
+  @Test
   void getsLogPages() {
     assertThat(AdminCommand.logPageDword10(LogPage.SMART, false, 512)).isEqualTo(0x007f0002);
     assertThat(AdminCommand.logPageDword10(LogPage.SMART, true, 4)).isEqualTo(0x00008002);

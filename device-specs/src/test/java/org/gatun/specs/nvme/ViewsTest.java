@@ -18,6 +18,21 @@ class ViewsTest {
   private final ByteBuffer raw = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
 
   @Test
+  void readsTheSanitizeStatusLog() {
+    raw.putShort(0, (short) 0xffff).putShort(2, (short) 0x0119).putInt(4, 0x13);
+    raw.putInt(8, 100).putInt(12, -1).putInt(16, 0x80000000);
+    SanitizeStatusLog log = new SanitizeStatusLog(MemorySegment.ofArray(bytes));
+    assertThat(log.progress()).isEqualTo(SanitizeStatusLog.NOT_IN_PROGRESS);
+    assertThat(log.sstat()).isEqualTo(0x119);
+    assertThat(log.status()).isEqualTo(SanitizeStatusLog.STATUS_SUCCESS);
+    assertThat(log.commandDword10()).isEqualTo(0x13);
+    assertThat(log.estimatedSeconds(AdminCommand.SANITIZE_OVERWRITE)).isEqualTo(100);
+    assertThat(log.estimatedSeconds(AdminCommand.SANITIZE_BLOCK_ERASE))
+        .isEqualTo(SanitizeStatusLog.NO_ESTIMATE);
+    assertThat(log.estimatedSeconds(AdminCommand.SANITIZE_CRYPTO_ERASE)).isEqualTo(0x80000000L);
+  }
+
+  @Test
   void readsIdentifyController() {
     raw.putShort(0, (short) 0x8086).putShort(2, (short) 0x1af4);
     raw.put(4, "S3RIAL              ".getBytes(US_ASCII));
@@ -32,6 +47,7 @@ class ViewsTest {
     raw.put(263, (byte) 31).putShort(266, (short) 343).putShort(268, (short) 373);
     raw.putShort(270, (short) 2).putInt(272, 100).putInt(276, 10);
     raw.putLong(280, 2).putLong(288, 1).putLong(296, -1).putLong(304, -1);
+    raw.putInt(328, 0x80000006);
     raw.putShort(320, (short) 10).put(512, (byte) 0x66).put(513, (byte) 0x44);
     raw.putShort(514, (short) 1024).putInt(516, 256).putShort(520, (short) 0x15d);
     raw.putShort(522, (short) 1).put(524, (byte) 2).put(525, (byte) 7);
@@ -75,6 +91,7 @@ class ViewsTest {
     assertThat(id.unallocatedNvmCapacity())
         .isEqualTo(BigInteger.ONE.shiftLeft(128).subtract(BigInteger.ONE));
     assertThat(id.keepAliveSupport()).isEqualTo(10);
+    assertThat(id.sanicap()).isEqualTo(0x80000006);
     assertThat(id.requiredSqes()).isEqualTo(6);
     assertThat(id.maxSqes()).isEqualTo(6);
     assertThat(id.requiredCqes()).isEqualTo(4);

@@ -20,6 +20,7 @@ import org.gatun.specs.nvme.NamespaceDescriptor;
 import org.gatun.specs.nvme.NamespaceList;
 import org.gatun.specs.nvme.NvmeRegisters;
 import org.gatun.specs.nvme.NvmeStatus;
+import org.gatun.specs.nvme.SanitizeStatusLog;
 import org.gatun.specs.nvme.SmartLog;
 import org.gatun.specs.nvme.SubmissionEntry;
 import org.gatun.specs.nvme.Version;
@@ -52,11 +53,15 @@ final class AdminCommands {
   private final IoCommands io;
   private final FeatureValues features;
 
+  /** Survives resets. */
+  private final SanitizeStatusLog sanitizeStatus = SanitizeStatusLog.create();
+
   AdminCommands(NvmeDevice device, NvmeModel model, IoCommands io, FeatureValues features) {
     this.device = device;
     this.model = model;
     this.io = io;
     this.features = features;
+    sanitizeStatus.setProgress(SanitizeStatusLog.NOT_IN_PROGRESS);
   }
 
   /** Executes a command, and returns its status, or {@link NvmeDevice#DEFERRED}. */
@@ -77,6 +82,8 @@ final class AdminCommands {
       case AdminOpcode.ABORT -> abort(command);
       case AdminOpcode.ASYNCHRONOUS_EVENT_REQUEST -> requestEvent(command);
       case AdminOpcode.GET_LOG_PAGE -> getLogPage(queue, command);
+      case AdminOpcode.FORMAT_NVM -> format(command);
+      case AdminOpcode.SANITIZE -> sanitize(command);
       default -> NvmeStatus.INVALID_COMMAND_OPCODE.status();
     };
   }
@@ -218,6 +225,35 @@ final class AdminCommands {
         : NvmeStatus.ASYNCHRONOUS_EVENT_REQUEST_LIMIT_EXCEEDED.status();
   }
 
+  /** With the format that there is, and without a key that could be changed (Base 5.14). */
+  private int format(Command command) {
+    if (command.nsid != IoCommands.NAMESPACE && command.nsid != SubmissionEntry.NSID_ALL) {
+      return INVALID_NAMESPACE;
+    }
+    if (AdminCommand.formatIndex(command.dword10) != 0
+        || AdminCommand.protectionInformation(command.dword10) != 0) {
+      return NvmeStatus.INVALID_FORMAT.status();
+    }
+    return AdminCommand.secureErase(command.dword10) > AdminCommand.SECURE_ERASE_USER_DATA
+        ? INVALID_FIELD
+        : io.erase();
+  }
+
+  /** Done when the command is (Base 5.24). One that failed is no state: it can be tried again. */
+  private int sanitize(Command command) {
+    return switch (AdminCommand.sanitizeAction(command.dword10)) {
+      case AdminCommand.SANITIZE_EXIT_FAILURE -> SUCCESS;
+      case AdminCommand.SANITIZE_BLOCK_ERASE, AdminCommand.SANITIZE_OVERWRITE -> {
+        int status = io.erase();
+        sanitizeStatus.setCommandDword10(command.dword10);
+        sanitizeStatus.setSstat(
+            status == SUCCESS ? SanitizeStatusLog.STATUS_SUCCESS : SanitizeStatusLog.STATUS_FAILED);
+        yield status;
+      }
+      default -> INVALID_FIELD;
+    };
+  }
+
   private int identify(SubmissionQueue queue, Command command) {
     MemorySegment data =
         switch (AdminCommand.cns(command.dword10)) {
@@ -251,6 +287,7 @@ final class AdminCommands {
     data.setControllerId(0);
     data.setVersion(Version.V1_4);
     data.setControllerType(IdentifyController.CNTRLTYPE_IO);
+    data.setOacs(IdentifyController.OACS_FORMAT_NVM);
     data.setAbortCommandLimit(LIMITED_ABORTS);
     data.setAsynchronousEventRequestLimit(Events.REQUESTS - 1);
     data.setFrmw(0x03); // one slot, read-only
@@ -259,6 +296,7 @@ final class AdminCommands {
     data.setWarningTemperature(TEMPERATURE + 50);
     data.setCriticalTemperature(TEMPERATURE + 60);
     data.setTotalNvmCapacity(capacity());
+    data.setSanicap(IdentifyController.SANICAP_BLOCK_ERASE | IdentifyController.SANICAP_OVERWRITE);
     data.setSqes(SubmissionEntry.SIZE_LOG2 << 4 | SubmissionEntry.SIZE_LOG2);
     data.setCqes(NvmeDevice.CQES << 4 | NvmeDevice.CQES);
     data.setNumberOfNamespaces(1);
@@ -321,6 +359,7 @@ final class AdminCommands {
           case LogPage.ERROR_INFORMATION -> errorPage();
           case LogPage.SMART -> smartPage();
           case LogPage.FIRMWARE_SLOT -> firmwarePage();
+          case LogPage.SANITIZE_STATUS -> sanitizeStatus.segment();
           default -> null;
         };
     if (page == null) {

@@ -36,6 +36,17 @@ final class IoCommands {
     return blocks;
   }
 
+  /** Has all blocks read as zeros, and returns the status of that. */
+  int erase() {
+    try {
+      media.zero(0, media.size());
+      media.flush();
+      return SUCCESS;
+    } catch (InternalError | UncheckedIOException _) {
+      return INTERNAL_ERROR;
+    }
+  }
+
   /** Executes a command, and returns its status. */
   int execute(SubmissionQueue queue, Command command, int pageSize) {
     if (!command.isPlain()) {

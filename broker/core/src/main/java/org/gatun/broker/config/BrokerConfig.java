@@ -16,6 +16,7 @@ import org.gatun.broker.DeviceRequest;
 import org.gatun.broker.config.DevicePolicy.Match;
 import org.gatun.broker.config.Node.Place;
 import org.gatun.pci.DeviceName;
+import org.gatun.pci.config.PciClass;
 import org.gatun.pci.config.PciId;
 
 /**
@@ -105,6 +106,18 @@ public record BrokerConfig(
     return policy(device, id)
         .map(policy -> policy.request(device))
         .orElseGet(() -> DeviceRequest.of(device));
+  }
+
+  /**
+   * What becomes of a device when its guest has let go of it.
+   *
+   * @param id as the device has it
+   * @param pciClass likewise
+   */
+  public OnRelease onRelease(DeviceName device, PciId id, PciClass pciClass) {
+    return policy(device, id)
+        .flatMap(DevicePolicy::onRelease)
+        .orElseGet(() -> OnRelease.byDefault(pciClass));
   }
 
   private Optional<DevicePolicy> policy(Match match) {

@@ -88,7 +88,8 @@ final class ConfigSchema {
             "quirks",
             "accept",
             "vectors",
-            "bars");
+            "bars",
+            "on-release");
     Optional<Match> match = match(at, fields);
     boolean permissive = flag(fields.get("permissive"));
     boolean interruptControl = flag(fields.get("allow-interrupt-control"));
@@ -99,6 +100,8 @@ final class ConfigSchema {
         number(fields.get("vectors"), DeviceRequest.ALL_VECTORS)
             .orElse((long) DeviceRequest.ALL_VECTORS);
     Map<Integer, List<BarPart>> bars = bars(fields.get("bars"));
+    Optional<OnRelease> onRelease =
+        Optional.ofNullable(fields.get("on-release")).flatMap(f -> checked(f, OnRelease::parse));
     return match.map(
         m ->
             new DevicePolicy(
@@ -107,7 +110,8 @@ final class ConfigSchema {
                     permissive, interruptControl, new LinkedHashSet<>(show), List.copyOf(quirks)),
                 bars,
                 (int) vectors,
-                new LinkedHashSet<>(accepted)));
+                new LinkedHashSet<>(accepted),
+                onRelease));
   }
 
   private Optional<Match> match(At at, Map<String, At> fields) {

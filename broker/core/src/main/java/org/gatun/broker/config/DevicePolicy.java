@@ -2,6 +2,7 @@ package org.gatun.broker.config;
 
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import org.gatun.broker.DeviceRequest;
 import org.gatun.broker.policy.ConfigPolicy;
@@ -16,13 +17,16 @@ import org.gatun.pci.spi.Hazard;
  * @param bars as in {@link DeviceRequest}
  * @param vectors as in {@link DeviceRequest}
  * @param accepted as in {@link DeviceRequest}
+ * @param onRelease what becomes of the device when its guest has let go of it; empty for what is
+ *     usual for its class
  */
 public record DevicePolicy(
     Match match,
     ConfigPolicy config,
     Map<Integer, List<DeviceRequest.BarPart>> bars,
     int vectors,
-    Set<Hazard> accepted) {
+    Set<Hazard> accepted,
+    Optional<OnRelease> onRelease) {
 
   /** Which devices a policy is about. */
   public sealed interface Match {

@@ -6,6 +6,7 @@ import java.util.Optional;
 import java.util.stream.Collectors;
 import org.gatun.broker.GrantState;
 import org.gatun.pci.DeviceName;
+import org.gatun.pci.spi.EraseMethod;
 
 /** Something that happened at a broker. */
 public sealed interface BrokerEvent {
@@ -36,7 +37,7 @@ public sealed interface BrokerEvent {
   }
 
   /**
-   * A device did not come back clean.
+   * A device did not come back clean, or its policy wants nobody to have it now.
    *
    * @param reason for people
    */
@@ -48,7 +49,63 @@ public sealed interface BrokerEvent {
 
     @Override
     public String toString() {
-      return device + ": not clean: " + reason;
+      return device + ": in quarantine: " + reason;
+    }
+  }
+
+  /** A device is being erased. */
+  record Erasing(DeviceName device, EraseMethod method) implements BrokerEvent {
+    @Override
+    public String name() {
+      return "erasing";
+    }
+
+    @Override
+    public String toString() {
+      return "%s: erasing (%s)".formatted(device, method.text());
+    }
+  }
+
+  /** A device was erased: any guest may have it. */
+  record Erased(DeviceName device, EraseMethod method) implements BrokerEvent {
+    @Override
+    public String name() {
+      return "erased";
+    }
+
+    @Override
+    public String toString() {
+      return "%s: erased (%s)".formatted(device, method.text());
+    }
+  }
+
+  /**
+   * A device was not erased, and goes to nobody but the guest whose data is on it.
+   *
+   * @param reason for people
+   */
+  record NotErased(DeviceName device, EraseMethod method, String reason) implements BrokerEvent {
+    @Override
+    public String name() {
+      return "not-erased";
+    }
+
+    @Override
+    public String toString() {
+      return "%s: not erased (%s): %s".formatted(device, method.text(), reason);
+    }
+  }
+
+  /** What is on a device was left to the next guest. */
+  record Cleared(DeviceName device) implements BrokerEvent {
+    @Override
+    public String name() {
+      return "cleared";
+    }
+
+    @Override
+    public String toString() {
+      return device + ": what is on it is left to the next guest";
     }
   }
 
@@ -83,7 +140,7 @@ public sealed interface BrokerEvent {
   }
 
   /**
-   * What was granted before the last start of the broker can't be granted now.
+   * What a guest is to have can't be granted to it now.
    *
    * @param reason for people
    */
@@ -95,7 +152,7 @@ public sealed interface BrokerEvent {
 
     @Override
     public String toString() {
-      return "guest %s: %s is not granted again: %s".formatted(guest, device, reason);
+      return "guest %s: %s is not granted: %s".formatted(guest, device, reason);
     }
   }
 

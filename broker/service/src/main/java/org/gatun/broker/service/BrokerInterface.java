@@ -22,6 +22,7 @@ import org.gatun.broker.service.varlink.VarlinkInterface;
 import org.gatun.broker.service.varlink.VarlinkInterface.Method;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.PciException;
+import org.gatun.pci.spi.EraseMethod;
 
 /**
  * A {@link BrokerService} as Varlink sees it: {@code org.gatun.Broker.varlink} is its definition.
@@ -57,6 +58,8 @@ public final class BrokerInterface {
             "ListGuests", (Method.Single) methods::listGuests,
             "Grant", (Method.Single) methods::grant,
             "Revoke", (Method.Single) methods::revoke,
+            "Erase", (Method.Single) methods::erase,
+            "Clear", (Method.Single) methods::clear,
             "StartGuest", (Method.Single) methods::startGuest,
             "StopGuest", (Method.Single) methods::stopGuest,
             "Watch", (Method.Stream) methods::watch));
@@ -70,6 +73,13 @@ public final class BrokerInterface {
       case BrokerEvent.Released(DeviceName device) -> json.put("device", device.toString());
       case BrokerEvent.Quarantined(DeviceName device, String reason) ->
           json.put("device", device.toString()).put("reason", reason);
+      case BrokerEvent.Erasing(DeviceName device, EraseMethod method) ->
+          json.put("device", device.toString()).put("method", method.text());
+      case BrokerEvent.Erased(DeviceName device, EraseMethod method) ->
+          json.put("device", device.toString()).put("method", method.text());
+      case BrokerEvent.NotErased(DeviceName device, EraseMethod method, String reason) ->
+          json.put("device", device.toString()).put("method", method.text()).put("reason", reason);
+      case BrokerEvent.Cleared(DeviceName device) -> json.put("device", device.toString());
       case BrokerEvent.Refused(String guest, DeviceName device, String reason) ->
           json.put("guest", guest).put("device", device.toString()).put("reason", reason);
       case BrokerEvent.Started(String guest, DeviceName device, long process) ->
@@ -107,6 +117,7 @@ public final class BrokerInterface {
       ObjectNode item = devices.addObject().put("name", device.name().toString());
       device.guest().ifPresent(guest -> item.put("guest", guest));
       device.quarantine().ifPresent(reason -> item.put("quarantine", reason));
+      service.lastGuest(device.name()).ifPresent(guest -> item.put("lastGuest", guest));
     }
     return reply;
   }
@@ -149,6 +160,25 @@ public final class BrokerInterface {
     return attempt(() -> JSON.objectNode().put("guest", service.revoke(device, deadline)));
   }
 
+  private ObjectNode erase(JsonNode parameters) {
+    DeviceName device = device(parameters);
+    EraseMethod method = method(parameters.path("method"));
+    return attempt(
+        () -> {
+          service.erase(device, method);
+          return JSON.objectNode();
+        });
+  }
+
+  private ObjectNode clear(JsonNode parameters) {
+    DeviceName device = device(parameters);
+    return attempt(
+        () -> {
+          service.clear(device);
+          return JSON.objectNode();
+        });
+  }
+
   private ObjectNode startGuest(JsonNode parameters) {
     String guest = text(parameters, "guest");
     return attempt(
@@ -186,6 +216,17 @@ public final class BrokerInterface {
       throw VarlinkException.invalidParameter("deadlineMillis");
     }
     return Duration.ofMillis(millis.asLong());
+  }
+
+  private static EraseMethod method(JsonNode text) {
+    if (!text.isTextual()) {
+      throw VarlinkException.invalidParameter("method");
+    }
+    try {
+      return EraseMethod.parse(text.asText());
+    } catch (IllegalArgumentException e) {
+      throw refused(e);
+    }
   }
 
   private static DeviceName device(JsonNode parameters) {

@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.ServiceLoader;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Consumer;
 import org.gatun.broker.Broker;
@@ -29,6 +30,8 @@ import org.gatun.broker.service.process.GuestLauncher;
 import org.gatun.broker.service.process.ProcessJournal;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.PciException;
+import org.gatun.pci.spi.DeviceEraser;
+import org.gatun.pci.spi.EraseMethod;
 import org.gatun.pci.spi.PciBackend;
 import org.jspecify.annotations.Nullable;
 
@@ -84,6 +87,9 @@ public final class BrokerService implements AutoCloseable {
   /** How long each guest may take when the service ends. */
   private static final Duration FAREWELL = Duration.ofSeconds(2);
 
+  /** How long what is being erased may take then: what is not done is begun anew. */
+  private static final Duration ERASED = Duration.ofMinutes(1);
+
   private final BrokerConfig config;
   private final Folders folders;
   private final Broker broker;
@@ -98,6 +104,7 @@ public final class BrokerService implements AutoCloseable {
   /** Guarded by itself. */
   private final GrantStore store;
 
+  private final Custody custody;
   private final FileLock lock;
   private final ProcessJournal journal;
   private final Host host = new Host();
@@ -112,16 +119,28 @@ public final class BrokerService implements AutoCloseable {
       BrokerConfig config,
       Folders folders,
       List<? extends PciBackend> backends,
+      List<DeviceEraser> erasers,
       FileLock lock,
       GrantStore store,
+      HolderStore holders,
       ProcessJournal journal) {
     this.config = config;
     this.folders = folders;
     this.broker = new Broker(backends);
     this.lock = lock;
     this.store = store;
+    this.custody = new Custody(broker, config, holders, erasers, this::tell);
     this.journal = journal;
     broker.listen(this::changed);
+  }
+
+  /** Makes a service, which has nothing yet, with the erasers that are installed. */
+  public static BrokerService open(
+      BrokerConfig config, Folders folders, List<? extends PciBackend> backends)
+      throws IOException {
+    List<DeviceEraser> erasers =
+        ServiceLoader.load(DeviceEraser.class).stream().map(ServiceLoader.Provider::get).toList();
+    return open(config, folders, backends, erasers);
   }
 
   /**
@@ -131,11 +150,15 @@ public final class BrokerService implements AutoCloseable {
    * @throws IOException if the folders can't be used, or another service has them
    */
   public static BrokerService open(
-      BrokerConfig config, Folders folders, List<? extends PciBackend> backends)
+      BrokerConfig config,
+      Folders folders,
+      List<? extends PciBackend> backends,
+      List<DeviceEraser> erasers)
       throws IOException {
     Files.createDirectories(folders.runtime());
     Files.createDirectories(folders.state());
     GrantStore store = GrantStore.open(folders.state().resolve("grants.json"));
+    HolderStore holders = HolderStore.open(folders.state().resolve("holders.json"));
     Path file = folders.runtime().resolve("lock");
     FileChannel channel =
         FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
@@ -161,7 +184,7 @@ public final class BrokerService implements AutoCloseable {
         channel.close();
       }
     }
-    return new BrokerService(config, folders, backends, lock, store, journal);
+    return new BrokerService(config, folders, backends, erasers, lock, store, holders, journal);
   }
 
   /** From now on this listener hears of all that happens; on the thread that does it, so soon. */
@@ -175,10 +198,12 @@ public final class BrokerService implements AutoCloseable {
   }
 
   /**
-   * Seizes the devices of all guests, and grants them.
+   * Seizes the devices of all guests, and grants them. Steps on release that a former broker did
+   * not come to are begun.
    *
    * @throws PciException if a device of the policy file can't be had, or not granted. What was
-   *     granted while a former broker ran, and can't be now, is an event.
+   *     granted while a former broker ran, and can't be now, is an event; so is a device that goes
+   *     to nobody, or to another guest, before it is erased.
    * @throws IllegalArgumentException if a policy does not fit its device
    * @throws IOException if there can't be a grant directory
    */
@@ -189,6 +214,7 @@ public final class BrokerService implements AutoCloseable {
     for (Guest guest : guests.values()) {
       guest.start();
     }
+    custody.resume();
   }
 
   private Guest guest(GuestConfig settings) throws IOException {
@@ -217,7 +243,12 @@ public final class BrokerService implements AutoCloseable {
 
   /** The devices that the broker has, in the order of seizing. */
   public List<Broker.DeviceStatus> devices() {
-    return broker.devices();
+    return broker.devices().stream().map(custody::status).toList();
+  }
+
+  /** Which guest's data a device keeps, by its backend's name; empty if anybody may have that. */
+  public Optional<String> lastGuest(DeviceName device) {
+    return custody.lastGuest(device);
   }
 
   /** The guests, in the order of the policy file. */
@@ -259,6 +290,36 @@ public final class BrokerService implements AutoCloseable {
   }
 
   /**
+   * Erases a device that no guest has, and returns when that is done: after seconds, or hours. Any
+   * guest may have it then.
+   *
+   * @throws GrantRefusedException if a guest has it, or nothing here can erase it so
+   * @throws PciException if it can't be had, or does not let itself be erased
+   * @throws IOException if it was erased, and that can't be remembered
+   */
+  public void erase(DeviceName device, EraseMethod method) throws IOException {
+    Optional<Broker.DeviceStatus> owned = broker.device(device);
+    DeviceName name = owned.isPresent() ? owned.get().name() : seize(device);
+    try {
+      custody.erase(device, method);
+    } finally {
+      if (owned.isEmpty()) {
+        release(name);
+      }
+    }
+  }
+
+  /**
+   * Leaves what is on a device to whoever gets it next, as if it had been erased.
+   *
+   * @throws GrantRefusedException if a guest has it, or nobody's data is known to be on it
+   * @throws IOException if that can't be remembered
+   */
+  public void clear(DeviceName device) throws IOException {
+    custody.clear(device);
+  }
+
+  /**
    * Gives a guest what it is to have and has not: after {@link #stopGuest}, or when one that the
    * broker runs has ended.
    *
@@ -290,11 +351,12 @@ public final class BrokerService implements AutoCloseable {
   }
 
   /**
-   * Grants nothing any more: takes all back, after asking the guests, and lets all devices go.
-   * Idempotent.
+   * Grants nothing any more: takes all back, after asking the guests, and lets all devices go,
+   * those that are being erased after a minute at most. Idempotent.
    */
   public synchronized void stop() {
     List.copyOf(guests.values()).reversed().forEach(guest -> guest.close(FAREWELL));
+    custody.awaitErased(ERASED);
     broker.stop();
     for (DeviceName device : seized.reversed()) {
       release(device);
@@ -346,6 +408,9 @@ public final class BrokerService implements AutoCloseable {
   }
 
   private void changed(Grant grant, GrantState from, GrantState to) {
+    if (grant.guest().equals(Custody.ERASER)) {
+      return; // there are events of their own
+    }
     tell(
         new BrokerEvent.Granted(
             grant.guest(), from, to, grant.devices().stream().map(GrantedDevice::name).toList()));
@@ -375,7 +440,35 @@ public final class BrokerService implements AutoCloseable {
     }
 
     @Override
-    public DeviceRequest request(DeviceName device) {
+    public boolean holdsBack(DeviceName device, GuestConfig guest) {
+      DeviceName name =
+          broker.device(device).map(Broker.DeviceStatus::name).orElseGet(() -> seize(device));
+      Optional<GrantRefusedException> refusal = custody.refusal(guest.name(), name);
+      refusal.ifPresent(
+          e -> tell(new BrokerEvent.Refused(guest.name(), name, String.valueOf(e.getMessage()))));
+      return refusal.isPresent();
+    }
+
+    @Override
+    public Grant grant(GuestConfig guest, List<DeviceName> devices) {
+      try (Custody.Claims claims = custody.claim(guest.name(), devices)) {
+        Grant grant =
+            broker.grant(guest.name(), guest.quota(), devices.stream().map(this::request).toList());
+        claims.granted(grant.devices());
+        return grant;
+      }
+    }
+
+    @Override
+    public GrantedDevice add(Grant grant, DeviceName device) {
+      try (Custody.Claims claims = custody.claim(grant.guest(), List.of(device))) {
+        GrantedDevice added = broker.add(grant, request(device));
+        claims.granted(List.of(added));
+        return added;
+      }
+    }
+
+    private DeviceRequest request(DeviceName device) {
       return config.request(device, broker.id(device));
     }
 

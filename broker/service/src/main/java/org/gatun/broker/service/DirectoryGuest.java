@@ -7,7 +7,6 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import org.gatun.broker.Broker;
-import org.gatun.broker.DeviceRequest;
 import org.gatun.broker.Grant;
 import org.gatun.broker.GrantState;
 import org.gatun.broker.GrantedDevice;
@@ -44,43 +43,36 @@ final class DirectoryGuest implements Guest {
               host.folders().guests(), settings.name(), settings.gid(), settings.uids());
     }
     List<DeviceName> held = status().devices();
-    List<DeviceName> devices = new ArrayList<>();
+    List<DeviceName> configured = new ArrayList<>();
+    List<DeviceName> later = new ArrayList<>();
     for (DeviceName device : host.devices(settings)) {
-      if (!held.contains(
+      if (held.contains(
           host.broker().device(device).map(Broker.DeviceStatus::name).orElse(device))) {
-        devices.add(device);
+        continue;
+      }
+      if (!settings.devices().contains(device)) {
+        later.add(device);
+      } else if (!host.holdsBack(device, settings)) {
+        configured.add(device);
       }
     }
-    List<DeviceName> configured = devices.stream().filter(settings.devices()::contains).toList();
     if (held.isEmpty() && !configured.isEmpty()) {
-      takeAll(configured);
+      take(configured); // in one grant
     } else {
       for (DeviceName device : configured) {
         grant(device);
       }
     }
-    for (DeviceName device : devices) {
-      if (!configured.contains(device)) {
-        grantAgain(device);
-      }
+    for (DeviceName device : later) {
+      grantAgain(device);
     }
-  }
-
-  /** In one grant. */
-  private void takeAll(List<DeviceName> devices) throws IOException {
-    List<DeviceRequest> requests = new ArrayList<>();
-    for (DeviceName device : devices) {
-      if (host.broker().device(device).isEmpty()) {
-        host.seize(device);
-      }
-      requests.add(host.request(device));
-    }
-    take(requests);
   }
 
   private void grantAgain(DeviceName device) throws IOException {
     try {
-      grant(device);
+      if (!host.holdsBack(device, settings)) {
+        grant(device);
+      }
     } catch (PciException | IllegalArgumentException e) {
       host.tell(new BrokerEvent.Refused(settings.name(), device, String.valueOf(e.getMessage())));
     }
@@ -94,9 +86,9 @@ final class DirectoryGuest implements Guest {
     try {
       Grant current = grant;
       if (current == null || current.state() == GrantState.CLOSED) {
-        take(List.of(host.request(device)));
+        take(List.of(device));
       } else {
-        GrantedDevice added = host.broker().add(current, host.request(device));
+        GrantedDevice added = host.add(current, device);
         current.connect();
         publish(List.of(added));
       }
@@ -110,10 +102,10 @@ final class DirectoryGuest implements Guest {
   }
 
   /** The guest's devices answer from now on, as its processes come and go without the broker. */
-  private void take(List<DeviceRequest> requests) throws IOException {
+  private void take(List<DeviceName> devices) throws IOException {
     Grant taken;
     try {
-      taken = host.broker().grant(settings.name(), settings.quota(), requests);
+      taken = host.grant(settings, devices);
     } catch (IllegalArgumentException e) {
       throw new IllegalArgumentException(
           "guest %s: %s".formatted(settings.name(), e.getMessage()), e);

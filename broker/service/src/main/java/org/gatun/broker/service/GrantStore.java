@@ -1,15 +1,8 @@
 package org.gatun.broker.service;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.type.TypeReference;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
-import java.nio.channels.FileChannel;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -26,14 +19,12 @@ import org.gatun.pci.DeviceName;
  * thread.
  */
 final class GrantStore {
-  private static final ObjectMapper MAPPER = new ObjectMapper();
-
-  private final Path file;
+  private final StateFile file;
 
   /** By device: the guest, or the empty text for none. */
   private final Map<String, String> decisions;
 
-  private GrantStore(Path file, Map<String, String> decisions) {
+  private GrantStore(StateFile file, Map<String, String> decisions) {
     this.file = file;
     this.decisions = decisions;
   }
@@ -43,20 +34,15 @@ final class GrantStore {
    *
    * @throws IOException if it can't be read, or is not what {@link #decide} writes
    */
-  static GrantStore open(Path file) throws IOException {
+  static GrantStore open(Path path) throws IOException {
+    StateFile file = new StateFile(path);
     try {
       Map<String, String> decisions =
-          MAPPER.readValue(
-              Files.readAllBytes(file), new TypeReference<TreeMap<String, String>>() {});
+          file.read(new TypeReference<TreeMap<String, String>>() {}).orElseGet(TreeMap::new);
       decisions.keySet().forEach(DeviceName::parse);
       return new GrantStore(file, decisions);
-    } catch (NoSuchFileException _) {
-      return new GrantStore(file, new TreeMap<>());
-    } catch (JsonProcessingException | IllegalArgumentException e) {
-      throw new IOException(
-          "%s: this is not what a broker wrote (%s): remove it to grant what the policy file says"
-              .formatted(file, e.getMessage()),
-          e);
+    } catch (IllegalArgumentException e) {
+      throw file.wrong("remove it to grant what the policy file says", e);
     }
   }
 
@@ -84,16 +70,6 @@ final class GrantStore {
    */
   void decide(DeviceName device, Optional<String> guest) throws IOException {
     decisions.put(device.toString(), guest.orElse(""));
-    Path next = file.resolveSibling(file.getFileName() + ".new");
-    Files.write(next, MAPPER.writerWithDefaultPrettyPrinter().writeValueAsBytes(decisions));
-    force(next);
-    Files.move(next, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-    force(Optional.ofNullable(file.toAbsolutePath().getParent()).orElseThrow());
-  }
-
-  private static void force(Path file) throws IOException {
-    try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
-      channel.force(true);
-    }
+    file.write(decisions);
   }
 }

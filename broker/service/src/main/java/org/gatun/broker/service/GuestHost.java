@@ -2,7 +2,8 @@ package org.gatun.broker.service;
 
 import java.util.List;
 import org.gatun.broker.Broker;
-import org.gatun.broker.DeviceRequest;
+import org.gatun.broker.Grant;
+import org.gatun.broker.GrantedDevice;
 import org.gatun.broker.config.GuestConfig;
 import org.gatun.pci.DeviceName;
 
@@ -15,8 +16,22 @@ interface GuestHost {
   /** What a guest is to have from the start. */
   List<DeviceName> devices(GuestConfig guest);
 
-  /** What the policy file says of a device that the broker has, by the name that was used. */
-  DeviceRequest request(DeviceName device);
+  /**
+   * Whether a guest does not get a device for now that it is to have, because of what is on it;
+   * then that is an event. Has the broker take the device.
+   */
+  boolean holdsBack(DeviceName device, GuestConfig guest);
+
+  /**
+   * Grants a guest devices that the broker has, by the names that were used, as the policy file
+   * says; when they come back, what the policy file says is done with them.
+   *
+   * @throws org.gatun.broker.GrantRefusedException as {@link Broker#grant}, and for what is on one
+   */
+  Grant grant(GuestConfig guest, List<DeviceName> devices);
+
+  /** As {@link #grant}, of one more device, as {@link Broker#add}. */
+  GrantedDevice add(Grant grant, DeviceName device);
 
   /**
    * Has the broker take a device.

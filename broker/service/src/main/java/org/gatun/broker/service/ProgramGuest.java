@@ -84,17 +84,19 @@ final class ProgramGuest implements Guest {
       if (wanted.containsKey(name)) {
         continue;
       }
-      if (settings.devices().contains(device)) {
-        grant(device);
-      } else {
+      if (!settings.devices().contains(device)) {
         grantAgain(device);
+      } else if (!host.holdsBack(device, settings)) {
+        grant(device);
       }
     }
   }
 
   private void grantAgain(DeviceName device) throws IOException {
     try {
-      grant(device);
+      if (!host.holdsBack(device, settings)) {
+        grant(device);
+      }
     } catch (PciException | IllegalArgumentException e) {
       host.tell(new BrokerEvent.Refused(settings.name(), device, String.valueOf(e.getMessage())));
     }
@@ -121,8 +123,7 @@ final class ProgramGuest implements Guest {
   }
 
   private void run(DeviceName name, DeviceName asked) {
-    Grant grant =
-        host.broker().grant(settings.name(), settings.quota(), List.of(host.request(asked)));
+    Grant grant = host.grant(settings, List.of(asked));
     boolean started = false;
     try {
       GrantedDevice device = grant.connect().getFirst();

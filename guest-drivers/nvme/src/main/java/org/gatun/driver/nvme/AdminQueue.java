@@ -79,6 +79,29 @@ final class AdminQueue implements AutoCloseable {
     return copy;
   }
 
+  /** Sends Get Log Page, of a page of 4 to 4096 bytes; returns a copy, as {@link #identify}. */
+  MemorySegment logPage(int page, int size) {
+    execute(
+        AdminOpcode.GET_LOG_PAGE,
+        SubmissionEntry.NSID_ALL,
+        memory.busAddress() + DATA,
+        AdminCommand.logPageDword10(page, false, size),
+        AdminCommand.logPageDword11(size));
+    MemorySegment copy = Arena.ofAuto().allocate(size);
+    MemorySegment.copy(memory.segment(), DATA, copy, 0, size);
+    return copy;
+  }
+
+  /** Formats a namespace (Base 5.14), and waits for that, not for as long as for other commands. */
+  void format(int namespaceId, int dword10, Duration limit) {
+    execute(AdminOpcode.FORMAT_NVM, namespaceId, 0, dword10, 0, limit);
+  }
+
+  /** Begins to sanitize (Base 5.24). An overwrite is with zeros. */
+  void sanitize(int dword10) {
+    execute(AdminOpcode.SANITIZE, 0, 0, dword10, 0);
+  }
+
   /**
    * Sets the number of I/O queue pairs (Base 5.27.1.5).
    *
@@ -133,6 +156,10 @@ final class AdminQueue implements AutoCloseable {
     execute(AdminOpcode.ABORT, 0, 0, AdminCommand.abortDword10(queueId, commandId), 0);
   }
 
+  private int execute(int opcode, int namespaceId, long prp1, int dword10, int dword11) {
+    return execute(opcode, namespaceId, prp1, dword10, dword11, timeout);
+  }
+
   /**
    * Sends a command, and waits for it.
    *
@@ -142,7 +169,8 @@ final class AdminQueue implements AutoCloseable {
    * @throws DeviceTimeoutException if it is not complete in time: then the queue is of no use
    *     before the next {@link #enable}
    */
-  private int execute(int opcode, int namespaceId, long prp1, int dword10, int dword11) {
+  private int execute(
+      int opcode, int namespaceId, long prp1, int dword10, int dword11, Duration limit) {
     // Never the id of the command before: its late completion must not pass for this one's.
     int commandId = nextCommandId;
     nextCommandId = (nextCommandId + 1) % COMMAND_IDS;
@@ -158,11 +186,11 @@ final class AdminQueue implements AutoCloseable {
         NvmeRegisters.submissionTailDoorbell(0, stride) - NvmeRegisters.DOORBELLS, tail);
 
     long completion = COMPLETIONS + (long) head * CompletionEntry.SIZE;
-    if (!Patience.await(time, timeout, () -> isComplete(completion, opcode))) {
+    if (!Patience.await(time, limit, () -> isComplete(completion, opcode))) {
       throw new DeviceTimeoutException(
           name,
           "%s was not completed within %d ms (CSTS %#x)"
-              .formatted(AdminOpcode.name(opcode), timeout.toMillis(), registers.status()),
+              .formatted(AdminOpcode.name(opcode), limit.toMillis(), registers.status()),
           "reset the device",
           null);
     }

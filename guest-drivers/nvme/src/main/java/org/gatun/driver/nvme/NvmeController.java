@@ -1,12 +1,15 @@
 package org.gatun.driver.nvme;
 
 import java.lang.System.Logger.Level;
+import java.lang.foreign.MemorySegment;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import org.gatun.pci.DeviceGoneException;
 import org.gatun.pci.DeviceName;
@@ -20,8 +23,10 @@ import org.gatun.specs.nvme.Cns;
 import org.gatun.specs.nvme.Csts;
 import org.gatun.specs.nvme.IdentifyController;
 import org.gatun.specs.nvme.IdentifyNamespace;
+import org.gatun.specs.nvme.LogPage;
 import org.gatun.specs.nvme.NamespaceList;
 import org.gatun.specs.nvme.NvmeStatus;
+import org.gatun.specs.nvme.SanitizeStatusLog;
 import org.gatun.specs.nvme.SubmissionEntry;
 import org.gatun.specs.nvme.Version;
 import org.jspecify.annotations.Nullable;
@@ -310,6 +315,55 @@ public final class NvmeController implements AutoCloseable {
     }
   }
 
+  // For erasing. Each is a command, so that who waits for an erase holds up nobody between them.
+
+  /** What a namespace says of itself now; all zeros if it is not active (Base 5.17.2.1). */
+  synchronized IdentifyNamespace identifyNamespace(int id) {
+    checkUsable("identifying a namespace");
+    return new IdentifyNamespace(answer(() -> admin.identify(Cns.NAMESPACE, id)));
+  }
+
+  /**
+   * The namespaces of a list, up to a bound; unsigned, ascending.
+   *
+   * @param cns which list
+   * @throws DeviceProtocolException if it does not ascend
+   * @throws PciException if there are more
+   */
+  synchronized List<Integer> namespaceIds(int cns) {
+    checkUsable("listing namespaces");
+    List<Integer> ids = new ArrayList<>();
+    NamespaceList list;
+    do {
+      int last = ids.isEmpty() ? 0 : ids.getLast();
+      list = new NamespaceList(answer(() -> admin.identify(cns, last)));
+      for (int i = 0; i < list.count(); i++) {
+        ids.add(checkAscent(ids.isEmpty() ? 0 : ids.getLast(), list.namespaceId(i)));
+      }
+      if (ids.size() > MAX_NAMESPACES) {
+        throw new PciException(
+            name(), "the controller has more than " + MAX_NAMESPACES + " namespaces", null, null);
+      }
+    } while (list.count() == NamespaceList.MAX_ENTRIES);
+    return ids;
+  }
+
+  synchronized void format(int namespaceId, int dword10, Duration limit) {
+    checkUsable("formatting");
+    runAdmin(() -> admin.format(namespaceId, dword10, limit));
+  }
+
+  synchronized void sanitize(int dword10) {
+    checkUsable("sanitizing");
+    runAdmin(() -> admin.sanitize(dword10));
+  }
+
+  synchronized SanitizeStatusLog sanitizeStatus() {
+    checkUsable("asking how the sanitizing goes");
+    return new SanitizeStatusLog(
+        answer(() -> admin.logPage(LogPage.SANITIZE_STATUS, SanitizeStatusLog.SIZE)));
+  }
+
   // For queue pairs.
 
   int epoch() {
@@ -519,6 +573,13 @@ public final class NvmeController implements AutoCloseable {
     }
   }
 
+  /** As {@link #runAdmin}, of a command with an answer. */
+  private MemorySegment answer(Supplier<MemorySegment> command) {
+    MemorySegment[] answer = {MemorySegment.NULL};
+    runAdmin(() -> answer[0] = command.get());
+    return answer[0];
+  }
+
   /**
    * Runs the deletion of a queue. Refused, it leaves a queue that the controller may go on using;
    * only a reset makes sure that its memory, and the buffers of its commands, can be given back.
@@ -652,24 +713,27 @@ public final class NvmeController implements AutoCloseable {
     do {
       list = new NamespaceList(admin.identify(Cns.ACTIVE_NAMESPACE_LIST, last));
       for (int i = 0; i < list.count(); i++) {
-        int id = list.namespaceId(i);
-        if (Integer.compareUnsigned(id, last) <= 0) {
-          throw new DeviceProtocolException(
-              name(),
-              "the list of active namespaces does not ascend: %s after %s"
-                  .formatted(Integer.toUnsignedString(id), Integer.toUnsignedString(last)),
-              null,
-              null);
-        }
-        last = id;
+        last = checkAscent(last, list.namespaceId(i));
         if (++found > MAX_NAMESPACES) {
           LOGGER.log(
               Level.WARNING, "{0}: only {1} namespaces are looked at", name(), MAX_NAMESPACES);
           return;
         }
-        addNamespace(id, new IdentifyNamespace(admin.identify(Cns.NAMESPACE, id)));
+        addNamespace(last, new IdentifyNamespace(admin.identify(Cns.NAMESPACE, last)));
       }
     } while (list.count() == NamespaceList.MAX_ENTRIES);
+  }
+
+  private int checkAscent(int last, int id) {
+    if (Integer.compareUnsigned(id, last) <= 0) {
+      throw new DeviceProtocolException(
+          name(),
+          "the list of namespaces does not ascend: %s after %s"
+              .formatted(Integer.toUnsignedString(id), Integer.toUnsignedString(last)),
+          null,
+          null);
+    }
+    return id;
   }
 
   private void addNamespace(int id, IdentifyNamespace answer) {

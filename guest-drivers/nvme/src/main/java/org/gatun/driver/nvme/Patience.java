@@ -9,6 +9,9 @@ final class Patience {
   private static final int SPINS = 1000;
   private static final Duration INTERVAL = Duration.ofNanos(50_000);
 
+  /** A wait that goes on for longer is looked at less often: a thousandth of what has passed. */
+  private static final int SHARE = 1000;
+
   private Patience() {}
 
   /**
@@ -19,7 +22,8 @@ final class Patience {
    * @return whether it held
    */
   static boolean await(TimeSource time, Duration limit, BooleanSupplier condition) {
-    long deadline = time.nanoTime() + TimeSource.saturatedNanos(limit);
+    long start = time.nanoTime();
+    long deadline = start + TimeSource.saturatedNanos(limit);
     for (int turn = 0; !condition.getAsBoolean(); turn++) {
       if (time.nanoTime() - deadline >= 0) {
         return condition.getAsBoolean();
@@ -27,7 +31,8 @@ final class Patience {
       if (turn < SPINS) {
         time.spin();
       } else {
-        time.sleep(INTERVAL);
+        long share = (time.nanoTime() - start) / SHARE;
+        time.sleep(share < INTERVAL.toNanos() ? INTERVAL : Duration.ofNanos(share));
       }
     }
     return true;

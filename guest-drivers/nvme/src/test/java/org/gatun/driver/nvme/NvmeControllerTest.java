@@ -433,8 +433,7 @@ class NvmeControllerTest {
       rig.model.repeatFirstNamespaces = true;
       assertThatExceptionOfType(DeviceProtocolException.class)
           .isThrownBy(rig::open)
-          .withMessage(
-              "simulated:nvme: the list of active namespaces does not ascend: 1 after 1024");
+          .withMessage("simulated:nvme: the list of namespaces does not ascend: 1 after 1024");
     }
   }
 

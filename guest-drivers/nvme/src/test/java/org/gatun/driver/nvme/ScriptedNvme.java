@@ -238,6 +238,12 @@ final class ScriptedNvme implements DeviceModel, RunningModel {
     context().schedule(delay.toNanos(), action);
   }
 
+  /** Writes to the host's memory, inside of one page. */
+  synchronized void write(long address, MemorySegment data) {
+    MemorySegment.copy(data, 0, page, 0, data.byteSize());
+    dma().write(address, page, 0, data.byteSize());
+  }
+
   /** Puts an entry into a completion queue, whatever it says, and interrupts. */
   synchronized void post(int queue, int dword0, int dword2, int commandId, int status) {
     Queue completions = Objects.requireNonNull(completionQueues.get(queue));
