@@ -10,8 +10,11 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.OptionalInt;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.function.Function;
 import java.util.regex.Matcher;
@@ -39,6 +42,7 @@ final class ConfigSchema {
   private static final Pattern ID = Pattern.compile("([0-9a-fA-F]{4}):([0-9a-fA-F]{4})");
   private static final Pattern NUMBER =
       Pattern.compile("0x([0-9a-fA-F]{1,15})|(0|[1-9][0-9]{0,17})([KMGT]?)");
+  private static final Pattern PROCESSORS = Pattern.compile("[0-9]{1,4}(\\.[0-9]{1,3})?");
   private static final String UNITS = "KMGT";
   private static final String BAR_INDEXES = "012345";
 
@@ -210,7 +214,16 @@ final class ConfigSchema {
 
   private Optional<GuestProgram> program(At at) {
     Map<String, At> fields =
-        fields(at, "module-path", "module", "arguments", "root", "heap", "without", "restart");
+        fields(
+            at,
+            "module-path",
+            "module",
+            "arguments",
+            "root",
+            "heap",
+            "without",
+            "restart",
+            "limits");
     Optional<List<Path>> modulePath =
         required(at, fields, "module-path", f -> Optional.of(items(f, this::absolute)));
     Optional<String> module = required(at, fields, "module", f -> checked(f, text -> text));
@@ -223,18 +236,57 @@ final class ConfigSchema {
         Optional.ofNullable(fields.get("restart"))
             .flatMap(f -> checked(f, GuestProgram.Restart::parse))
             .orElse(GuestProgram.Restart.NEVER);
+    At limitsAt = fields.get("limits");
+    GuestProgram.Limits limits = limits(limitsAt);
     if (modulePath.isEmpty() || module.isEmpty()) {
       return Optional.empty();
     }
-    return Optional.of(
-        new GuestProgram(
-            modulePath.get(),
-            module.get(),
-            arguments,
-            root,
-            heap,
-            new LinkedHashSet<>(without),
-            restart));
+    try {
+      return Optional.of(
+          new GuestProgram(
+              modulePath.get(),
+              module.get(),
+              arguments,
+              root,
+              heap,
+              new LinkedHashSet<>(without),
+              restart,
+              limits));
+    } catch (IllegalArgumentException e) {
+      wrong(limitsAt == null ? at : limitsAt, e.getMessage());
+      return Optional.empty();
+    }
+  }
+
+  private GuestProgram.Limits limits(@Nullable At at) {
+    Map<String, At> fields = fields(at, "cpu", "memory", "threads");
+    OptionalDouble cpu =
+        Optional.ofNullable(fields.get("cpu"))
+            .flatMap(f -> checked(f, ConfigSchema::processors))
+            .map(OptionalDouble::of)
+            .orElse(OptionalDouble.empty());
+    OptionalLong memory =
+        number(fields.get("memory"), Long.MAX_VALUE)
+            .map(OptionalLong::of)
+            .orElse(OptionalLong.empty());
+    OptionalInt threads =
+        number(fields.get("threads"), Integer.MAX_VALUE)
+            .map(number -> OptionalInt.of(number.intValue()))
+            .orElse(OptionalInt.empty());
+    try {
+      return new GuestProgram.Limits(cpu, memory, threads);
+    } catch (IllegalArgumentException e) {
+      wrong(Objects.requireNonNull(at), e.getMessage()); // without fields there is nothing wrong
+      return GuestProgram.Limits.NONE;
+    }
+  }
+
+  private static double processors(String text) {
+    if (!PROCESSORS.matcher(text).matches()) {
+      throw new IllegalArgumentException(
+          "'" + text + "' is no number of processors: write it like 0.5 or 2");
+    }
+    return Double.parseDouble(text);
   }
 
   /** A path that means the same whoever reads it. */
