@@ -98,7 +98,8 @@ final class DemoCommand implements Callable<Integer> {
                   Optional.empty(),
                   GuestProgram.DEFAULT_HEAP,
                   open,
-                  GuestProgram.Supervision.DEFAULT),
+                  GuestProgram.Supervision.DEFAULT,
+                  GuestProgram.Limits.NONE),
               interruption);
     }
     if (interruption.isRequested()) {

@@ -146,7 +146,8 @@ final class GuestRunCommand implements Callable<Integer> {
             root.map(Path::toAbsolutePath),
             heap.bytes(),
             new LinkedHashSet<>(without),
-            GuestProgram.Supervision.DEFAULT);
+            GuestProgram.Supervision.DEFAULT,
+            GuestProgram.Limits.NONE);
     GuestProcess.End end =
         ForegroundGuest.run(broker, device, dma.bytes(), program, interruption).end();
     if (end.status() > 1 && !interruption.isRequested()) {

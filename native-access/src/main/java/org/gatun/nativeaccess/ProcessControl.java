@@ -12,6 +12,8 @@ public final class ProcessControl {
   private static final int PR_SET_PDEATHSIG = 1;
   private static final int PR_SET_DUMPABLE = 4;
   private static final int SIGKILL = 9;
+  private static final int CLOCK_THREAD_CPUTIME_ID = 3;
+  private static final long NANOS = 1_000_000_000;
   private static final int CLOSE_RANGE_CLOEXEC = 4;
 
   /** The number of the descriptor that {@link #execute} passes on. */
@@ -21,6 +23,8 @@ public final class ProcessControl {
   public enum Limit {
     /** The size of files that it writes, in bytes. */
     FSIZE(1),
+    /** Memory of its own that it may write to, in bytes: not what it shares, or only reserves. */
+    DATA(2),
     /** The size of core dumps, in bytes. */
     CORE(4),
     /** Processes and threads of its user. */
@@ -64,6 +68,13 @@ public final class ProcessControl {
   /** No process of the same user can look into this one, or attach to it. */
   public static void undumpable() {
     Syscall.PRCTL.call("PR_SET_DUMPABLE", PR_SET_DUMPABLE, 0);
+  }
+
+  /** How long the calling thread has been on a processor, in nanoseconds. */
+  public static long threadProcessorTime() {
+    MemorySegment time = Scratch.ofThread().timespec;
+    Syscall.CLOCK_GETTIME.call("this thread", CLOCK_THREAD_CPUTIME_ID, time.address());
+    return time.get(JAVA_LONG, Abi.TIMESPEC_SEC) * NANOS + time.get(JAVA_LONG, Abi.TIMESPEC_NSEC);
   }
 
   /** Limits this process, for good. */

@@ -57,7 +57,6 @@ public final class SyscallFilter {
           Syscall.SHUTDOWN,
           Syscall.EVENTFD2,
           // Memory.
-          Syscall.MMAP,
           Syscall.MUNMAP,
           Syscall.MPROTECT,
           Syscall.MREMAP,
@@ -171,6 +170,9 @@ public final class SyscallFilter {
       List.of(
           Abi.F_GETFD, Abi.F_SETFD, Abi.F_GETFL, Abi.F_DUPFD, Abi.F_DUPFD_CLOEXEC, Abi.F_GET_SEALS);
 
+  // <linux/mman.h>
+  private static final int MAP_GROWSDOWN = 0x100;
+
   // <linux/sched.h>
   private static final int CLONE_THREAD_FLAGS = 0x0001_0000 | 0x0000_0100 | 0x0000_0800;
   private static final int CLONE_NEW_FLAGS =
@@ -240,6 +242,7 @@ public final class SyscallFilter {
           loadArgument(2);
           allowIfNone(O_ACCMODE | O_CREAT | O_TRUNC);
         });
+    ifCalled(Syscall.MMAP, this::allowMemoryThatCounts);
     ifCalled(Syscall.FCNTL, () -> allowIfOneOf(1, FCNTL_COMMANDS));
     ifCalled(
         Syscall.SETSOCKOPT,
@@ -267,6 +270,20 @@ public final class SyscallFilter {
           refuse();
         });
     refuse();
+  }
+
+  /**
+   * {@code RLIMIT_DATA} counts neither memory that is shared, though it be with nobody, nor stacks
+   * ({@code is_data_mapping} in Linux).
+   */
+  private void allowMemoryThatCounts() {
+    int sharedWithNobody = Abi.MAP_SHARED | Abi.MAP_ANONYMOUS;
+    loadArgument(3);
+    add(AND, 0, 0, sharedWithNobody);
+    unlessEqual(sharedWithNobody, 1);
+    refuse();
+    loadArgument(3);
+    allowIfNone(MAP_GROWSDOWN);
   }
 
   private void allowThreads() {

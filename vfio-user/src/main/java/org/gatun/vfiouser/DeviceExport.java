@@ -66,6 +66,9 @@ public final class DeviceExport implements AutoCloseable {
 
   private @Nullable Session session;
 
+  /** How many messages of clients that have left were served. */
+  private long servedBefore;
+
   /** Whether the device's owner wants it back: there is no next client. */
   private boolean departing;
 
@@ -169,6 +172,11 @@ public final class DeviceExport implements AutoCloseable {
   /** As {@link #awaitEnd}, and returns whether it ended in that time. */
   public boolean awaitEnd(Duration limit) throws InterruptedException {
     return ended.await(limit.toNanos(), TimeUnit.NANOSECONDS);
+  }
+
+  /** How many messages were served. */
+  public synchronized long served() {
+    return servedBefore + (session == null ? 0 : session.served());
   }
 
   /** Sends the client away, and ends the serving; returns when the device is at rest. */
@@ -295,6 +303,7 @@ public final class DeviceExport implements AutoCloseable {
     } finally {
       synchronized (this) {
         session = null;
+        servedBefore += current.served();
         if (departing) {
           end("it is wanted back");
         }

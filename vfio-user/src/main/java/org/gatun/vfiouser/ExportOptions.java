@@ -2,6 +2,7 @@ package org.gatun.vfiouser;
 
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.Set;
 import org.gatun.nativeaccess.EventFd;
 
@@ -15,16 +16,23 @@ import org.gatun.nativeaccess.EventFd;
  *     descriptor comes or goes over the socket: interrupts are told their places in this list, and
  *     memory for DMA and mapped registers the client has already; empty for clients that
  *     descriptors are passed to
+ * @param processorShare how much of a processor is spent on the client, such as 0.5, apart from a
+ *     second ahead: then what it asks for has to wait; empty for no limit but that of the thread,
+ *     or two, that serve it
  */
 @SuppressWarnings("exports") // to our own modules
 public record ExportOptions(
-    Set<Integer> uids, boolean anyMemory, Limits limits, Optional<List<EventFd>> inherited) {
+    Set<Integer> uids,
+    boolean anyMemory,
+    Limits limits,
+    Optional<List<EventFd>> inherited,
+    OptionalDouble processorShare) {
   /** For one's own processes. */
   public static final ExportOptions DEFAULT = new ExportOptions(Set.of(), false, Limits.DEFAULT);
 
   /** For clients that descriptors are passed to. */
   public ExportOptions(Set<Integer> uids, boolean anyMemory, Limits limits) {
-    this(uids, anyMemory, limits, Optional.empty());
+    this(uids, anyMemory, limits, Optional.empty(), OptionalDouble.empty());
   }
 
   /**
@@ -42,12 +50,24 @@ public record ExportOptions(
             usual.dmaBytes(),
             usual.queuedBytes(),
             usual.patience());
-    return new ExportOptions(Set.of(), false, limits, Optional.of(events));
+    return new ExportOptions(Set.of(), false, limits, Optional.of(events), OptionalDouble.empty());
   }
 
-  /** Copies the collections. */
+  /** The same, with another share of a processor. */
+  public ExportOptions withProcessorShare(OptionalDouble share) {
+    return new ExportOptions(uids, anyMemory, limits, inherited, share);
+  }
+
+  /**
+   * Copies the collections.
+   *
+   * @throws IllegalArgumentException if the share is not above 0
+   */
   public ExportOptions {
     uids = Set.copyOf(uids);
     inherited = inherited.map(List::copyOf);
+    if (processorShare.isPresent() && !(processorShare.getAsDouble() > 0)) {
+      throw new IllegalArgumentException("a share of a processor is above 0");
+    }
   }
 }

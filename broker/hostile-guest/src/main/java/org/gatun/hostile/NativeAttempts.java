@@ -12,6 +12,14 @@ import org.gatun.hostile.nativehelper.Native;
 final class NativeAttempts {
   private static final int AT_FDCWD = -100;
 
+  /** PROT_READ | PROT_WRITE. */
+  private static final int READ_WRITE = 3;
+
+  /** MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE. */
+  private static final int PRIVATE_POPULATED = 0x8022;
+
+  private static final int MOST_MEBIBYTES = 4096;
+
   private NativeAttempts() {}
 
   /**
@@ -22,10 +30,24 @@ final class NativeAttempts {
    * @return the call's result, or the negative of errno
    */
   static String make(String name, List<String> arguments) {
+    if (name.equals("native-memory")) {
+      return takeMemory();
+    }
     try (Arena arena = Arena.ofConfined()) {
       long[] numbers = arguments.stream().mapToLong(text -> number(arena, text)).toArray();
       return "result " + call(arena, name, numbers);
     }
+  }
+
+  /** As much as there is, past the JVM, and touched. */
+  private static String takeMemory() {
+    for (int count = 0; count < MOST_MEBIBYTES; count++) {
+      long result = Native.call(9, 0, 1 << 20, READ_WRITE, PRIVATE_POPULATED, -1, 0);
+      if (result < 0) {
+        return "got " + count + " MiB, then " + result;
+      }
+    }
+    return "got " + MOST_MEBIBYTES + " MiB";
   }
 
   private static long number(Arena arena, String text) {
@@ -75,6 +97,7 @@ final class NativeAttempts {
       case "seccomp" -> Native.call(317, 0, 0, 0);
       case "fcntl" -> Native.call(72, a[0], a[1], a[2]);
       case "ioctl" -> Native.call(16, a[0], a[1], buffer);
+      case "mmap" -> Native.call(9, 0, 4096, READ_WRITE, a[0], -1, 0);
       case "dup" -> Native.call(32, a[0]);
       case "getpid" -> Native.call(39);
       case "x32" -> Native.call(0x4000_0000L | 39);

@@ -33,6 +33,7 @@ final class ClientEvents implements AutoCloseable {
   private static final Duration PAUSE = Duration.ofMillis(10);
 
   private final String name;
+  private final Budget.Meter meter;
   private final EventFd wake;
   private final Queue<ClientEvent> due = new ConcurrentLinkedQueue<>();
 
@@ -46,8 +47,9 @@ final class ClientEvents implements AutoCloseable {
   private @Nullable ClientEvent nobodys;
   private volatile boolean closed;
 
-  ClientEvents(String name) {
+  ClientEvents(String name, Budget budget) {
     this.name = name;
+    this.meter = budget.new Meter();
     this.wake = EventFd.create(name + " events");
     this.thread = Thread.ofPlatform().daemon().name("gatun events of " + name).start(this::run);
   }
@@ -190,6 +192,7 @@ final class ClientEvents implements AutoCloseable {
       try {
         signalDue();
         await();
+        meter.pauseIfOverdrawn();
       } catch (ClosedDescriptorException _) {
         // Dropped meanwhile: another round has the right ones.
       } catch (LinuxException e) {

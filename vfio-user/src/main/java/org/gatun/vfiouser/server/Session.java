@@ -10,6 +10,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicLong;
 import org.gatun.nativeaccess.Errno;
 import org.gatun.nativeaccess.EventFd;
 import org.gatun.nativeaccess.Fd;
@@ -69,6 +70,8 @@ public final class Session {
   private final PciDevice device;
   private final ExportOptions options;
   private final Connection connection;
+  private final Budget budget;
+  private final Budget.Meter meter;
   private final ClientEvents events;
   private final ClientInterrupts interrupts;
   private final ClientMemory memory;
@@ -77,6 +80,7 @@ public final class Session {
   private final boolean resettable;
   private final Message reply = new Message();
   private boolean greeted;
+  private final AtomicLong served = new AtomicLong();
 
   /** Bytes that the client lets one message move. */
   private volatile int peerTransfer = Capabilities.DEFAULT.transfer();
@@ -96,11 +100,12 @@ public final class Session {
       boolean resettable) {
     Connection connection = null;
     ClientEvents events = null;
+    Budget budget = new Budget(options.processorShare());
     boolean done = false;
     try {
       connection = new Connection(client, options.limits(), strays);
-      events = new ClientEvents(device.name().toString());
-      Session session = new Session(device, options, connection, events, resettable);
+      events = new ClientEvents(device.name().toString(), budget);
+      Session session = new Session(device, options, connection, budget, events, resettable);
       done = true;
       return session;
     } finally {
@@ -121,12 +126,15 @@ public final class Session {
       PciDevice device,
       ExportOptions options,
       Connection connection,
+      Budget budget,
       ClientEvents events,
       boolean resettable) {
     this.device = device;
     this.options = options;
     this.resettable = resettable;
     this.connection = connection;
+    this.budget = budget;
+    this.meter = budget.new Meter();
     this.events = events;
     this.interrupts = new ClientInterrupts(device, events);
     this.memory = new ClientMemory(device.dma(), options, new ByMessages());
@@ -146,9 +154,11 @@ public final class Session {
       for (Message command = nextCommand(); command != null; command = nextCommand()) {
         try {
           serve(command);
+          served.incrementAndGet();
         } finally {
           connection.recycle(command);
         }
+        meter.pauseIfOverdrawn();
       }
     } catch (DisconnectedException e) {
       LOG.log(Level.DEBUG, () -> device + ": its client was sent away: " + e.getMessage());
@@ -176,11 +186,18 @@ public final class Session {
   /** Sends the client away; {@link #run} returns soon. */
   public void end(String why) {
     connection.end(why);
+    budget.close();
+  }
+
+  /** How many commands of the client's were carried out, or refused. Any thread. */
+  public long served() {
+    return served.get();
   }
 
   /** First the device is stopped, then it is taken what it may be using. */
   private void cleanUp() {
     connection.end("its session ended");
+    budget.close();
     attempt("interrupts off", interrupts::close);
     attempt("stopping it", this::stop);
     attempt("its events", events::close);

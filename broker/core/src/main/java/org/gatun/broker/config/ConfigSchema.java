@@ -11,8 +11,11 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.OptionalInt;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.function.Function;
 import java.util.regex.Matcher;
@@ -41,6 +44,7 @@ final class ConfigSchema {
   private static final Pattern NUMBER =
       Pattern.compile("0x([0-9a-fA-F]{1,15})|(0|[1-9][0-9]{0,17})([KMGT]?)");
   private static final Pattern SECONDS = Pattern.compile("([2-9]|[1-9][0-9]{1,3})s");
+  private static final Pattern PROCESSORS = Pattern.compile("[0-9]{1,4}(\\.[0-9]{1,3})?");
   private static final String UNITS = "KMGT";
   private static final String BAR_INDEXES = "012345";
 
@@ -225,7 +229,8 @@ final class ConfigSchema {
             "heap",
             "without",
             "restart",
-            "watchdog");
+            "watchdog",
+            "limits");
     Optional<List<Path>> modulePath =
         required(at, fields, "module-path", f -> Optional.of(items(f, this::absolute)));
     Optional<String> module = required(at, fields, "module", f -> checked(f, text -> text));
@@ -239,9 +244,9 @@ final class ConfigSchema {
             .flatMap(f -> checked(f, GuestProgram.Restart::parse))
             .orElse(GuestProgram.Restart.NEVER);
     Optional<Duration> watchdog =
-        Optional.ofNullable(fields.get("watchdog")).flatMap(f -> checked(f, ConfigSchema::seconds));
+        Optional.ofNullable(fields.get("watchdog")).flatMap(f -> checked(f, ConfigSchema::seconds),
     if (modulePath.isEmpty() || module.isEmpty()) {
-      return Optional.empty();
+      return Optional.empty(,
     }
     return Optional.of(
         new GuestProgram(
@@ -251,7 +256,58 @@ final class ConfigSchema {
             root,
             heap,
             new LinkedHashSet<>(without),
-            new GuestProgram.Supervision(restart, watchdog)));
+            new GuestProgram.Supervision(restart, watchdog)),
+    At limitsAt = fields.get("limits");
+    GuestProgram.Limits limits = limits(limitsAt);
+    if (modulePath.isEmpty() || module.isEmpty()) {
+      return Optional.empty();
+    }
+    try {
+      return Optional.of(
+          new GuestProgram(
+              modulePath.get(),
+              module.get(),
+              arguments,
+              root,
+              heap,
+              new LinkedHashSet<>(without),
+              restart,
+              limits));
+    } catch (IllegalArgumentException e) {
+      wrong(limitsAt == null ? at : limitsAt, e.getMessage());
+      return Optional.empty();
+    }
+  }
+
+  private GuestProgram.Limits limits(@Nullable At at) {
+    Map<String, At> fields = fields(at, "cpu", "memory", "threads");
+    OptionalDouble cpu =
+        Optional.ofNullable(fields.get("cpu"))
+            .flatMap(f -> checked(f, ConfigSchema::processors))
+            .map(OptionalDouble::of)
+            .orElse(OptionalDouble.empty());
+    OptionalLong memory =
+        number(fields.get("memory"), Long.MAX_VALUE)
+            .map(OptionalLong::of)
+            .orElse(OptionalLong.empty());
+    OptionalInt threads =
+        number(fields.get("threads"), Integer.MAX_VALUE)
+            .map(number -> OptionalInt.of(number.intValue()))
+            .orElse(OptionalInt.empty());
+    try {
+      return new GuestProgram.Limits(cpu, memory, threads);
+    } catch (IllegalArgumentException e) {
+      wrong(Objects.requireNonNull(at), e.getMessage()); // without fields there is nothing wrong
+      return GuestProgram.Limits.NONE;
+    }
+  }
+
+  private static double processors(String text) {
+    if (!PROCESSORS.matcher(text).matches()) {
+      throw new IllegalArgumentException(
+          "'" + text + "' is no number of processors: write it like 0.5 or 2");
+    }
+    return Double.parseDouble(text);
   }
 
   /** A path that means the same whoever reads it. */

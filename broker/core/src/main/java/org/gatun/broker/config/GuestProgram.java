@@ -6,6 +6,9 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.stream.Collectors;
 
@@ -20,6 +23,7 @@ import java.util.stream.Collectors;
  * @param heapBytes the most that its JVM may use for objects
  * @param without locks that are not to be closed
  * @param supervision what is done when it ends, or hangs
+ * @param limits what its process may use, as far as that was said
  */
 public record GuestProgram(
     List<Path> modulePath,
@@ -28,7 +32,8 @@ public record GuestProgram(
     Optional<Path> root,
     long heapBytes,
     Set<Lock> without,
-    Supervision supervision) {
+    Supervision supervision,
+    Limits limits) {
   /** The heap, if nothing is said: 256 MiB. */
   public static final long DEFAULT_HEAP = 256L << 20;
 
@@ -46,6 +51,59 @@ public record GuestProgram(
   public record Supervision(Restart restart, Optional<Duration> watchdog) {
     /** It is not run again, and only its JVM is looked at. */
     public static final Supervision DEFAULT = new Supervision(Restart.NEVER, Optional.empty());
+  }
+
+  /** What a process may use of the machine if nothing is said: 256 threads. */
+  public static final int DEFAULT_THREADS = 256;
+
+  /**
+   * What a JVM needs besides its heap and the stacks of its threads: for compiled code, classes,
+   * the collector and memory outside of the heap.
+   */
+  private static final long JVM = 128L << 20;
+
+  /** Of a thread, by default (HotSpot, x86-64 and AArch64: 1 MiB, or 2). */
+  private static final long STACK = 1L << 20;
+
+  /**
+   * What a guest's process may use at most, where it was asked for. Of memory and threads there is
+   * a limit in any case.
+   *
+   * @param cpu how many processors' time, such as 0.5
+   * @param memory in bytes, the heap's and all else, without that for DMA
+   * @param threads the JVM's own, some twenty, too
+   */
+  public record Limits(OptionalDouble cpu, OptionalLong memory, OptionalInt threads) {
+    /** Nothing was asked for. */
+    public static final Limits NONE =
+        new Limits(OptionalDouble.empty(), OptionalLong.empty(), OptionalInt.empty());
+
+    /** What the kernel still measures. */
+    private static final double LEAST_CPU = 0.01;
+
+    private static final double MOST_CPU = 1024;
+
+    /** With fewer no JVM starts. */
+    private static final int LEAST_THREADS = 32;
+
+    private static final int MOST_THREADS = 1 << 15;
+
+    /**
+     * @throws IllegalArgumentException if the share of processors or the number of threads is none
+     *     that can be held
+     */
+    public Limits {
+      if (cpu.isPresent() && !(cpu.getAsDouble() >= LEAST_CPU && cpu.getAsDouble() <= MOST_CPU)) {
+        throw new IllegalArgumentException(
+            "%s processors: from 0.01 to 1024 is possible".formatted(cpu.getAsDouble()));
+      }
+      if (threads.isPresent()
+          && (threads.getAsInt() < LEAST_THREADS || threads.getAsInt() > MOST_THREADS)) {
+        throw new IllegalArgumentException(
+            "%d threads: from 32 to 32768 is possible, as a JVM has some twenty itself"
+                .formatted(threads.getAsInt()));
+      }
+    }
   }
 
   /** When a guest is run again that has ended, and whose device is not wanted back. */
@@ -113,8 +171,34 @@ public record GuestProgram(
     }
   }
 
-  /** Copies the collections. */
+  /** How many threads its process may have. */
+  public int threads() {
+    return limits.threads.orElse(DEFAULT_THREADS);
+  }
+
+  /**
+   * How much memory its process may have, in bytes: as was said, or the heap, and what a JVM needs
+   * besides.
+   */
+  public long memoryBytes() {
+    return limits.memory.orElseGet(() -> saturatedSum(heapBytes, JVM + threads() * STACK));
+  }
+
+  private static long saturatedSum(long one, long other) {
+    return one > Long.MAX_VALUE - other ? Long.MAX_VALUE : one + other;
+  }
+
+  /**
+   * Copies the collections.
+   *
+   * @throws IllegalArgumentException if the limit of memory leaves nothing besides the heap
+   */
   public GuestProgram {
+    if (limits.memory.isPresent() && limits.memory.getAsLong() <= heapBytes) {
+      throw new IllegalArgumentException(
+          "%d bytes of memory: a heap of %d and the JVM do not fit"
+              .formatted(limits.memory.getAsLong(), heapBytes));
+    }
     modulePath = List.copyOf(modulePath);
     arguments = List.copyOf(arguments);
     without = Set.copyOf(without);

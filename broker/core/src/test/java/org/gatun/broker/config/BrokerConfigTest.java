@@ -12,7 +12,9 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.OptionalInt;
+import java.util.OptionalLong;
 import java.util.Set;
 import org.gatun.broker.DeviceRequest;
 import org.gatun.broker.DeviceRequest.BarPart;
@@ -122,6 +124,7 @@ class BrokerConfigTest {
                   without: [landlock, user]
                   restart: on-failure
                   watchdog: 30s
+                  limits: {cpu: 0.5, memory: 512M, threads: 100}
               - name: small
                 program: {module-path: [/opt/guest.jar], module: org.example.guest}
             """);
@@ -135,13 +138,18 @@ class BrokerConfigTest {
                 64L << 20,
                 Set.of(GuestProgram.Lock.LANDLOCK, GuestProgram.Lock.USER),
                 new GuestProgram.Supervision(
-                    GuestProgram.Restart.ON_FAILURE, Optional.of(Duration.ofSeconds(30)))));
+                    GuestProgram.Restart.ON_FAILURE, Optional.of(Duration.ofSeconds(30))),
+                new GuestProgram.Limits(
+                    OptionalDouble.of(0.5), OptionalLong.of(512L << 20), OptionalInt.of(100))));
     GuestConfig small = config.guests().getLast();
     assertThat(small.quota().dmaBytes()).isEqualTo(GuestProgram.DEFAULT_DMA);
     assertThat(small.program().orElseThrow().heapBytes()).isEqualTo(GuestProgram.DEFAULT_HEAP);
     assertThat(small.program().orElseThrow().without()).isEmpty();
     assertThat(small.program().orElseThrow().supervision())
         .isEqualTo(GuestProgram.Supervision.DEFAULT);
+    assertThat(small.program().orElseThrow().limits()).isEqualTo(GuestProgram.Limits.NONE);
+    assertThat(small.program().orElseThrow().memoryBytes())
+        .isEqualTo(GuestProgram.DEFAULT_HEAP + (128L << 20) + (256L << 20));
   }
 
   @Test
@@ -158,13 +166,29 @@ class BrokerConfigTest {
                           without: [doors]
                           shell: sh
                           restart: maybe
+                          limits: {cpu: half, disk: 1G}
+                      - name: other
+                        program:
+                          module-path: [/opt/guest.jar]
+                          module: org.example.guest
+                          heap: 64M
+                          limits: {memory: 64M}
+                      - name: third
+                        program:
+                          module-path: [/opt/guest.jar]
+                          module: org.example.guest
+                          limits: {threads: 3}
                     """))
         .isInstanceOf(ConfigFileException.class)
         .hasMessageContaining("'guest.jar' does not begin with /")
         .hasMessageContaining("'doors' is no lock; there are namespaces, user, landlock, syscalls")
         .hasMessageContaining("'maybe' is not one of never, on-failure, always")
         .hasMessageContaining("the field 'module' is missing")
-        .hasMessageContaining("there is no such field");
+        .hasMessageContaining("there is no such field")
+        .hasMessageContaining("'half' is no number of processors: write it like 0.5 or 2")
+        .hasMessageContaining("there are cpu, memory, threads")
+        .hasMessageContaining("67108864 bytes of memory: a heap of 67108864 and the JVM do not fit")
+        .hasMessageContaining("3 threads: from 32 to 32768");
   }
 
   @Test

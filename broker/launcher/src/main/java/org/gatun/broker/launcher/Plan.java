@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 
 /**
@@ -39,6 +40,8 @@ public record Plan(
     List<Path> modulePath,
     List<String> jvmOptions,
     Limits limits) {
+  private static final long UNLIMITED = -1;
+
   /** Where all that is ours is, in a root of its own. */
   private static final Path OURS = Path.of("/gatun");
 
@@ -47,10 +50,11 @@ public record Plan(
    *
    * @param threads of its user: the JVM's own, too
    * @param descriptors open at a time
+   * @param memory of its own that it may write to, in bytes; empty if a control group limits it
    */
-  public record Limits(int threads, int descriptors) {
-    /** Enough for a driver with a queue and a vector for each of some processors. */
-    public static final Limits DEFAULT = new Limits(256, 512);
+  public record Limits(int threads, int descriptors, OptionalLong memory) {
+    /** Enough descriptors for a driver with a queue and a vector for each of some processors. */
+    public static final int DESCRIPTORS = 512;
   }
 
   /** Copies the collections. */
@@ -111,6 +115,7 @@ public record Plan(
       writeTexts(out, jvmOptions);
       out.writeInt(limits.threads);
       out.writeInt(limits.descriptors);
+      out.writeLong(limits.memory.orElse(UNLIMITED));
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
@@ -135,8 +140,12 @@ public record Plan(
           readPaths(in),
           readPaths(in),
           readTexts(in),
-          new Limits(in.readInt(), in.readInt()));
+          new Limits(in.readInt(), in.readInt(), limit(in.readLong())));
     }
+  }
+
+  private static OptionalLong limit(long value) {
+    return value == UNLIMITED ? OptionalLong.empty() : OptionalLong.of(value);
   }
 
   static void writeTexts(DataOutputStream out, List<?> texts) throws IOException {

@@ -81,6 +81,7 @@ public final class Stage1 {
     ProcessControl.limit(Limit.MEMLOCK, 0);
     ProcessControl.limit(Limit.MSGQUEUE, 0);
     ProcessControl.limit(Limit.NOFILE, plan.limits().descriptors());
+    plan.limits().memory().ifPresent(bytes -> ProcessControl.limit(Limit.DATA, bytes));
     Privileges.noNew();
     if (locks.contains(Lock.LANDLOCK)) {
       close(Lock.LANDLOCK, () -> restrictFiles(plan));

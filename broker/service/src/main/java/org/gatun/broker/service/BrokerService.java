@@ -363,6 +363,10 @@ public final class BrokerService implements AutoCloseable {
     }
     seized.clear();
     broker.close();
+    GuestLauncher used = launcher;
+    if (used != null) {
+      used.close();
+    }
   }
 
   /** As {@link #stop}, and leaves the folders to the next service. */

@@ -10,6 +10,7 @@ import java.util.BitSet;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -45,6 +46,7 @@ public final class GuestLauncher implements AutoCloseable {
 
   private final Path folder;
   private final ProcessJournal journal;
+  private final ControlGroups groups;
   private final List<Path> modules =
       HostModules.find(LAUNCHER)
           .orElseThrow(() -> new IllegalStateException("the module " + LAUNCHER + " is missing"));
@@ -73,6 +75,7 @@ public final class GuestLauncher implements AutoCloseable {
   public GuestLauncher(Path folder, ProcessJournal journal) throws IOException {
     this.folder = folder;
     this.journal = journal;
+    this.groups = ControlGroups.open(journal);
     this.jdk = Path.of(System.getProperty("java.home")).toRealPath();
     Files.createDirectories(folder);
     Files.setPosixFilePermissions(folder, PosixFilePermissions.fromString("rwx------"));
@@ -110,6 +113,7 @@ public final class GuestLauncher implements AutoCloseable {
           GuestProcess.start(
               new GuestProcess.Start(
                   guest,
+                  number,
                   program,
                   quota,
                   plan(program, FIRST_USER + user),
@@ -130,10 +134,11 @@ public final class GuestLauncher implements AutoCloseable {
     }
   }
 
-  /** No further guest is started. Those that run die with the broker's process. */
+  /** No further guest is started; those that were have ended. */
   @Override
   public void close() {
-    // The thread stays: its end would be that of the guests.
+    // The thread stays: if there were guests still, its end would be theirs.
+    groups.close();
   }
 
   /** For a test: what a guest's JVM has in its boot layer besides. */
@@ -144,6 +149,10 @@ public final class GuestLauncher implements AutoCloseable {
 
   ProcessJournal journal() {
     return journal;
+  }
+
+  ControlGroups groups() {
+    return groups;
   }
 
   /** Starts stage 1, on the thread that all are started on. */
@@ -204,7 +213,10 @@ public final class GuestLauncher implements AutoCloseable {
         launcherPath,
         modulePath,
         options,
-        Plan.Limits.DEFAULT);
+        new Plan.Limits(
+            program.threads(),
+            Plan.Limits.DESCRIPTORS,
+            groups.limitMemory() ? OptionalLong.empty() : OptionalLong.of(program.memoryBytes())));
   }
 
   private void release(int user) {

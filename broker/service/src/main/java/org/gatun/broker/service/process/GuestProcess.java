@@ -65,9 +65,21 @@ public final class GuestProcess {
   /** {@code SIGSYS}, as the exit status of a process has it. */
   private static final int BROKE_A_LOCK = 128 + 31;
 
+  /** Of a JVM with {@code -XX:+ExitOnOutOfMemoryError}. */
+  private static final int NO_HEAP = 3;
+
+  /** {@code SIGABRT}: so ends a JVM that gets no memory for itself. */
+  private static final int ABORTED = 128 + 6;
+
   /** What a process is started with. */
   record Start(
-      String guest, GuestProgram program, Quota quota, Plan plan, Path socket, OutputStream copy) {}
+      String guest,
+      long number,
+      GuestProgram program,
+      Quota quota,
+      Plan plan,
+      Path socket,
+      OutputStream copy) {}
 
   /**
    * How it ended.
@@ -101,6 +113,7 @@ public final class GuestProcess {
   private final List<EventFd> events = new ArrayList<>();
   private final List<SharedRange> entrusted = new ArrayList<>();
   private @Nullable Mapping memory;
+  private Optional<ControlGroup> group = Optional.empty();
   private @Nullable Process process;
   private @Nullable GuestOutput output;
   private @Nullable Control control;
@@ -154,6 +167,12 @@ public final class GuestProcess {
     return device;
   }
 
+  /** How many messages of its were served: none per I/O, where its registers are mapped. */
+  public long served() {
+    DeviceExport serving = export;
+    return serving == null ? 0 : serving.served();
+  }
+
   /** The last lines of its output. */
   public List<String> lastLines() {
     GuestOutput pumped = output;
@@ -186,11 +205,15 @@ public final class GuestProcess {
   }
 
   private void start() throws IOException {
+    group = launcher.groups().make(start.guest + "-" + start.number, start.program);
     try (UnixSocket listener = UnixSocket.listen(start.socket, 1)) {
       listener.timeouts(START_LIMIT, START_LIMIT);
       Process spawned = launcher.spawn(start.socket);
       process = spawned;
       output = new GuestOutput(start.guest, spawned.getInputStream(), start.copy);
+      if (group.isPresent()) {
+        group.get().add(spawned.pid());
+      }
       // Before it is told anything: whatever becomes of us, it is found.
       launcher.journal().add(spawned.pid());
       control = new Control(accept(listener, spawned));
@@ -204,7 +227,8 @@ public final class GuestProcess {
     device.onSilenced(() -> end("its device was taken back"));
     assign(channel);
     channel.await(Step.LOCKED);
-    List<String> problems = Inspection.problems(start.plan, new ProcFiles(pid()), events.size());
+    List<String> problems =
+        Inspection.problems(start.plan, new ProcFiles(pid()), events.size(), group);
     if (!problems.isEmpty()) {
       throw new IOException("it is not locked: " + String.join(", ", problems));
     }
@@ -247,7 +271,12 @@ public final class GuestProcess {
       List<Fd> descriptors = new ArrayList<>(List.of(theirs.fd(), file.fd()));
       events.forEach(event -> descriptors.add(event.fd()));
       List<Assignment.Range> ranges = entrust(descriptors);
-      export = DeviceExport.serve(device, pair.first(), ExportOptions.withInherited(events));
+      // What is done for it is no more than it may do itself: so an honest guest, whose part of a
+      // message costs it as much, does not meet that limit, and a flooder has half of what it
+      // costs.
+      ExportOptions options =
+          ExportOptions.withInherited(events).withProcessorShare(start.program.limits().cpu());
+      export = DeviceExport.serve(device, pair.first(), options);
       channel.send(
           new Assignment(
                   start.guest,
@@ -329,9 +358,37 @@ public final class GuestProcess {
     if (known != null) {
       return known;
     }
-    return status == BROKE_A_LOCK
-        ? "it made a system call that it may not make"
+    if (status == BROKE_A_LOCK) {
+      return "it made a system call that it may not make";
+    }
+    if (status == NO_HEAP && said("Terminating due to java.lang.OutOfMemoryError")) {
+      return "it ran out of memory: its heap has " + mebibytes(start.program.heapBytes());
+    }
+    boolean ranOut =
+        status == ABORTED
+            ? said("There is insufficient memory for the Java Runtime Environment")
+            : wasEndedForItsMemory();
+    return ranOut
+        ? "it ran out of memory: its limit is " + mebibytes(start.program.memoryBytes())
         : "it ended with status " + status;
+  }
+
+  /** For people only: a guest can say that, too, without it being so. */
+  private boolean said(String text) {
+    return lastLines().stream().anyMatch(line -> line.contains(text));
+  }
+
+  private boolean wasEndedForItsMemory() {
+    try {
+      return group.isPresent() && group.get().ranOutOfMemory();
+    } catch (IOException e) {
+      LOG.log(Level.WARNING, "guest " + start.guest + ": " + e.getMessage(), e);
+      return false;
+    }
+  }
+
+  private static String mebibytes(long bytes) {
+    return (bytes >> 20) + " MiB";
   }
 
   private void listen() {
@@ -404,12 +461,27 @@ public final class GuestProcess {
         LOG.log(Level.WARNING, "the journal of guests' processes: " + e.getMessage(), e);
       }
     }
+    if (group.isPresent() && (ended == null || !ended.isAlive())) {
+      try {
+        group.get().remove();
+      } catch (IOException e) {
+        LOG.log(Level.WARNING, "guest " + start.guest + ": " + e.getMessage(), e);
+      }
+    }
   }
 
   private void kill() {
     Process target = process;
     if (target == null) {
       return;
+    }
+    try {
+      if (group.isPresent()) {
+        group.get().kill();
+      }
+    } catch (IOException e) {
+      // It has been removed, as it had ended; and there is another way.
+      LOG.log(Level.DEBUG, "guest " + start.guest + ": " + e.getMessage(), e);
     }
     target.destroyForcibly();
     try {

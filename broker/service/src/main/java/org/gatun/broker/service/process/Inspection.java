@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.regex.Pattern;
 import org.gatun.broker.launcher.Lock;
 import org.gatun.broker.launcher.Plan;
@@ -36,10 +37,16 @@ final class Inspection {
    * Looks at a process.
    *
    * @param events how many eventfds it was given
+   * @param group that it is to be in, alone
    * @return what is not as it was asked for; empty if all is
    */
-  static List<String> problems(Plan plan, ProcFiles process, int events) throws IOException {
+  static List<String> problems(
+      Plan plan, ProcFiles process, int events, Optional<ControlGroup> group) throws IOException {
     Inspection inspection = new Inspection(plan, process);
+    if (group.isPresent() && !group.get().processes().equals(List.of(process.pid()))) {
+      inspection.problems.add(
+          "in its control group are " + group.get().processes() + ", not it alone");
+    }
     inspection.lookAtThreads();
     inspection.lookAtNamespaces();
     inspection.lookAtDescriptors(events);

@@ -11,21 +11,29 @@ import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalLong;
 
 /**
- * The guests' processes, each with its start time, in a file: so that a broker that starts ends
- * those that its predecessor left, whose devices would go on with DMA. Any thread.
+ * The guests' processes, each with its start time, and the control group that they are in, in a
+ * file: so that a broker that starts ends those that its predecessor left, whose devices would go
+ * on with DMA. Any thread.
  */
 public final class ProcessJournal {
   private static final System.Logger LOG = System.getLogger(ProcessJournal.class.getName());
   private static final Duration LIMIT = Duration.ofSeconds(10);
   private static final Duration LOOK = Duration.ofMillis(5);
 
+  /** Begins the line with the control group. */
+  private static final String GROUP = "group ";
+
   private final Path file;
 
   /** Start time by process. Guarded by this. */
   private final Map<Long, Long> processes = new LinkedHashMap<>();
+
+  /** The folder of the control group, if there is one. Guarded by this. */
+  private Optional<Path> group = Optional.empty();
 
   private ProcessJournal(Path file) {
     this.file = file;
@@ -37,12 +45,24 @@ public final class ProcessJournal {
    * @throws IOException if the file can't be read or written, or a process does not end
    */
   public static ProcessJournal open(Path file) throws IOException {
+    ProcessJournal left = new ProcessJournal(file);
+    left.read();
+    left.endAll();
     ProcessJournal journal = new ProcessJournal(file);
-    for (Map.Entry<Long, Long> left : read(file).entrySet()) {
-      end(left.getKey(), left.getValue());
-    }
     journal.write();
     return journal;
+  }
+
+  /** A control group is there from now on; when this returns, that is on the disk. */
+  synchronized void note(Path folder) throws IOException {
+    group = Optional.of(folder);
+    write();
+  }
+
+  /** There is no control group any more. */
+  synchronized void noteNone() throws IOException {
+    group = Optional.empty();
+    write();
   }
 
   /** A process is there; when this returns, that is on the disk. */
@@ -61,12 +81,15 @@ public final class ProcessJournal {
     write();
   }
 
-  private static Map<Long, Long> read(Path file) throws IOException {
-    Map<Long, Long> processes = new LinkedHashMap<>();
+  private synchronized void read() throws IOException {
     try {
       for (String line : Files.readAllLines(file)) {
-        String[] fields = line.split(" ", -1);
-        processes.put(Long.parseLong(fields[0]), Long.parseLong(fields[1]));
+        if (line.startsWith(GROUP)) {
+          group = Optional.of(Path.of(line.substring(GROUP.length())));
+        } else {
+          String[] fields = line.split(" ", -1);
+          processes.put(Long.parseLong(fields[0]), Long.parseLong(fields[1]));
+        }
       }
     } catch (NoSuchFileException _) {
       // There was no predecessor.
@@ -74,7 +97,18 @@ public final class ProcessJournal {
       throw new IOException(
           file + ": this is not what a broker wrote: end its guests, and remove it", e);
     }
-    return processes;
+  }
+
+  private synchronized void endAll() throws IOException {
+    if (group.isPresent()) {
+      ControlGroups.killIn(group.get());
+    }
+    for (Map.Entry<Long, Long> process : processes.entrySet()) {
+      end(process.getKey(), process.getValue());
+    }
+    if (group.isPresent()) {
+      ControlGroups.remove(group.get());
+    }
   }
 
   private static void end(long pid, long start) throws IOException {
@@ -104,8 +138,9 @@ public final class ProcessJournal {
         && new ProcFiles(pid).threads().size() == 1;
   }
 
-  private void write() throws IOException {
+  private synchronized void write() throws IOException {
     StringBuilder text = new StringBuilder();
+    group.ifPresent(folder -> text.append(GROUP).append(folder).append('\n'));
     processes.forEach((pid, start) -> text.append(pid).append(' ').append(start).append('\n'));
     Path next = file.resolveSibling(file.getFileName() + ".new");
     Files.writeString(next, text);

@@ -85,7 +85,8 @@ final class GuestRun implements AutoCloseable {
         root,
         32L << 20,
         without,
-        GuestProgram.Supervision.DEFAULT);
+        GuestProgram.Supervision.DEFAULT,
+        GuestProgram.Limits.NONE);
   }
 
   /** Landlock is missing from some kernels; all others have to be there. */
@@ -122,5 +123,6 @@ final class GuestRun implements AutoCloseable {
   public void close() {
     broker.close();
     bus.close();
+    launcher.close();
   }
 }

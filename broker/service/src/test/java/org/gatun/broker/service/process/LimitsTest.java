@@ -1,0 +1,211 @@
+package org.gatun.broker.service.process;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.gatun.broker.config.GuestProgram;
+import org.gatun.broker.config.GuestProgram.Limits;
+import org.gatun.hostile.GuestModules;
+import org.gatun.pci.DeviceName;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What a guest's process may use, and the control group that it is in. */
+@Timeout(120)
+class LimitsTest {
+  @TempDir private Path folder;
+  private GuestRun guests;
+  private DeviceName edu;
+
+  @BeforeEach
+  void start() throws IOException {
+    assumeTrue(
+        Files.getAttribute(Path.of("/proc/self"), "unix:uid").equals(0),
+        "a guest's locks need root: run the tests as root");
+    guests = new GuestRun(folder);
+    edu = guests.plug("edu");
+  }
+
+  @AfterEach
+  void stop() {
+    if (guests != null) {
+      guests.close();
+    }
+  }
+
+  private static GuestProgram program(Limits limits, String... arguments) {
+    return new GuestProgram(
+        GuestModules.path(),
+        "org.gatun.hostile",
+        List.of(arguments),
+        Optional.empty(),
+        32L << 20,
+        GuestRun.locksThatAreMissing(),
+        GuestProgram.Restart.NEVER,
+        limits);
+  }
+
+  /** The folder of the group that a process is in, in the hierarchy that the broker uses. */
+  private Path groupOf(GuestProcess process) throws IOException {
+    assumeTrue(
+        guests.launcher().groups().make("probe", program(Limits.NONE)).isPresent(),
+        "there is no cgroup v2 here that this user may write to");
+    Path all = noted(folder.resolve("processes"));
+    Path group = all.resolve(process.guest() + "-0");
+    assertThat(Files.readAllLines(group.resolve("cgroup.procs")))
+        .containsExactly(Long.toString(process.pid()));
+    return group;
+  }
+
+  private static Path noted(Path journal) throws IOException {
+    return Files.readAllLines(journal).stream()
+        .filter(line -> line.startsWith("group "))
+        .map(line -> Path.of(line.substring("group ".length())))
+        .findFirst()
+        .orElseThrow();
+  }
+
+  @Test
+  void aProcessIsInAGroupOfItsOwnByWhichItIsEnded() throws Exception {
+    GuestProcess process = guests.start(edu, program(Limits.NONE, "stay"));
+    Path group = groupOf(process);
+    Files.writeString(group.resolve("cgroup.kill"), "1");
+    assertThat(guests.awaitEnd().status()).isEqualTo(128 + 9);
+    assertThat(group).doesNotExist();
+  }
+
+  @Test
+  void noGroupIsLeft() throws Exception {
+    GuestProcess process = guests.start(edu, program(Limits.NONE, "stay"));
+    Path group = groupOf(process);
+    process.end("the test ends");
+    guests.awaitEnd();
+    guests.close();
+    guests = null;
+    assertThat(group.getParent()).doesNotExist();
+    assertThat(Files.readString(folder.resolve("processes"))).isEmpty();
+  }
+
+  @Test
+  void whatAFormerBrokerLeftInItsGroupIsEnded() throws Exception {
+    Path group = groupOf(guests.start(edu, program(Limits.NONE, "stay")));
+    Path left = Files.createDirectories(group.resolveSibling("left-1"));
+    Process process = new ProcessBuilder("sleep", "1000").start();
+    try {
+      Files.writeString(left.resolve("cgroup.procs"), Long.toString(process.pid()));
+      Path journal = Files.writeString(folder.resolve("other"), "group " + group.getParent());
+      ProcessJournal.open(journal);
+      assertThat(process.waitFor()).isEqualTo(128 + 9);
+      assertThat(guests.awaitEnd().status()).isEqualTo(128 + 9);
+      assertThat(group.getParent()).doesNotExist();
+      assertThat(Files.readString(journal)).isEmpty();
+    } finally {
+      process.destroyForcibly();
+    }
+  }
+
+  @Test
+  void aFolderThatIsNoneOfOursIsLeftAlone() throws Exception {
+    Path other = Files.createDirectories(folder.resolve("other-folder"));
+    Path kill = Files.writeString(other.resolve("cgroup.kill"), "");
+    ProcessJournal.open(Files.writeString(folder.resolve("other"), "group " + other));
+    assertThat(kill).isEmptyFile();
+  }
+
+  @Test
+  void aLimitThatCannotBeHeldEndsTheStart() {
+    assumeFalse(guests.launcher().groups().limitMemory(), "there is a cgroup v2 with controllers");
+    assertThatThrownBy(
+            () ->
+                guests.start(
+                    edu,
+                    program(
+                        new Limits(
+                            OptionalDouble.of(0.5), OptionalLong.empty(), OptionalInt.empty()))))
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining(
+            "guest hostile did not start: the limit 'cpu' is not available: no cgroup v2 with the"
+                + " cpu controller here (");
+    assertThatThrownBy(
+            () ->
+                guests.start(
+                    guests.plug("nvme,size=1M"),
+                    program(
+                        new Limits(
+                            OptionalDouble.empty(),
+                            OptionalLong.of(512 << 20),
+                            OptionalInt.empty()))))
+        .hasMessageContaining("the limit 'memory' is not available");
+  }
+
+  @Test
+  void threadsAreLimitedWithoutAControllerToo() throws Exception {
+    Limits limits = new Limits(OptionalDouble.empty(), OptionalLong.empty(), OptionalInt.of(64));
+    guests.start(edu, program(limits, "threads"));
+    GuestProcess.End end = guests.awaitEnd();
+    assertThat(end.lastLines())
+        .anySatisfy(line -> assertThat(line).matches("\\[threads\\] got \\d{1,2}, then .*"));
+  }
+
+  @Test
+  void memoryPastTheHeapIsLimited() throws Exception {
+    withNativeHelper();
+    GuestProgram program = program(Limits.NONE, "native-memory");
+    guests.start(edu, program);
+    GuestProcess.End end = guests.awaitEnd();
+    if (guests.launcher().groups().limitMemory()) {
+      assertThat(end.status()).as(end.toString()).isEqualTo(128 + 9);
+      assertThat(end.reason()).isEqualTo("it ran out of memory: its limit is 416 MiB");
+    } else {
+      Matcher got = Pattern.compile("got (\\d+) MiB").matcher(String.join("\n", end.lastLines()));
+      assertThat(got.find()).as(end.toString()).isTrue();
+      assertThat(Integer.parseInt(got.group(1)))
+          .isGreaterThan(100)
+          .isLessThan((int) (program.memoryBytes() >> 20));
+    }
+  }
+
+  @Test
+  void memoryThatNoLimitCountsIsRefused() throws Exception {
+    withNativeHelper();
+    // MAP_SHARED | MAP_ANONYMOUS; MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN; without that.
+    guests.start(edu, program(Limits.NONE, "mmap 0x21", "mmap 0x23", "mmap 0x122", "mmap 0x22"));
+    assertThat(guests.awaitEnd().lastLines())
+        .satisfiesExactly(
+            shared -> assertThat(shared).endsWith("result -1"),
+            validated -> assertThat(validated).endsWith("result -1"),
+            growing -> assertThat(growing).endsWith("result -1"),
+            plain -> assertThat(plain).matches(".*result \\d+"));
+  }
+
+  @Test
+  void oneWhoseHeapIsFullSaysSo() throws Exception {
+    guests.start(edu, program(Limits.NONE, "memory"));
+    assertThat(guests.awaitEnd().reason()).isEqualTo("it ran out of memory: its heap has 32 MiB");
+  }
+
+  private void withNativeHelper() {
+    guests
+        .launcher()
+        .addToBootLayer(
+            GuestModules.nativeHelper(),
+            List.of(
+                "--add-modules=org.gatun.hostile.nativehelper",
+                "--enable-native-access=org.gatun.nativeaccess,org.gatun.hostile.nativehelper"));
+  }
+}
