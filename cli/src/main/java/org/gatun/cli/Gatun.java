@@ -8,6 +8,7 @@ import java.util.logging.Logger;
 import org.gatun.broker.config.GuestProgram;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.PciAddress;
+import org.gatun.pci.spi.EraseMethod;
 import picocli.AutoComplete.GenerateCompletion;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -57,6 +58,7 @@ import picocli.CommandLine.TypeConversionException;
       GuestsCommand.class,
       GrantCommand.class,
       RevokeCommand.class,
+      EraseCommand.class,
       EventsCommand.class,
       ExportCommand.class,
       DemoCommand.class,
@@ -110,7 +112,8 @@ public final class Gatun implements Runnable {
             .registerConverter(DeviceName.class, checked(DeviceName::parse))
             .registerConverter(PciAddress.class, checked(PciAddress::parse))
             .registerConverter(ByteSize.class, checked(ByteSize::parse))
-            .registerConverter(GuestProgram.Lock.class, checked(GuestProgram.Lock::parse));
+            .registerConverter(GuestProgram.Lock.class, checked(GuestProgram.Lock::parse))
+            .registerConverter(EraseMethod.class, checked(EraseMethod::parse));
     try (Interruption _ = gatun.interruption) {
       int status = command.execute(args);
       out.flush();

@@ -17,6 +17,7 @@ import org.gatun.broker.DeviceRequest.BarPart;
 import org.gatun.broker.config.BrokerConfig;
 import org.gatun.broker.config.DevicePolicy;
 import org.gatun.broker.config.GuestConfig;
+import org.gatun.broker.config.OnRelease;
 import org.gatun.broker.policy.ConfigLayout;
 import org.gatun.broker.policy.ConfigPolicy;
 import org.gatun.broker.policy.DeviceSnapshot;
@@ -54,9 +55,16 @@ final class PolicyCheckCommand implements Callable<Integer> {
 
   @Spec private CommandSpec spec;
 
-  /** A device of a guest's; the id is that of the device that is there, if one is. */
+  /**
+   * A device of a guest's; the id is that of the device that is there, if one is, and so is what is
+   * usual on release.
+   */
   private record Line(
-      GuestConfig guest, DeviceRequest request, Optional<PciId> id, Optional<DevicePolicy> policy) {
+      GuestConfig guest,
+      DeviceRequest request,
+      Optional<PciId> id,
+      Optional<DevicePolicy> policy,
+      Optional<OnRelease> onRelease) {
     Map<String, @Nullable Object> json() {
       Map<String, @Nullable Object> json = new LinkedHashMap<>();
       json.put("guest", guest.name());
@@ -67,6 +75,7 @@ final class PolicyCheckCommand implements Callable<Integer> {
       json.put("bars", PolicyCheckCommand.bars(request.bars()));
       json.put("vectors", request.vectors());
       json.put("accepted", request.accepted().stream().map(Hazard::text).sorted().toList());
+      json.put("onRelease", onRelease.map(OnRelease::text).orElse(null));
       json.put("dmaBytes", guest.quota().dmaBytes());
       json.put("dmaMappings", guest.quota().dmaMappings());
       return json;
@@ -115,19 +124,28 @@ final class PolicyCheckCommand implements Callable<Integer> {
       PciId id = found.get().id();
       DeviceRequest request = config.request(device, id);
       warnAbout(found.get(), request, warnings);
-      return new Line(guest, request, Optional.of(id), config.policy(device, id));
+      OnRelease onRelease = config.onRelease(device, id, found.get().pciClass());
+      return new Line(
+          guest, request, Optional.of(id), config.policy(device, id), Optional.of(onRelease));
     }
     // Made up by its name, or not there.
     try (SeizedDevice made = Backends.of(device).seize(device)) {
       PciId id = PciId.of(made.config());
       DeviceRequest request = config.request(device, id);
       checkFit(made, request);
-      return new Line(guest, request, Optional.of(id), config.policy(device, id));
+      OnRelease onRelease = config.onRelease(device, id, made.pciClass());
+      return new Line(
+          guest, request, Optional.of(id), config.policy(device, id), Optional.of(onRelease));
     } catch (PciException e) {
       warnings.add("guest %s: %s".formatted(guest.name(), e.getMessage()));
       PciId unknown = new PciId(0, 0, 0, 0);
+      Optional<DevicePolicy> policy = config.policy(device, unknown);
       return new Line(
-          guest, config.request(device, unknown), Optional.empty(), config.policy(device, unknown));
+          guest,
+          config.request(device, unknown),
+          Optional.empty(),
+          policy,
+          policy.flatMap(DevicePolicy::onRelease));
     }
   }
 
@@ -195,7 +213,15 @@ final class PolicyCheckCommand implements Callable<Integer> {
           "guest %s: DMA memory of %s in %d buffers at most%n",
           guest.name(), new ByteSize(guest.quota().dmaBytes()), guest.quota().dmaMappings());
       Table table =
-          new Table("  DEVICE", "ID", "POLICY", "CONFIG SPACE", "BARS", "VECTORS", "ACCEPTED");
+          new Table(
+              "  DEVICE",
+              "ID",
+              "POLICY",
+              "CONFIG SPACE",
+              "BARS",
+              "VECTORS",
+              "ACCEPTED",
+              "ON RELEASE");
       for (Line line : lines) {
         if (line.guest.equals(guest)) {
           DeviceRequest request = line.request;
@@ -211,7 +237,8 @@ final class PolicyCheckCommand implements Callable<Integer> {
                   : request.accepted().stream()
                       .map(Hazard::text)
                       .sorted()
-                      .collect(Collectors.joining(", ")));
+                      .collect(Collectors.joining(", ")),
+              line.onRelease.map(OnRelease::text).orElse("-"));
         }
       }
       table.print(out);

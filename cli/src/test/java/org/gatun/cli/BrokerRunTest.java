@@ -129,11 +129,38 @@ class BrokerRunTest {
           .expectFailure(ExitCode.FAILED, "no guest 'nobody'", "storage");
       control("revoke", "simulated:edu", "--deadline", "-1")
           .expectFailure(ExitCode.FAILED, "deadlineMillis");
+      erases();
       signal(broker, "TERM");
       assertThat(out.lines()).contains("simulated:edu: released");
     }
     assertThat(broker.waitFor()).isEqualTo(143);
     control("guests").expectFailure(ExitCode.FAILED, "no broker answers", "gatun broker run");
+  }
+
+  private void erases() {
+    control("erase", "simulated:nvme", "--yes")
+        .expectFailure(ExitCode.FAILED, "guest storage has", "revoke");
+    control("revoke", "simulated:nvme").expectSuccess();
+    control("grant", "simulated:nvme", "--guest", "teaching")
+        .expectFailure(ExitCode.FAILED, "data of guest storage", "gatun erase simulated:nvme");
+    control("erase", "simulated:nvme")
+        .expectFailure(ExitCode.USAGE, "erases all data on simulated:nvme (format)", "--yes");
+    control("erase", "simulated:nvme", "--clear")
+        .expectFailure(ExitCode.USAGE, "leaves what is on simulated:nvme", "--yes");
+    control("erase", "simulated:nvme", "--clear", "--how", "format", "--yes")
+        .expectFailure(ExitCode.USAGE, "one of them");
+    control("erase", "simulated:nvme", "--how", "shred", "--yes")
+        .expectFailure(ExitCode.USAGE, "shred", "format, sanitize");
+    assertThat(
+            control("erase", "simulated:nvme", "--how", "sanitize", "--yes").expectSuccess().out())
+        .isEqualTo("simulated:nvme: erased\n");
+    control("grant", "simulated:nvme", "--guest", "teaching").expectSuccess();
+    control("revoke", "simulated:nvme").expectSuccess();
+    assertThat(control("erase", "simulated:nvme", "--clear", "--yes").expectSuccess().out())
+        .isEqualTo("simulated:nvme: cleared\n");
+    control("erase", "simulated:nvme", "--clear", "--yes")
+        .expectFailure(ExitCode.FAILED, "nothing to clear");
+    control("grant", "simulated:nvme", "--guest", "storage").expectSuccess();
   }
 
   @Test

@@ -111,12 +111,13 @@ class PolicyCommandsTest {
                 vectors: 2
                 bars: {0: [{offset: 0, length: 4K}], 1: []}
                 accept: [missing-reset]
+                on-release: quarantine
             guests:
               - name: one
                 devices: [simulated:specimen]
                 quota: {dma: 64M, mappings: 16}
               - name: two
-                devices: [simulated:edu]
+                devices: [simulated:edu, simulated:nvme]
             """);
     CommandLineRun run = CommandLineRun.of("policy", "check", file.toString()).expectSuccess();
     assertThat(run.err()).isEmpty();
@@ -124,7 +125,15 @@ class PolicyCommandsTest {
         .containsExactly(
             new String[] {"guest one: DMA memory of 64M in 16 buffers at most"},
             new String[] {
-              "", "DEVICE", "ID", "POLICY", "CONFIG SPACE", "BARS", "VECTORS", "ACCEPTED"
+              "",
+              "DEVICE",
+              "ID",
+              "POLICY",
+              "CONFIG SPACE",
+              "BARS",
+              "VECTORS",
+              "ACCEPTED",
+              "ON RELEASE"
             },
             new String[] {
               "",
@@ -134,20 +143,33 @@ class PolicyCommandsTest {
               "show vendor-specific",
               "0: 0x0-0xfff; 1: none; others whole",
               "2",
-              "missing-reset"
+              "missing-reset",
+              "quarantine"
             },
             new String[] {"guest two: DMA memory of 1G in 1024 buffers at most"},
             new String[] {
-              "", "DEVICE", "ID", "POLICY", "CONFIG SPACE", "BARS", "VECTORS", "ACCEPTED"
+              "",
+              "DEVICE",
+              "ID",
+              "POLICY",
+              "CONFIG SPACE",
+              "BARS",
+              "VECTORS",
+              "ACCEPTED",
+              "ON RELEASE"
             },
             new String[] {
-              "", "simulated:edu", "1234:11e8", "-", "built-in rules", "all", "all", "-"
+              "", "simulated:edu", "1234:11e8", "-", "built-in rules", "all", "all", "-", "nothing"
+            },
+            new String[] {
+              "", "simulated:nvme", "1b36:0010", "-", "built-in rules", "all", "all", "-", "keep"
             });
     JsonNode json =
         CommandLineRun.of("policy", "check", "--json", file.toString()).expectSuccess().json();
     assertThat(json.at("/0/policy").asText()).isEqualTo("1234:5bec");
     assertThat(json.at("/0/dmaBytes").asLong()).isEqualTo(64 << 20);
     assertThat(json.at("/1/policy").isNull()).isTrue();
+    assertThat(json.findValuesAsText("onRelease")).containsExactly("quarantine", "nothing", "keep");
   }
 
   @Test

@@ -56,6 +56,7 @@ class ProcessGuestInVm {
         BrokerConfig.parse(
             "policy",
             """
+            policies: [{id: '1b36:0010', on-release: nothing}]
             guests:
               - name: program
                 devices: %s

@@ -22,6 +22,7 @@ import org.gatun.broker.Quota;
 import org.gatun.broker.policy.ConfigPolicy;
 import org.gatun.broker.policy.Quirk;
 import org.gatun.pci.DeviceName;
+import org.gatun.pci.config.PciClass;
 import org.gatun.pci.config.PciId;
 import org.gatun.pci.spi.Hazard;
 import org.junit.jupiter.api.Test;
@@ -47,6 +48,7 @@ class BrokerConfigTest {
           quirks: ["0x48:2:0x00ff"]
           accept: [missing-reset]
           vectors: 8
+          on-release: sanitize
           bars:
             0: [{offset: 0x0, length: 8K}, {offset: 0x4000, length: 4096}]
             2: []
@@ -67,6 +69,23 @@ class BrokerConfigTest {
       """;
 
   @TempDir private Path folder;
+
+  @Test
+  void saysWhatBecomesOfADevice() {
+    PciClass disk = new PciClass(0x010802);
+    PciClass edu = new PciClass(0x00ff00);
+    BrokerConfig config = parse(ALL);
+    assertThat(config.onRelease(DISK, NVME, disk)).isEqualTo(OnRelease.SANITIZE);
+    assertThat(config.onRelease(OTHER, NVME, disk))
+        .as("its policy is silent")
+        .isEqualTo(OnRelease.KEEP);
+    assertThat(config.onRelease(OTHER, NVME, edu)).isEqualTo(OnRelease.NOTHING);
+    assertThatThrownBy(() -> parse("policies: [{id: '1b36:0010', on-release: burn}]"))
+        .isInstanceOf(ConfigFileException.class)
+        .hasMessageContaining(
+            "policies[0].on-release: 'burn' is no step; there are nothing, keep, format, sanitize,"
+                + " quarantine");
+  }
 
   @Test
   void saysWhatAGuestGets() {

@@ -25,7 +25,6 @@ import org.gatun.pci.config.PciId;
 import org.gatun.pci.spi.DeviceEraser;
 import org.gatun.pci.spi.EraseMethod;
 import org.gatun.pci.spi.Hazard;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Keeps what a guest has left on a device from the next one: notes who gets a device, refuses it to
@@ -262,7 +261,6 @@ final class Custody {
               } catch (IOException | RuntimeException | InternalError e) {
                 LOG.log(Level.DEBUG, device + ": it was not erased", e); // an event has said so
               } finally {
-                end(device);
                 erased();
               }
             });
@@ -285,7 +283,6 @@ final class Custody {
     try {
       run(asked, device, method);
     } finally {
-      end(device);
       erased();
     }
   }
@@ -336,7 +333,9 @@ final class Custody {
     }
   }
 
+  /** The device is busy with it; who hears of the end can have it at once. */
   private void run(DeviceName asked, DeviceName device, EraseMethod method) throws IOException {
+    BrokerEvent outcome = new BrokerEvent.Erased(device, method);
     try {
       DeviceEraser eraser = eraser(device, method);
       // The policy may narrow what guests get, and accepts hazards for all.
@@ -353,10 +352,12 @@ final class Custody {
       store.put(device, Optional.empty());
     } catch (IOException | RuntimeException | InternalError e) {
       // InternalError: an access to registers that had gone.
-      events.accept(new BrokerEvent.NotErased(device, method, String.valueOf(e.getMessage())));
+      outcome = new BrokerEvent.NotErased(device, method, String.valueOf(e.getMessage()));
       throw e;
+    } finally {
+      end(device);
+      events.accept(outcome);
     }
-    events.accept(new BrokerEvent.Erased(device, method));
   }
 
   private DeviceEraser eraser(DeviceName device, EraseMethod method) {
@@ -406,7 +407,7 @@ final class Custody {
     }
   }
 
-  private void end(@Nullable DeviceName device) {
+  private void end(DeviceName device) {
     synchronized (busy) {
       busy.remove(device);
       busy.notifyAll();

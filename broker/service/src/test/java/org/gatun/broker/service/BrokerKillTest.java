@@ -1,6 +1,7 @@
 package org.gatun.broker.service;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.BufferedReader;
@@ -9,11 +10,15 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.stream.Stream;
+import org.gatun.broker.GrantRefusedException;
 import org.gatun.broker.GrantState;
+import org.gatun.pci.DeviceName;
+import org.gatun.pci.spi.EraseMethod;
 import org.gatun.simulated.SimulatedBus;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DynamicTest;
@@ -74,6 +79,17 @@ class BrokerKillTest {
         assertThat(next.guests().getFirst().processes().orElseThrow())
             .singleElement()
             .isNotEqualTo(guest);
+        DeviceName disk = next.guests().getFirst().devices().getFirst();
+        next.revoke(disk, Duration.ZERO);
+        assertThatExceptionOfType(GrantRefusedException.class)
+            .isThrownBy(() -> next.grant(disk, "other"))
+            .withMessageContaining("data of guest disk may be on it");
+        next.erase(disk, EraseMethod.FORMAT);
+        next.grant(disk, "other");
+        // For the next kill.
+        next.revoke(disk, Duration.ZERO);
+        next.clear(disk);
+        next.grant(disk, "disk");
       }
     }
   }

@@ -41,6 +41,7 @@ final class BrokerProcess {
                   arguments: [disk]
                   heap: 64M
                   %s
+              - name: other
             """
                 .formatted(
                     GuestModules.path().stream()
