@@ -248,22 +248,32 @@ final class Custody {
       erasing++;
       begun = busy.putIfAbsent(device, erasing(method)) == null;
     }
-    Thread.ofPlatform()
-        .daemon()
-        .name("gatun broker erases " + device)
-        .start(
-            () -> {
-              try {
-                if (!begun) {
-                  awaitTurn(device, method);
-                }
-                run(asked, device, method);
-              } catch (IOException | RuntimeException | InternalError e) {
-                LOG.log(Level.DEBUG, device + ": it was not erased", e); // an event has said so
-              } finally {
-                erased();
-              }
-            });
+    try {
+      Thread.ofPlatform()
+          .daemon()
+          .name("gatun broker erases " + device)
+          .start(() -> eraseLater(asked, device, method, begun));
+    } catch (OutOfMemoryError e) {
+      // No thread: it is kept, until an administrator has it erased.
+      if (begun) {
+        end(device);
+      }
+      erased();
+      events.accept(new BrokerEvent.NotErased(device, method, String.valueOf(e.getMessage())));
+    }
+  }
+
+  private void eraseLater(DeviceName asked, DeviceName device, EraseMethod method, boolean begun) {
+    try {
+      if (!begun) {
+        awaitTurn(device, method);
+      }
+      run(asked, device, method);
+    } catch (IOException | RuntimeException | InternalError e) {
+      LOG.log(Level.DEBUG, device + ": it was not erased", e); // an event has said so
+    } finally {
+      erased();
+    }
   }
 
   /**
