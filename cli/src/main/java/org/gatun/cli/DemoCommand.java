@@ -74,7 +74,7 @@ final class DemoCommand implements Callable<Integer> {
     out.printf("%s is granted to a guest, %s, in a process of its own.%n", disk, GUEST);
     if (!Privileges.canConfine()) {
       open.addAll(Set.of(Lock.NAMESPACES, Lock.USER));
-      out.println("Without root, its locks 'namespaces' and 'user' are left open.");
+      out.println("Without root's capabilities, its locks 'namespaces' and 'user' are left open.");
     }
     if (Landlock.version() == 0) {
       open.add(Lock.LANDLOCK);

@@ -76,7 +76,8 @@ class DemoIT {
         checksADisk(
             builder.directory(folder.toFile()),
             "Locked: " + String.join(", ", withoutRoot()) + ".");
-    assertThat(out).contains("Without root, its locks 'namespaces' and 'user' are left open.");
+    assertThat(out)
+        .contains("Without root's capabilities, its locks 'namespaces' and 'user' are left open.");
   }
 
   @Test
