@@ -8,6 +8,9 @@ import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -103,6 +106,20 @@ final class GuestRunCommand implements Callable<Integer> {
   private ByteSize heap = new ByteSize(GuestProgram.DEFAULT_HEAP);
 
   @Option(
+      names = "--cpu",
+      paramLabel = "NUMBER",
+      description = "How many processors' time it may use, such as 0.5. Needs cgroup v2.")
+  private Optional<Double> cpu = Optional.empty();
+
+  @Option(
+      names = "--memory",
+      paramLabel = "SIZE",
+      description =
+          "The most memory that its process may have, without --dma. Needs cgroup v2. Without it:"
+              + " the heap, and 384M.")
+  private Optional<ByteSize> memory = Optional.empty();
+
+  @Option(
       names = "--without",
       split = ",",
       paramLabel = "LOCK",
@@ -113,9 +130,10 @@ final class GuestRunCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException, InterruptedException {
-    if (inProcess && (root.isPresent() || !without.isEmpty())) {
+    if (inProcess
+        && (root.isPresent() || !without.isEmpty() || cpu.isPresent() || memory.isPresent())) {
       throw new ParameterException(
-          spec.commandLine(), "--root and --without are for a process of its own");
+          spec.commandLine(), "--root, --without, --cpu and --memory are for a process of its own");
     }
     Interruption interruption = Gatun.of(spec).interruption;
     Optional<PciGuest> guest = inProcess ? Optional.of(load()) : Optional.empty();
@@ -164,7 +182,7 @@ final class GuestRunCommand implements Callable<Integer> {
                   heap.bytes(),
                   new LinkedHashSet<>(without),
                   GuestProgram.Restart.NEVER,
-                  GuestProgram.Limits.NONE),
+                  limits()),
               quota,
               grant.connect().getFirst(),
               System.out,
@@ -188,6 +206,13 @@ final class GuestRunCommand implements Callable<Integer> {
       Files.deleteIfExists(folder.resolve("root"));
       Files.deleteIfExists(folder);
     }
+  }
+
+  private GuestProgram.Limits limits() {
+    return new GuestProgram.Limits(
+        cpu.map(OptionalDouble::of).orElse(OptionalDouble.empty()),
+        memory.map(size -> OptionalLong.of(size.bytes())).orElse(OptionalLong.empty()),
+        OptionalInt.empty());
   }
 
   private static boolean isDone(CompletableFuture<GuestProcess.End> ended)

@@ -1,5 +1,6 @@
 package org.gatun.hostile;
 
+import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import org.gatun.driver.edu.EduDevice;
@@ -40,6 +41,11 @@ public final class HostileGuest implements PciGuest {
     switch (arguments.getFirst()) {
       case "edu" -> edu(device, context, detached);
       case "disk" -> disk(device, arguments, detached);
+      case "watched-disk" -> DiskLoad.watch(device, detached);
+      case "flood" -> {
+        Flood.run(device, Duration.ofMillis(Long.parseLong(arguments.get(1))));
+        awaitDetach(new CountDownLatch(1));
+      }
       case "pretend" -> pretend(device);
       case "hang" -> hang();
       case "stay" -> awaitDetach(new CountDownLatch(1));
