@@ -7,6 +7,9 @@ import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
 import java.util.concurrent.Callable;
 import org.gatun.broker.Broker;
 import org.gatun.broker.DeviceRequest;
@@ -93,6 +96,20 @@ final class GuestRunCommand implements Callable<Integer> {
   private ByteSize heap = new ByteSize(GuestProgram.DEFAULT_HEAP);
 
   @Option(
+      names = "--cpu",
+      paramLabel = "NUMBER",
+      description = "How many processors' time it may use, such as 0.5. Needs cgroup v2.")
+  private Optional<Double> cpu = Optional.empty();
+
+  @Option(
+      names = "--memory",
+      paramLabel = "SIZE",
+      description =
+          "The most memory that its process may have, without --dma. Needs cgroup v2. Without it:"
+              + " the heap, and 384M.")
+  private Optional<ByteSize> memory = Optional.empty();
+
+  @Option(
       names = "--without",
       split = ",",
       paramLabel = "LOCK",
@@ -103,9 +120,10 @@ final class GuestRunCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException, InterruptedException {
-    if (inProcess && (root.isPresent() || !without.isEmpty())) {
+    if (inProcess
+        && (root.isPresent() || !without.isEmpty() || cpu.isPresent() || memory.isPresent())) {
       throw new ParameterException(
-          spec.commandLine(), "--root and --without are for a process of its own");
+          spec.commandLine(), "--root, --without, --cpu and --memory are for a process of its own");
     }
     Interruption interruption = Gatun.of(spec).interruption;
     Optional<PciGuest> guest = inProcess ? Optional.of(load()) : Optional.empty();
@@ -147,13 +165,20 @@ final class GuestRunCommand implements Callable<Integer> {
             heap.bytes(),
             new LinkedHashSet<>(without),
             GuestProgram.Supervision.DEFAULT,
-            GuestProgram.Limits.NONE);
+            limits());
     GuestProcess.End end =
         ForegroundGuest.run(broker, device, dma.bytes(), program, interruption).end();
     if (end.status() > 1 && !interruption.isRequested()) {
       throw new PciException(device, "guest " + module + ": " + end.reason(), null, null);
     }
     return end.status() == 0 ? ExitCode.OK : ExitCode.FAILED;
+  }
+
+  private GuestProgram.Limits limits() {
+    return new GuestProgram.Limits(
+        cpu.map(OptionalDouble::of).orElse(OptionalDouble.empty()),
+        memory.map(size -> OptionalLong.of(size.bytes())).orElse(OptionalLong.empty()),
+        OptionalInt.empty());
   }
 
   private static List<Path> absolute(List<Path> paths) {

@@ -17,8 +17,8 @@ import org.gatun.nativeaccess.EventFd;
  *     memory for DMA and mapped registers the client has already; empty for clients that
  *     descriptors are passed to
  * @param processorShare how much of a processor is spent on the client, such as 0.5, apart from a
- *     second ahead: then what it asks for has to wait; empty for no limit but that of the thread,
- *     or two, that serve it
+ *     fifth of a second ahead: then what it asks for has to wait; empty for no limit but that of
+ *     the thread, or two, that serve it
  */
 @SuppressWarnings("exports") // to our own modules
 public record ExportOptions(

@@ -1,8 +1,10 @@
 package org.gatun.hostile;
 
 import java.time.Duration;
+import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.CountDownLatch;
+import java.util.function.BooleanSupplier;
 import org.gatun.driver.nvme.Completion;
 import org.gatun.driver.nvme.NvmeCallback;
 import org.gatun.driver.nvme.NvmeController;
@@ -17,6 +19,7 @@ public final class DiskLoad implements NvmeCallback {
   private static final int DEPTH = 32;
   private static final int IO_SIZE = 4096;
   private static final Duration WAIT = Duration.ofSeconds(30);
+  private static final Duration TELL = Duration.ofMillis(100);
 
   private final NvmeNamespace namespace;
   private final NvmeQueuePair queue;
@@ -25,6 +28,9 @@ public final class DiskLoad implements NvmeCallback {
   private final SplittableRandom random = new SplittableRandom(1);
   private long left;
   private long done;
+  private boolean timed;
+  private long lastCompleted;
+  private long longest;
 
   private DiskLoad(
       NvmeController controller, DmaBuffer buffer, Completion completion, boolean writes) {
@@ -68,6 +74,73 @@ public final class DiskLoad implements NvmeCallback {
     }
   }
 
+  /**
+   * Opens a disk for {@link #runWhile}: with interrupts, reading and writing, until the process
+   * ends.
+   */
+  static DiskLoad open(PciDevice device) {
+    return new DiskLoad(
+        NvmeController.open(device, NvmeOptions.defaults()),
+        device.dma().allocate((long) DEPTH * IO_SIZE, IO_SIZE),
+        Completion.INTERRUPT,
+        true);
+  }
+
+  /** Reads and writes as long as it is to. */
+  void runWhile(BooleanSupplier wanted) {
+    while (wanted.getAsBoolean()) {
+      run(DEPTH);
+    }
+  }
+
+  /** Reads until it is told to end, and prints a {@link Progress} ten times a second. */
+  static void watch(PciDevice device, CountDownLatch end) {
+    try (NvmeController controller = NvmeController.open(device, NvmeOptions.defaults());
+        DmaBuffer buffer = device.dma().allocate((long) DEPTH * IO_SIZE, IO_SIZE)) {
+      DiskLoad load = new DiskLoad(controller, buffer, Completion.POLL, false);
+      load.lastCompleted = System.nanoTime();
+      long told = load.lastCompleted;
+      load.timed = true;
+      while (end.getCount() > 0) {
+        load.run(DEPTH);
+        if (load.lastCompleted - told >= TELL.toNanos()) {
+          told = load.lastCompleted;
+          System.out.println(new Progress(told, load.done, load.longest).text());
+          load.longest = 0;
+        }
+      }
+    }
+  }
+
+  /**
+   * How far one is.
+   *
+   * @param time as {@link System#nanoTime} has it, which is the same in all processes
+   * @param done so far
+   * @param longest time between two completions since the last one was told, in nanoseconds
+   */
+  public record Progress(long time, long done, long longest) {
+    private static final String PREFIX = "progress ";
+
+    private String text() {
+      return PREFIX + time + " " + done + " " + longest;
+    }
+
+    /** Those that are among the lines of a guest's output. */
+    public static List<Progress> in(List<String> lines) {
+      return lines.stream()
+          .filter(line -> line.startsWith(PREFIX))
+          .map(line -> line.substring(PREFIX.length()).split(" ", -1))
+          .map(
+              numbers ->
+                  new Progress(
+                      Long.parseLong(numbers[0]),
+                      Long.parseLong(numbers[1]),
+                      Long.parseLong(numbers[2])))
+          .toList();
+    }
+  }
+
   private void run(long count) {
     long target = done + count;
     left = count;
@@ -103,6 +176,11 @@ public final class DiskLoad implements NvmeCallback {
       throw new IllegalStateException("status " + status);
     }
     done++;
+    if (timed) {
+      long now = System.nanoTime();
+      longest = Math.max(longest, now - lastCompleted);
+      lastCompleted = now;
+    }
     if (left > 0) {
       submit(slot);
     }

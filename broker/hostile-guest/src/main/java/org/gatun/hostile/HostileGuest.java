@@ -41,6 +41,11 @@ public final class HostileGuest implements PciGuest {
     switch (arguments.getFirst()) {
       case "edu" -> edu(device, context, detached);
       case "disk" -> disk(device, arguments, detached);
+      case "watched-disk" -> DiskLoad.watch(device, detached);
+      case "flood" -> {
+        Flood.run(device, Duration.ofMillis(Long.parseLong(arguments.get(1))));
+        awaitDetach(new CountDownLatch(1));
+      }
       case "pretend" -> pretend(device);
       case "hang" -> hang();
       case "watched" -> watched(context);

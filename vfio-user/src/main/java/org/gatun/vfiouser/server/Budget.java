@@ -12,7 +12,7 @@ import org.gatun.nativeaccess.ProcessControl;
  */
 final class Budget implements AutoCloseable {
   /** Ahead, in nanoseconds: more than a client needs to set itself up. */
-  private static final long AHEAD = 1_000_000_000;
+  private static final long AHEAD = 200_000_000;
 
   /** How often a thread looks at its clock of processor time, which is a system call. */
   private static final long LOOK = 1_000_000;

@@ -100,7 +100,7 @@ final class ControlGroups implements AutoCloseable {
         if (own.startsWith(root)) {
           Path folder = mount.resolve(root.relativize(own)).normalize();
           // Who was here before, in this process, has moved it.
-          return new ControlGroup(folder.endsWith(OWN) ? folder.getParent() : folder);
+          return new ControlGroup(folder.endsWith(OWN) ? folder.resolve("..").normalize() : folder);
         }
       }
     }
@@ -211,6 +211,6 @@ final class ControlGroups implements AutoCloseable {
   }
 
   private static boolean isOurs(Path folder) {
-    return folder.getFileName().toString().startsWith(GUESTS) && Files.isDirectory(folder);
+    return String.valueOf(folder.getFileName()).startsWith(GUESTS) && Files.isDirectory(folder);
   }
 }

@@ -1,0 +1,303 @@
+package org.gatun.vmtests;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.lang.management.ManagementFactory;
+import java.lang.management.ThreadInfo;
+import java.lang.management.ThreadMXBean;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
+import java.util.Set;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import org.gatun.broker.Broker;
+import org.gatun.broker.DeviceRequest;
+import org.gatun.broker.Grant;
+import org.gatun.broker.Quota;
+import org.gatun.broker.config.GuestProgram;
+import org.gatun.broker.config.GuestProgram.Limits;
+import org.gatun.broker.service.process.GuestLauncher;
+import org.gatun.broker.service.process.GuestProcess;
+import org.gatun.broker.service.process.NativeHelper;
+import org.gatun.broker.service.process.ProcessJournal;
+import org.gatun.hostile.DiskLoad.Progress;
+import org.gatun.hostile.Flood;
+import org.gatun.hostile.GuestModules;
+import org.gatun.pci.TimeSource;
+import org.gatun.vfio.VfioBackend;
+import org.gatun.vmtests.VfioDevices.Taken;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/** What a guest uses of the machine is limited, and hurts no other: for {@link FloodTest}. */
+@InVm
+class FloodInVm {
+  private static final Duration PATIENCE = Duration.ofMinutes(2);
+  private static final Duration PHASE = Duration.ofSeconds(4);
+
+  /** Of a phase, until what the one before has left behind is done with. */
+  private static final Duration SETTLING = Duration.ofSeconds(1);
+
+  private static final Duration WINDOW = Duration.ofMillis(2800);
+  private static final int PHASES = 6;
+  private static final double HALF = 0.5;
+  private static final double LEAST_RATIO = 0.40;
+  private static final Duration STARVED = Duration.ofSeconds(1);
+
+  /** Of the broker's work in a window: what may be ahead, and one message. */
+  private static final double AHEAD = 0.3;
+
+  private static final long HEAP = 32L << 20;
+  private static final Quota QUOTA = new Quota(8L << 20, 64);
+  private static final ThreadMXBean THREADS = ManagementFactory.getThreadMXBean();
+
+  @RegisterExtension final VfioDevices devices = new VfioDevices();
+
+  private final BlockingQueue<GuestProcess.End> ends = new LinkedBlockingQueue<>();
+  private final ByteArrayOutputStream victimSaid = new ByteArrayOutputStream();
+  private Path folder;
+  private GuestLauncher launcher;
+  private Broker broker;
+
+  @BeforeEach
+  void start() throws IOException {
+    folder = Files.createTempDirectory("broker");
+    launcher =
+        new GuestLauncher(
+            folder.resolve("launch"), ProcessJournal.open(folder.resolve("processes")));
+    NativeHelper.addTo(launcher);
+    broker = new Broker(List.of(new VfioBackend()));
+  }
+
+  @AfterEach
+  void stop() {
+    broker.close();
+    launcher.close();
+  }
+
+  private GuestProcess start(
+      String guest, Taken device, Limits limits, OutputStream copy, String... arguments)
+      throws IOException {
+    broker.seize(device.name());
+    Grant grant = broker.grant(guest, QUOTA, List.of(DeviceRequest.of(device.name())));
+    GuestProgram program =
+        new GuestProgram(
+            GuestModules.path(),
+            "org.gatun.hostile",
+            List.of(arguments),
+            Optional.empty(),
+            HEAP,
+            Set.of(),
+            GuestProgram.Restart.NEVER,
+            limits);
+    return launcher.start(
+        guest, program, QUOTA, grant.connect().getFirst(), copy, (_, end) -> ends.add(end));
+  }
+
+  private GuestProcess.End awaitEnd() throws InterruptedException {
+    GuestProcess.End end = ends.poll(PATIENCE.toSeconds(), TimeUnit.SECONDS);
+    assertThat(end).as("the guest has ended").isNotNull();
+    return end;
+  }
+
+  private static Limits memory(long bytes) {
+    return new Limits(OptionalDouble.empty(), OptionalLong.of(bytes), OptionalInt.empty());
+  }
+
+  /** The folder of all groups of this broker's guests. */
+  private Path groups() throws IOException {
+    return Files.readAllLines(folder.resolve("processes")).stream()
+        .filter(line -> line.startsWith("group "))
+        .map(line -> Path.of(line.substring("group ".length())))
+        .findFirst()
+        .orElseThrow();
+  }
+
+  @Test
+  void oneThatTakesTooMuchMemoryIsEndedAndSaysSo() throws Exception {
+    Taken disk = devices.device("flooder", "nvme").bind();
+    start("greedy", disk, memory(128L << 20), OutputStream.nullOutputStream(), "native-memory");
+    GuestProcess.End end = awaitEnd();
+    assertThat(end.status()).as(end.toString()).isEqualTo(128 + 9);
+    assertThat(end.reason()).isEqualTo("it ran out of memory: its limit is 128 MiB");
+    assertThat(groups().resolve("greedy-0")).doesNotExist();
+  }
+
+  @Test
+  void whatABrokerLeavesInItsGroupsTheNextOneEnds() throws Exception {
+    Taken disk = devices.device("flooder", "nvme").bind();
+    GuestProcess process =
+        start("left", disk, memory(256L << 20), OutputStream.nullOutputStream(), "stay");
+    Path groups = groups();
+    Path group = groups.resolve("left-0");
+    assertThat(Files.readString(group.resolve("cgroup.procs")).strip())
+        .isEqualTo(Long.toString(process.pid()));
+    assertThat(Files.readString(group.resolve("memory.max")).strip())
+        .isEqualTo(Long.toString(256L << 20));
+    assertThat(Files.readString(group.resolve("pids.max")).strip()).isEqualTo("256");
+    // All that the next one has: no process is named.
+    Path journal = Files.writeString(folder.resolve("left"), "group " + groups);
+    ProcessJournal.open(journal);
+    assertThat(ProcessHandle.of(process.pid()).map(ProcessHandle::isAlive))
+        .isNotEqualTo(Optional.of(true));
+    assertThat(awaitEnd().status()).isEqualTo(128 + 9);
+    assertThat(groups).doesNotExist();
+  }
+
+  @Test
+  void aFlooderLeavesTheOthersTheirShare() throws Exception {
+    Taken victimsDisk = devices.device("victim", "nvme").bind();
+    Taken floodersDisk = devices.device("flooder", "nvme").bind();
+    GuestProcess victim = start("victim", victimsDisk, Limits.NONE, victimSaid, "watched-disk");
+    victimsDisk.markInUse();
+    Limits limits = new Limits(OptionalDouble.of(HALF), OptionalLong.empty(), OptionalInt.empty());
+    GuestProcess flooder =
+        start(
+            "flooder",
+            floodersDisk,
+            limits,
+            OutputStream.nullOutputStream(),
+            "flood",
+            Long.toString(PHASE.toMillis()));
+    floodersDisk.markInUse();
+    assertThat(
+            TimeSource.system()
+                .await(
+                    () -> flooder.lastLines().contains("flooding"),
+                    PATIENCE,
+                    Duration.ofMillis(100)))
+        .as("it floods: %s", flooder.lastLines())
+        .isTrue();
+
+    List<Window> windows = new ArrayList<>();
+    long phase = System.nanoTime() / PHASE.toNanos() + 1;
+    for (int i = 0; i < PHASES; i++) {
+      long begin = (phase + i) * PHASE.toNanos() + SETTLING.toNanos();
+      State before = at(begin, flooder);
+      windows.add(new Window(before, at(begin + WINDOW.toNanos(), flooder)));
+    }
+    assertThat(ends).as("guests that have ended").isEmpty();
+    flooder.end("the test ends");
+    victim.end("the test ends");
+    assertThat(awaitEnd().reason()).isEqualTo("the test ends");
+    assertThat(awaitEnd().reason()).isEqualTo("the test ends");
+
+    List<Progress> progress =
+        Progress.in(victimSaid.toString(StandardCharsets.UTF_8).lines().toList());
+    windows.forEach(window -> System.out.println(window.text(progress)));
+    List<Window> quiet = windows.stream().filter(window -> !window.isFlooded()).toList();
+    List<Window> flooded = windows.stream().filter(Window::isFlooded).toList();
+    double ratio = rate(flooded, progress) / rate(quiet, progress);
+    System.out.printf("the victim keeps %.2f of its IOPS%n", ratio);
+    assertThat(flooded)
+        .as("it floods, as much as it may")
+        .allSatisfy(
+            window -> {
+              assertThat(window.served()).isGreaterThan(100);
+              assertThat(window.used()).isBetween(HALF / 2, HALF * 1.2);
+            });
+    assertThat(windows)
+        .as("the broker's work for the flooder")
+        .allSatisfy(
+            window ->
+                assertThat(window.spent()).isLessThan(HALF * WINDOW.toMillis() / 1000.0 + AHEAD));
+    assertThat(windows)
+        .as("the longest time between two completions of the victim's")
+        .allSatisfy(window -> assertThat(window.longest(progress)).isLessThan(STARVED.toNanos()));
+    assertThat(ratio).isGreaterThanOrEqualTo(LEAST_RATIO);
+  }
+
+  /** IOPS in all of some windows. */
+  private static double rate(List<Window> windows, List<Progress> progress) {
+    return windows.stream().mapToDouble(window -> window.rate(progress)).average().orElseThrow();
+  }
+
+  /**
+   * What was so far.
+   *
+   * @param served messages of the flooder's
+   * @param spent on the flooder by the broker, in nanoseconds of processor time
+   * @param used by the flooder, in microseconds of processor time
+   */
+  private record State(long time, long served, long spent, long used) {}
+
+  private State at(long time, GuestProcess flooder) throws Exception {
+    Thread.sleep(Duration.ofNanos(Math.max(0, time - System.nanoTime())));
+    long used =
+        Files.readAllLines(groups().resolve("flooder-1/cpu.stat")).stream()
+            .filter(line -> line.startsWith("usage_usec "))
+            .mapToLong(line -> Long.parseLong(line.substring(line.indexOf(' ') + 1)))
+            .findFirst()
+            .orElseThrow();
+    long spent = 0;
+    String device = flooder.device().name().toString();
+    for (ThreadInfo thread : THREADS.getThreadInfo(THREADS.getAllThreadIds())) {
+      if (thread != null && thread.getThreadName().endsWith(" " + device)) {
+        spent += THREADS.getThreadCpuTime(thread.getThreadId());
+      }
+    }
+    return new State(System.nanoTime(), flooder.served(), spent, used);
+  }
+
+  /** A part of a phase, in which nothing changes. */
+  private record Window(State begin, State end) {
+    boolean isFlooded() {
+      return Flood.isOn(begin.time, PHASE);
+    }
+
+    long served() {
+      return end.served - begin.served;
+    }
+
+    /** Seconds of processor time, of the broker's. */
+    double spent() {
+      return (end.spent - begin.spent) / 1e9;
+    }
+
+    /** Processors, by the flooder. */
+    double used() {
+      return (end.used - begin.used) * 1e3 / (end.time - begin.time);
+    }
+
+    private List<Progress> within(List<Progress> progress) {
+      return progress.stream().filter(p -> p.time() >= begin.time && p.time() <= end.time).toList();
+    }
+
+    double rate(List<Progress> progress) {
+      List<Progress> within = within(progress);
+      assertThat(within).as("what the victim told").hasSizeGreaterThan(5);
+      Progress first = within.getFirst();
+      Progress last = within.getLast();
+      return (last.done() - first.done()) * 1e9 / (last.time() - first.time());
+    }
+
+    long longest(List<Progress> progress) {
+      return within(progress).stream().mapToLong(Progress::longest).max().orElseThrow();
+    }
+
+    String text(List<Progress> progress) {
+      return "%s: %.0f IOPS, longest gap %.1f ms; flooder: %.2f processors, %d messages served, in %.2f s"
+          .formatted(
+              isFlooded() ? "flooded" : "quiet",
+              rate(progress),
+              longest(progress) / 1e6,
+              used(),
+              served(),
+              spent());
+    }
+  }
+}
