@@ -11,6 +11,7 @@ import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -70,6 +71,8 @@ public final class DeviceExport implements AutoCloseable {
   private boolean departing;
 
   private boolean closed;
+
+  private volatile Optional<String> misconduct = Optional.empty();
 
   private DeviceExport(
       PciDevice device,
@@ -169,6 +172,11 @@ public final class DeviceExport implements AutoCloseable {
   /** As {@link #awaitEnd}, and returns whether it ended in that time. */
   public boolean awaitEnd(Duration limit) throws InterruptedException {
     return ended.await(limit.toNanos(), TimeUnit.NANOSECONDS);
+  }
+
+  /** How its last client broke the protocol, if it was sent away for that. */
+  public Optional<String> misconduct() {
+    return misconduct;
   }
 
   /** Sends the client away, and ends the serving; returns when the device is at rest. */
@@ -291,7 +299,7 @@ public final class DeviceExport implements AutoCloseable {
       return;
     }
     try {
-      current.run();
+      misconduct = current.run();
     } finally {
       synchronized (this) {
         session = null;
