@@ -17,7 +17,10 @@ public final class HostileGuest implements PciGuest {
 
   @Override
   public List<DeviceMatch> matches() {
-    return List.of(new DeviceMatch.ById(0x1234, 0x11e8), new DeviceMatch.ById(0x1b36, 0x0010));
+    return List.of(
+        new DeviceMatch.ById(0x1234, 0x11e8), // edu
+        new DeviceMatch.ById(0x1b36, 0x0010), // NVMe
+        new DeviceMatch.ById(0x1234, 0x5bec)); // the simulated specimen
   }
 
   @Override
@@ -40,6 +43,7 @@ public final class HostileGuest implements PciGuest {
     switch (arguments.getFirst()) {
       case "edu" -> edu(device, context, detached);
       case "disk" -> disk(device, arguments, detached);
+      case "neighbour" -> Neighbour.run(device, context.time(), detached);
       case "pretend" -> pretend(device);
       case "hang" -> hang();
       case "stay" -> awaitDetach(new CountDownLatch(1));
