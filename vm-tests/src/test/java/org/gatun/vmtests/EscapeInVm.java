@@ -7,12 +7,14 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.gatun.broker.DeviceRequest;
 import org.gatun.broker.service.process.EscapeSuite;
 import org.gatun.broker.service.process.GuestProcess;
 import org.gatun.broker.service.process.GuestRun;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.DmaDirection;
+import org.gatun.pci.PciAddress;
 import org.gatun.vfio.VfioBackend;
 import org.gatun.vmtests.VfioDevices.Taken;
 import org.gatun.vmtests.inside.KernelLog;
@@ -30,7 +32,6 @@ class EscapeInVm extends EscapeSuite {
   private final VfioDevices devices = new VfioDevices();
 
   private final Map<DeviceName, Taken> taken = new LinkedHashMap<>();
-  private KernelLog log;
 
   @Override
   protected GuestRun open(Path temporary) throws Exception {
@@ -51,18 +52,21 @@ class EscapeInVm extends EscapeSuite {
 
   @Override
   protected byte[] config(DeviceName device) throws Exception {
-    return Files.readAllBytes(taken.get(device).sysfs().directory().resolve("config"));
+    return Files.readAllBytes(taken(device).sysfs().directory().resolve("config"));
   }
 
   @Override
-  protected void beforeDma(DeviceName device) throws Exception {
-    log = KernelLog.mark();
+  protected Refusals watch(DeviceName device) throws Exception {
+    KernelLog log = KernelLog.mark();
+    PciAddress address = taken(device).address();
+    return busAddress -> {
+      IommuFaults.await(log, address, DmaDirection.TO_DEVICE, busAddress);
+      IommuFaults.await(log, address, DmaDirection.FROM_DEVICE, busAddress);
+    };
   }
 
-  @Override
-  protected void afterDma(DeviceName device, long busAddress) throws Exception {
-    IommuFaults.await(log, taken.get(device).address(), DmaDirection.TO_DEVICE, busAddress);
-    IommuFaults.await(log, taken.get(device).address(), DmaDirection.FROM_DEVICE, busAddress);
+  private Taken taken(DeviceName device) {
+    return Objects.requireNonNull(taken.get(device));
   }
 
   @Override

@@ -7,6 +7,7 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 
 /** What is to come of each system call in a guest's process ({@code system-calls.txt}). */
 public record SystemCalls(int number, String name, Outcome outcome) {
@@ -27,7 +28,7 @@ public record SystemCalls(int number, String name, Outcome outcome) {
     try (BufferedReader lines =
         new BufferedReader(
             new InputStreamReader(
-                SystemCalls.class.getResourceAsStream("system-calls.txt"),
+                Objects.requireNonNull(SystemCalls.class.getResourceAsStream("system-calls.txt")),
                 StandardCharsets.UTF_8))) {
       return lines
           .lines()

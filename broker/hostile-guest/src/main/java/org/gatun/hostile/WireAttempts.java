@@ -9,6 +9,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Messages of one's own making, on both connections that the process holds (vfio-user
@@ -43,12 +44,12 @@ final class WireAttempts {
 
   private static final int FLOOD_CHUNK = 1 << 16;
 
-  private static WireAttempts device;
+  private static @Nullable WireAttempts device;
 
   private final RawSocket socket;
   private int nextId;
 
-  /** What came of a message: an error's number, or 0; {@link #CLOSED}; {@link #SILENCE}. */
+  /** What came of a message: the number of an error, or 0, or {@link #CLOSED}. */
   private record Answer(int error, ByteBuffer payload) {}
 
   private static final int CLOSED = -1;
@@ -59,10 +60,11 @@ final class WireAttempts {
 
   /** Makes one on the socket of the device. */
   static synchronized String device(List<String> arguments) throws IOException {
-    if (device == null) {
-      device = new WireAttempts(RawSocket.device());
-    }
     WireAttempts attempts = device;
+    if (attempts == null) {
+      attempts = new WireAttempts(RawSocket.device());
+      device = attempts;
+    }
     String outcome = attempts.make(arguments.getFirst(), arguments);
     return outcome + ", " + attempts.socket.descriptors() + " descriptors";
   }

@@ -24,7 +24,6 @@ import org.gatun.pci.DeviceName;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
@@ -57,7 +56,6 @@ public abstract class EscapeSuite {
   private GuestProcess neighbour;
   private long neighboursCanary;
   private String holdings;
-  private int done;
 
   /** Makes the broker. */
   protected abstract GuestRun open(Path temporary) throws Exception;
@@ -71,11 +69,15 @@ public abstract class EscapeSuite {
   /** The config space of a device as it is, past the broker. */
   protected abstract byte[] config(DeviceName device) throws Exception;
 
-  /** What is noted of DMA by a device, before it tries to reach others. */
-  protected abstract void beforeDma(DeviceName device) throws Exception;
+  /** What the IOMMU has refused since a moment. */
+  @FunctionalInterface
+  public interface Refusals {
+    /** Checks that reading and writing at a bus address are among it. */
+    void check(long busAddress) throws Exception;
+  }
 
-  /** Checks that the IOMMU has refused accesses by a device. */
-  protected abstract void afterDma(DeviceName device, long busAddress) throws Exception;
+  /** Begins to watch a device for what the IOMMU refuses it. */
+  protected abstract Refusals watch(DeviceName device) throws Exception;
 
   /** Which of some cases are worth the time there. */
   protected abstract List<String> choose(List<String> cases);
@@ -113,11 +115,6 @@ public abstract class EscapeSuite {
       guests.close();
     }
     closeBackend();
-  }
-
-  @BeforeEach
-  final void note() throws Exception {
-    done = progress();
   }
 
   @AfterEach
@@ -521,7 +518,7 @@ public abstract class EscapeSuite {
 
   @Test
   void dmaReachesNothingOfOthers() throws Exception {
-    beforeDma(edu);
+    Refusals refusals = watch(edu);
     List<String> attempts = new ArrayList<>();
     long page = 4096;
     long own = Long.decode(outcomes("dma-own").getFirst());
@@ -536,7 +533,7 @@ public abstract class EscapeSuite {
     assertThat(outcomes.subList(0, outcomes.size() - 1))
         .as(attempts.toString())
         .allSatisfy(outcome -> assertThat(outcome).isIn("saw nothing", "saw 0x00", "saw 0xff"));
-    afterDma(edu, neighboursCanary);
+    refusals.check(neighboursCanary);
     awaitProgress(); // it has looked at its memory
   }
 

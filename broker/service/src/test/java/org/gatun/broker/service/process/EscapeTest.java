@@ -7,8 +7,10 @@ import java.util.List;
 import java.util.Map;
 import org.gatun.broker.DeviceRequest;
 import org.gatun.pci.DeviceName;
+import org.gatun.pci.DmaDirection;
 import org.gatun.simulated.EduModel;
 import org.gatun.simulated.HardwareConfig;
+import org.gatun.simulated.IommuFault;
 import org.gatun.simulated.SimulatedBus;
 import org.gatun.simulated.SpecimenModel;
 import org.junit.jupiter.api.Test;
@@ -18,13 +20,11 @@ class EscapeTest extends EscapeSuite {
   private static final int PAGE = 4096;
 
   private final SimulatedBus bus = SimulatedBus.realTime();
-  private DeviceName specimen;
-  private long faults;
+  private final DeviceName specimen = bus.plug("specimen", new SpecimenModel());
 
   @Override
   protected GuestRun open(Path temporary) throws Exception {
     GuestRun guests = new GuestRun(temporary, bus);
-    specimen = bus.plug("specimen", new SpecimenModel());
     guests.seize(specimen);
     return guests;
   }
@@ -50,15 +50,15 @@ class EscapeTest extends EscapeSuite {
   }
 
   @Override
-  protected void beforeDma(DeviceName device) {
-    faults = bus.iommu().faultCount();
-  }
-
-  @Override
-  protected void afterDma(DeviceName device, long busAddress) {
-    assertThat(bus.iommu().faultCount()).as("faults").isGreaterThanOrEqualTo(faults + 2 * 7);
-    assertThat(bus.iommu().faults())
-        .anyMatch(fault -> fault.device().equals(device) && fault.busAddress() == busAddress);
+  protected Refusals watch(DeviceName device) {
+    long before = bus.iommu().faultCount();
+    return busAddress -> {
+      assertThat(bus.iommu().faultCount()).isGreaterThanOrEqualTo(before + 2 * 7);
+      assertThat(bus.iommu().faults())
+          .filteredOn(fault -> fault.device().equals(device) && fault.busAddress() == busAddress)
+          .extracting(IommuFault::direction)
+          .contains(DmaDirection.TO_DEVICE, DmaDirection.FROM_DEVICE);
+    };
   }
 
   @Override

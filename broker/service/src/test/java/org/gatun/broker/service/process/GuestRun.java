@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.BlockingQueue;
@@ -98,7 +99,7 @@ public final class GuestRun implements AutoCloseable {
 
   /** Waits for the end of a guest, after which its device is back. */
   public GuestProcess.End awaitEnd(GuestProcess process) throws InterruptedException {
-    GuestProcess.End end = ends.get(process).poll(PATIENCE_SECONDS, TimeUnit.SECONDS);
+    GuestProcess.End end = Objects.requireNonNull(ends.get(process)).poll(PATIENCE_SECONDS, TimeUnit.SECONDS);
     assertThat(end).as("the guest has ended; it said %s", process.lastLines()).isNotNull();
     ends.remove(process);
     return end;
