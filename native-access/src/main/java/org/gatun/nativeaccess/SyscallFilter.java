@@ -56,10 +56,10 @@ public final class SyscallFilter {
           Syscall.SENDMSG,
           Syscall.SHUTDOWN,
           Syscall.EVENTFD2,
-          // Memory.
+          // Memory. By MREMAP a mapping of a part of a file, as that of a BAR, becomes one of the
+          // rest.
           Syscall.MUNMAP,
           Syscall.MPROTECT,
-          Syscall.MREMAP,
           Syscall.MADVISE,
           Syscall.BRK,
           Syscall.MINCORE,

@@ -11,6 +11,7 @@ import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -73,6 +74,8 @@ public final class DeviceExport implements AutoCloseable {
   private boolean departing;
 
   private boolean closed;
+
+  private volatile Optional<String> misconduct = Optional.empty();
 
   private DeviceExport(
       PciDevice device,
@@ -177,6 +180,11 @@ public final class DeviceExport implements AutoCloseable {
   /** How many messages were served. */
   public synchronized long served() {
     return servedBefore + (session == null ? 0 : session.served());
+  }
+
+  /** How its last client broke the protocol, if it was sent away for that. */
+  public Optional<String> misconduct() {
+    return misconduct;
   }
 
   /** Sends the client away, and ends the serving; returns when the device is at rest. */
@@ -299,7 +307,7 @@ public final class DeviceExport implements AutoCloseable {
       return;
     }
     try {
-      current.run();
+      misconduct = current.run();
     } finally {
       synchronized (this) {
         session = null;

@@ -102,7 +102,7 @@ class FloodInVm {
             Optional.empty(),
             HEAP,
             Set.of(),
-            GuestProgram.Restart.NEVER,
+            GuestProgram.Supervision.DEFAULT,
             limits);
     return launcher.start(
         guest, program, QUOTA, grant.connect().getFirst(), copy, (_, end) -> ends.add(end));
@@ -130,7 +130,8 @@ class FloodInVm {
   @Test
   void oneThatTakesTooMuchMemoryIsEndedAndSaysSo() throws Exception {
     Taken disk = devices.device("flooder", "nvme").bind();
-    start("greedy", disk, memory(128L << 20), OutputStream.nullOutputStream(), "native-memory");
+    start(
+        "greedy", disk, memory(128L << 20), OutputStream.nullOutputStream(), "native-memory 4096");
     GuestProcess.End end = awaitEnd();
     assertThat(end.status()).as(end.toString()).isEqualTo(128 + 9);
     assertThat(end.reason()).isEqualTo("it ran out of memory: its limit is 128 MiB");

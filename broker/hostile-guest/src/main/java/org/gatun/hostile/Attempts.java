@@ -2,6 +2,12 @@ package org.gatun.hostile;
 
 import java.io.IOException;
 import java.io.RandomAccessFile;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.module.ModuleFinder;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Method;
+import java.lang.reflect.Modifier;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.StandardProtocolFamily;
@@ -13,7 +19,9 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.CountDownLatch;
 import java.util.stream.Stream;
 import org.gatun.pci.Bar;
 import org.gatun.pci.DmaDirection;
@@ -44,6 +52,23 @@ final class Attempts {
     attempts.put("destroy", (_, arguments) -> destroy(arguments.getFirst()));
     attempts.put("processes", (_, _) -> "sees " + ProcessHandle.allProcesses().count());
     attempts.put("native", (_, _) -> nativeAccess());
+    attempts.put("modules", (_, _) -> modules());
+    attempts.put("unsafe", (_, _) -> unsafe(ModuleLayer.boot()));
+    attempts.put("own-layer", (_, arguments) -> ownLayer(arguments.getFirst()));
+    attempts.put("internal", (_, _) -> internal());
+    attempts.put("attach", (_, arguments) -> attach(arguments.getFirst()));
+    attempts.put("wire", (_, arguments) -> WireAttempts.device(arguments));
+    attempts.put("control", (_, arguments) -> WireAttempts.control(arguments));
+    attempts.put("map", (_, arguments) -> MappingAttempts.make(arguments));
+    attempts.put("numbers", (_, _) -> NativeAttempts.allNumbers());
+    attempts.put("native-memory", (_, arguments) -> NativeAttempts.memory(arguments.getFirst()));
+    attempts.put("dma-own", (device, _) -> DmaAttempt.own(device));
+    attempts.put(
+        "dma-at",
+        (device, arguments) -> DmaAttempt.make(device, Long.decode(arguments.getFirst())));
+    attempts.put("direct-memory", (_, _) -> directMemory());
+    attempts.put("stream", (_, arguments) -> stream(Integer.parseInt(arguments.getFirst())));
+    attempts.put("stay", (_, _) -> stay());
     attempts.put("module", (_, arguments) -> layer(arguments.getFirst()));
     attempts.put("config", (device, _) -> config(device));
     attempts.put("bar", (device, _) -> bar(device));
@@ -63,7 +88,8 @@ final class Attempts {
    */
   static void run(PciDevice device, List<String> texts) {
     for (String text : texts) {
-      List<String> words = List.of(text.split(" ", -1));
+      String self = Long.toString(ProcessHandle.current().pid());
+      List<String> words = List.of(text.replace("SELF", self).split(" ", -1));
       List<String> arguments = words.subList(1, words.size());
       String outcome;
       try {
@@ -72,6 +98,8 @@ final class Attempts {
             attempt != null
                 ? attempt.make(device, arguments)
                 : NativeAttempts.make(words.getFirst(), arguments);
+      } catch (InvocationTargetException e) {
+        outcome = "refused: " + e.getCause();
       } catch (Exception | LinkageError e) {
         outcome = "refused: " + e;
       }
@@ -136,8 +164,65 @@ final class Attempts {
 
   /** Whether code of the launcher's can be named. */
   private static String layer(String name) throws ReflectiveOperationException {
-    Class<?> found = Class.forName(name);
-    return "got " + found.getMethods()[0].invoke(null);
+    Method first =
+        Stream.of(Class.forName(name).getMethods())
+            .filter(method -> Modifier.isStatic(method.getModifiers()))
+            .findFirst()
+            .orElseThrow();
+    return "got " + first.invoke(null, new Object[first.getParameterCount()]);
+  }
+
+  private static String modules() {
+    return ModuleLayer.boot().modules().stream().map(Module::getName).sorted().toList().toString();
+  }
+
+  /** Raw memory, if the JDK's own way to it is there. */
+  private static String unsafe(ModuleLayer layer) throws ReflectiveOperationException {
+    Class<?> unsafe =
+        Class.forName(layer.findModule("jdk.unsupported").orElseThrow(), "sun.misc.Unsafe");
+    if (unsafe == null) {
+      return "refused: no such class";
+    }
+    var field = unsafe.getDeclaredField("theUnsafe");
+    field.setAccessible(true);
+    return "read " + unsafe.getMethod("getLong", long.class).invoke(field.get(null), 0x1000L);
+  }
+
+  /** A module of the JDK's that was left out, brought in by the guest itself. */
+  private static String ownLayer(String module) throws ReflectiveOperationException {
+    ModuleLayer boot = ModuleLayer.boot();
+    var configuration =
+        boot.configuration().resolve(ModuleFinder.ofSystem(), ModuleFinder.of(), Set.of(module));
+    ModuleLayer layer =
+        boot.defineModulesWithOneLoader(configuration, ClassLoader.getPlatformClassLoader());
+    return module.equals("jdk.unsupported") ? unsafe(layer) : manage(layer);
+  }
+
+  /** What a guest could do with its JVM's management: write the heap to a file. */
+  private static String manage(ModuleLayer layer) throws ReflectiveOperationException {
+    Class<?> bean =
+        Class.forName(
+            layer.findModule("jdk.management").orElseThrow(),
+            "com.sun.management.HotSpotDiagnosticMXBean");
+    Class<?> factory =
+        Class.forName(
+            layer.findModule("java.management").orElseThrow(),
+            "java.lang.management.ManagementFactory");
+    Object diagnostics = factory.getMethod("getPlatformMXBean", Class.class).invoke(null, bean);
+    bean.getMethod("dumpHeap", String.class, boolean.class)
+        .invoke(diagnostics, "/heap.hprof", true);
+    return "dumped";
+  }
+
+  private static String internal() throws ReflectiveOperationException {
+    return "got " + Class.forName("jdk.internal.misc.Unsafe").getMethod("getUnsafe").invoke(null);
+  }
+
+  private static String attach(String pid) throws ReflectiveOperationException {
+    return "attached "
+        + Class.forName("com.sun.tools.attach.VirtualMachine")
+            .getMethod("attach", String.class)
+            .invoke(null, pid);
   }
 
   private static String config(PciDevice device) {
@@ -153,7 +238,7 @@ final class Attempts {
   }
 
   private static String dma(PciDevice device) {
-    try (java.lang.foreign.Arena arena = java.lang.foreign.Arena.ofConfined()) {
+    try (Arena arena = Arena.ofConfined()) {
       return "mapped "
           + device
               .dma()
@@ -212,6 +297,34 @@ final class Attempts {
         return "got " + all.size() + " MiB";
       }
     }
+  }
+
+  /** Off the heap, as much as there is. */
+  private static String directMemory() {
+    List<MemorySegment> all = new ArrayList<>();
+    try (Arena arena = Arena.ofConfined()) {
+      while (all.size() < 4096) {
+        all.add(arena.allocate(1 << 20).fill((byte) 1));
+      }
+    } catch (OutOfMemoryError e) {
+      return "got " + all.size() + " MiB, then " + e.getMessage();
+    }
+    return "got " + all.size() + " MiB";
+  }
+
+  /** Output of one line that does not end. */
+  private static String stream(int kibibytes) {
+    String text = "x".repeat(1024);
+    for (int i = 0; i < kibibytes; i++) {
+      System.out.print(text);
+    }
+    System.out.println();
+    return "printed " + kibibytes;
+  }
+
+  private static String stay() throws InterruptedException {
+    new CountDownLatch(1).await();
+    return "left";
   }
 
   private static String output(int lines) {

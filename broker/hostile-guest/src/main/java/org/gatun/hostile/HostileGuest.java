@@ -18,7 +18,10 @@ public final class HostileGuest implements PciGuest {
 
   @Override
   public List<DeviceMatch> matches() {
-    return List.of(new DeviceMatch.ById(0x1234, 0x11e8), new DeviceMatch.ById(0x1b36, 0x0010));
+    return List.of(
+        new DeviceMatch.ById(0x1234, 0x11e8), // edu
+        new DeviceMatch.ById(0x1b36, 0x0010), // NVMe
+        new DeviceMatch.ById(0x1234, 0x5bec)); // the simulated specimen
   }
 
   @Override
@@ -46,6 +49,7 @@ public final class HostileGuest implements PciGuest {
         Flood.run(device, Duration.ofMillis(Long.parseLong(arguments.get(1))));
         awaitDetach(new CountDownLatch(1));
       }
+      case "neighbour" -> Neighbour.run(device, context.time(), detached);
       case "pretend" -> pretend(device);
       case "hang" -> hang();
       case "watched" -> watched(context);

@@ -2,7 +2,10 @@ package org.gatun.hostile;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.BitSet;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import org.gatun.hostile.nativehelper.Native;
 
 /**
@@ -15,11 +18,6 @@ final class NativeAttempts {
   /** PROT_READ | PROT_WRITE. */
   private static final int READ_WRITE = 3;
 
-  /** MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE. */
-  private static final int PRIVATE_POPULATED = 0x8022;
-
-  private static final int MOST_MEBIBYTES = 4096;
-
   private NativeAttempts() {}
 
   /**
@@ -30,24 +28,42 @@ final class NativeAttempts {
    * @return the call's result, or the negative of errno
    */
   static String make(String name, List<String> arguments) {
-    if (name.equals("native-memory")) {
-      return takeMemory();
-    }
     try (Arena arena = Arena.ofConfined()) {
       long[] numbers = arguments.stream().mapToLong(text -> number(arena, text)).toArray();
       return "result " + call(arena, name, numbers);
     }
   }
 
-  /** As much as there is, past the JVM, and touched. */
-  private static String takeMemory() {
-    for (int count = 0; count < MOST_MEBIBYTES; count++) {
-      long result = Native.call(9, 0, 1 << 20, READ_WRITE, PRIVATE_POPULATED, -1, 0);
-      if (result < 0) {
-        return "got " + count + " MiB, then " + result;
+  /** All that are to be refused, with zeros for arguments, and what came of those that were not. */
+  static String allNumbers() {
+    BitSet known = new BitSet();
+    SystemCalls.notRefused().forEach(call -> known.set(call.number()));
+    int refused = 0;
+    Map<Integer, Long> others = new TreeMap<>();
+    for (int number = 0; number < SystemCalls.END; number++) {
+      if (!known.get(number)) {
+        long result = Native.call(number);
+        if (result == -1) {
+          refused++;
+        } else {
+          others.put(number, result);
+        }
       }
     }
-    return "got " + MOST_MEBIBYTES + " MiB";
+    return "%d refused, others %s".formatted(refused, others);
+  }
+
+  /** Pages past the JVM's own accounts, each touched: at most so many MiB. */
+  static String memory(String mebibytes) {
+    int most = Integer.parseInt(mebibytes);
+    for (int got = 0; got < most; got++) {
+      long address = Native.call(9, 0, 1 << 20, 3, 0x22, -1, 0); // anonymous, private
+      if (address < 0 && address > -4096) {
+        return "got %d MiB, then %d".formatted(got, address);
+      }
+      Native.memory(address, 1 << 20).fill((byte) 1);
+    }
+    return "got all of " + most + " MiB";
   }
 
   private static long number(Arena arena, String text) {
@@ -99,6 +115,12 @@ final class NativeAttempts {
       case "ioctl" -> Native.call(16, a[0], a[1], buffer);
       case "mmap" -> Native.call(9, 0, 4096, READ_WRITE, a[0], -1, 0);
       case "dup" -> Native.call(32, a[0]);
+      case "number" -> Native.call(a[0]);
+      case "pwrite" -> Native.call(18, a[0], buffer, 1, 0);
+      case "readlink" -> Native.call(89, a[0], buffer, 4096);
+      case "limit-of" -> Native.call(302, a[0], 7, 0, buffer);
+      case "madvise-poison" -> Native.call(28, buffer, 4096, 100); // MADV_HWPOISON
+      case "setsockopt" -> Native.call(54, a[0], a[1], a[2], buffer, 4);
       case "getpid" -> Native.call(39);
       case "x32" -> Native.call(0x4000_0000L | 39);
       default -> throw new IllegalArgumentException("there is no attempt " + name);

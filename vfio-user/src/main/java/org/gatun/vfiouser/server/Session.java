@@ -148,8 +148,12 @@ public final class Session {
     regions[Vfio.PCI_CONFIG_REGION_INDEX] = new ConfigRegion(device.config());
   }
 
-  /** Serves the client until it leaves, or is sent away; then the device is as before. */
-  public void run() {
+  /**
+   * Serves the client until it leaves, or is sent away; then the device is as before.
+   *
+   * @return how it broke the protocol, if it was sent away for that
+   */
+  public Optional<String> run() {
     try {
       for (Message command = nextCommand(); command != null; command = nextCommand()) {
         try {
@@ -162,8 +166,12 @@ public final class Session {
       }
     } catch (DisconnectedException e) {
       LOG.log(Level.DEBUG, () -> device + ": its client was sent away: " + e.getMessage());
+      return Optional.ofNullable(e.getCause())
+          .filter(ProtocolException.class::isInstance)
+          .map(Throwable::getMessage);
     } catch (ProtocolException e) {
       LOG.log(Level.WARNING, device + ": its client was sent away: " + e.getMessage());
+      return Optional.ofNullable(e.getMessage());
     } catch (RuntimeException | VirtualMachineError e) {
       // A fault of ours, or of the device's model, or no memory is left: the next client is not to
       // suffer from that.
@@ -171,6 +179,7 @@ public final class Session {
     } finally {
       cleanUp();
     }
+    return Optional.empty();
   }
 
   /** Tells the client that the device is wanted back. */

@@ -244,19 +244,7 @@ final class ConfigSchema {
             .flatMap(f -> checked(f, GuestProgram.Restart::parse))
             .orElse(GuestProgram.Restart.NEVER);
     Optional<Duration> watchdog =
-        Optional.ofNullable(fields.get("watchdog")).flatMap(f -> checked(f, ConfigSchema::seconds),
-    if (modulePath.isEmpty() || module.isEmpty()) {
-      return Optional.empty(,
-    }
-    return Optional.of(
-        new GuestProgram(
-            modulePath.get(),
-            module.get(),
-            arguments,
-            root,
-            heap,
-            new LinkedHashSet<>(without),
-            new GuestProgram.Supervision(restart, watchdog)),
+        Optional.ofNullable(fields.get("watchdog")).flatMap(f -> checked(f, ConfigSchema::seconds));
     At limitsAt = fields.get("limits");
     GuestProgram.Limits limits = limits(limitsAt);
     if (modulePath.isEmpty() || module.isEmpty()) {
@@ -271,7 +259,7 @@ final class ConfigSchema {
               root,
               heap,
               new LinkedHashSet<>(without),
-              restart,
+              new GuestProgram.Supervision(restart, watchdog),
               limits));
     } catch (IllegalArgumentException e) {
       wrong(limitsAt == null ? at : limitsAt, e.getMessage());

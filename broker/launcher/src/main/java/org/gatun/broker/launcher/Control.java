@@ -24,6 +24,7 @@ public final class Control implements AutoCloseable {
   /** Paths and arguments; what is longer is no message of ours. */
   private static final int LONGEST = 1 << 20;
 
+  /** More signs of life than there can be between two looks: there is one each second. */
   private static final int SOME = 64;
 
   private final UnixSocket socket;
@@ -107,7 +108,7 @@ public final class Control implements AutoCloseable {
     /** That it lives. */
     ALIVE,
     NOTHING,
-    /** Something else, or a descriptor. */
+    /** Something else, or a descriptor, or so often that it lives that it is a flood. */
     NONSENSE,
     /** It has closed its end. */
     END
@@ -121,6 +122,9 @@ public final class Control implements AutoCloseable {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment some = arena.allocate(SOME);
       long count = socket.receive(some, 0, SOME, 0, new ArrayList<>());
+      if (count == SOME) {
+        return Heard.NONSENSE;
+      }
       for (long i = 0; i < count; i++) {
         if (some.get(JAVA_BYTE, i) != Step.ALIVE.sign()) {
           return Heard.NONSENSE;

@@ -10,7 +10,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 import java.util.Arrays;
 
-/** Any system call, with any argument. */
+/** Any system call, with any argument, and any memory. */
 public final class Native {
   private static final MethodHandle SYSCALL = link();
 
@@ -43,5 +43,11 @@ public final class Native {
     } catch (Throwable e) {
       throw new AssertionError(e);
     }
+  }
+
+  /** Memory, wherever it is and whether it is there or not. */
+  @SuppressWarnings("restricted") // what this module is for
+  public static MemorySegment memory(long address, long size) {
+    return MemorySegment.ofAddress(address).reinterpret(size);
   }
 }

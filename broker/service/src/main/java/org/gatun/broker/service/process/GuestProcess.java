@@ -335,6 +335,7 @@ public final class GuestProcess {
     } catch (LinuxException e) {
       LOG.log(Level.DEBUG, "guest " + start.guest + ": " + e.getMessage(), e);
     }
+    endForMisconduct();
     int status;
     try {
       if (!running().waitFor(EXIT_LIMIT.toSeconds(), TimeUnit.SECONDS)) {
@@ -348,9 +349,21 @@ public final class GuestProcess {
     } catch (InterruptedException e) {
       throw new IllegalStateException("nobody interrupts this", e);
     }
+    DeviceExport served = export;
+    if (served != null) {
+      served.close();
+    }
+    endForMisconduct(); // one that was faster has ended, and the reason is known only now
     String reason = reason(status);
     closeAll();
     listener.ended(this, new End(status, reason, lastLines()));
+  }
+
+  private void endForMisconduct() {
+    DeviceExport served = export;
+    if (served != null) {
+      served.misconduct().ifPresent(how -> end("it broke the protocol of its device: " + how));
+    }
   }
 
   private String reason(int status) {

@@ -15,10 +15,12 @@ import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.gatun.broker.DeviceRequest;
 import org.gatun.broker.config.GuestProgram;
 import org.gatun.broker.config.GuestProgram.Limits;
 import org.gatun.hostile.GuestModules;
 import org.gatun.pci.DeviceName;
+import org.gatun.simulated.SimulatedBus;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -28,6 +30,10 @@ import org.junit.jupiter.api.io.TempDir;
 /** What a guest's process may use, and the control group that it is in. */
 @Timeout(120)
 class LimitsTest {
+  private static final long DMA = 4L << 20;
+
+  private final SimulatedBus bus = SimulatedBus.realTime();
+
   @TempDir private Path folder;
   private GuestRun guests;
   private DeviceName edu;
@@ -37,8 +43,22 @@ class LimitsTest {
     assumeTrue(
         Files.getAttribute(Path.of("/proc/self"), "unix:uid").equals(0),
         "a guest's locks need root: run the tests as root");
-    guests = new GuestRun(folder);
-    edu = guests.plug("edu");
+    guests = new GuestRun(folder, bus);
+    edu = plug("edu");
+  }
+
+  private DeviceName plug(String model) {
+    DeviceName device = bus.plug(model);
+    guests.seize(device);
+    return device;
+  }
+
+  private GuestProcess start(DeviceName device, GuestProgram program) throws IOException {
+    return guests.start(DeviceRequest.of(device), DMA, program);
+  }
+
+  private GuestProcess.End run(GuestProgram program) throws Exception {
+    return guests.awaitEnd(start(edu, program));
   }
 
   @AfterEach
@@ -46,6 +66,7 @@ class LimitsTest {
     if (guests != null) {
       guests.close();
     }
+    bus.close();
   }
 
   private static GuestProgram program(Limits limits, String... arguments) {
@@ -56,7 +77,7 @@ class LimitsTest {
         Optional.empty(),
         32L << 20,
         GuestRun.locksThatAreMissing(),
-        GuestProgram.Restart.NEVER,
+        GuestProgram.Supervision.DEFAULT,
         limits);
   }
 
@@ -82,19 +103,19 @@ class LimitsTest {
 
   @Test
   void aProcessIsInAGroupOfItsOwnByWhichItIsEnded() throws Exception {
-    GuestProcess process = guests.start(edu, program(Limits.NONE, "stay"));
+    GuestProcess process = start(edu, program(Limits.NONE, "stay"));
     Path group = groupOf(process);
     Files.writeString(group.resolve("cgroup.kill"), "1");
-    assertThat(guests.awaitEnd().status()).isEqualTo(128 + 9);
+    assertThat(guests.awaitEnd(process).status()).isEqualTo(128 + 9);
     assertThat(group).doesNotExist();
   }
 
   @Test
   void noGroupIsLeft() throws Exception {
-    GuestProcess process = guests.start(edu, program(Limits.NONE, "stay"));
+    GuestProcess process = start(edu, program(Limits.NONE, "stay"));
     Path group = groupOf(process);
     process.end("the test ends");
-    guests.awaitEnd();
+    guests.awaitEnd(process);
     guests.close();
     guests = null;
     assertThat(group.getParent()).doesNotExist();
@@ -103,7 +124,8 @@ class LimitsTest {
 
   @Test
   void whatAFormerBrokerLeftInItsGroupIsEnded() throws Exception {
-    Path group = groupOf(guests.start(edu, program(Limits.NONE, "stay")));
+    GuestProcess guest = start(edu, program(Limits.NONE, "stay"));
+    Path group = groupOf(guest);
     Path left = Files.createDirectories(group.resolveSibling("left-1"));
     Process process = new ProcessBuilder("sleep", "1000").start();
     try {
@@ -111,7 +133,7 @@ class LimitsTest {
       Path journal = Files.writeString(folder.resolve("other"), "group " + group.getParent());
       ProcessJournal.open(journal);
       assertThat(process.waitFor()).isEqualTo(128 + 9);
-      assertThat(guests.awaitEnd().status()).isEqualTo(128 + 9);
+      assertThat(guests.awaitEnd(guest).status()).isEqualTo(128 + 9);
       assertThat(group.getParent()).doesNotExist();
       assertThat(Files.readString(journal)).isEmpty();
     } finally {
@@ -132,7 +154,7 @@ class LimitsTest {
     assumeFalse(guests.launcher().groups().limitMemory(), "there is a cgroup v2 with controllers");
     assertThatThrownBy(
             () ->
-                guests.start(
+                start(
                     edu,
                     program(
                         new Limits(
@@ -143,8 +165,8 @@ class LimitsTest {
                 + " cpu controller here (");
     assertThatThrownBy(
             () ->
-                guests.start(
-                    guests.plug("nvme,size=1M"),
+                start(
+                    plug("nvme,size=1M"),
                     program(
                         new Limits(
                             OptionalDouble.empty(),
@@ -156,18 +178,15 @@ class LimitsTest {
   @Test
   void threadsAreLimitedWithoutAControllerToo() throws Exception {
     Limits limits = new Limits(OptionalDouble.empty(), OptionalLong.empty(), OptionalInt.of(64));
-    guests.start(edu, program(limits, "threads"));
-    GuestProcess.End end = guests.awaitEnd();
+    GuestProcess.End end = run(program(limits, "threads"));
     assertThat(end.lastLines())
         .anySatisfy(line -> assertThat(line).matches("\\[threads\\] got \\d{1,2}, then .*"));
   }
 
   @Test
   void memoryPastTheHeapIsLimited() throws Exception {
-    withNativeHelper();
-    GuestProgram program = program(Limits.NONE, "native-memory");
-    guests.start(edu, program);
-    GuestProcess.End end = guests.awaitEnd();
+    GuestProgram program = program(Limits.NONE, "native-memory 4096");
+    GuestProcess.End end = run(program);
     if (guests.launcher().groups().limitMemory()) {
       assertThat(end.status()).as(end.toString()).isEqualTo(128 + 9);
       assertThat(end.reason()).isEqualTo("it ran out of memory: its limit is 416 MiB");
@@ -182,10 +201,10 @@ class LimitsTest {
 
   @Test
   void memoryThatNoLimitCountsIsRefused() throws Exception {
-    withNativeHelper();
     // MAP_SHARED | MAP_ANONYMOUS; MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN; without that.
-    guests.start(edu, program(Limits.NONE, "mmap 0x21", "mmap 0x23", "mmap 0x122", "mmap 0x22"));
-    assertThat(guests.awaitEnd().lastLines())
+    GuestProgram program =
+        program(Limits.NONE, "mmap 0x21", "mmap 0x23", "mmap 0x122", "mmap 0x22");
+    assertThat(run(program).lastLines())
         .satisfiesExactly(
             shared -> assertThat(shared).endsWith("result -1"),
             validated -> assertThat(validated).endsWith("result -1"),
@@ -195,17 +214,7 @@ class LimitsTest {
 
   @Test
   void oneWhoseHeapIsFullSaysSo() throws Exception {
-    guests.start(edu, program(Limits.NONE, "memory"));
-    assertThat(guests.awaitEnd().reason()).isEqualTo("it ran out of memory: its heap has 32 MiB");
-  }
-
-  private void withNativeHelper() {
-    guests
-        .launcher()
-        .addToBootLayer(
-            GuestModules.nativeHelper(),
-            List.of(
-                "--add-modules=org.gatun.hostile.nativehelper",
-                "--enable-native-access=org.gatun.nativeaccess,org.gatun.hostile.nativehelper"));
+    assertThat(run(program(Limits.NONE, "memory")).reason())
+        .isEqualTo("it ran out of memory: its heap has 32 MiB");
   }
 }

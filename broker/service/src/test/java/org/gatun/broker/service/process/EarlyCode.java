@@ -1,0 +1,307 @@
+package org.gatun.broker.service.process;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.io.OutputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.jar.Attributes;
+import java.util.jar.JarEntry;
+import java.util.jar.JarOutputStream;
+import java.util.jar.Manifest;
+import java.util.spi.ToolProvider;
+import java.util.stream.Stream;
+
+/**
+ * A guest with code in all places that are run without anybody calling it, where a host is
+ * careless. Each says, when it runs, which locks are closed.
+ *
+ * @param modulePath its jar, and one that claims to be a module of the launcher's
+ */
+record EarlyCode(List<Path> modulePath) {
+  /** The module that provides the guest. */
+  static final String MODULE = "early";
+
+  /** What a line begins with that such code says; its name follows. */
+  static final String SIGN = "early ";
+
+  /** Services of the JDK, and what a provider has to have. */
+  private static final Map<String, String> SERVICES = services();
+
+  private static Map<String, String> services() {
+    Map<String, String> bodies = new LinkedHashMap<>();
+    bodies.put(
+        "System.LoggerFinder",
+        "public System.Logger getLogger(String name, Module module) { return null; }");
+    bodies.put(
+        "java.net.spi.URLStreamHandlerProvider",
+        "public java.net.URLStreamHandler createURLStreamHandler(String protocol) { return null;"
+            + " }");
+    bodies.put(
+        "java.nio.charset.spi.CharsetProvider",
+        """
+        public java.util.Iterator<java.nio.charset.Charset> charsets() {
+          return java.util.Collections.emptyIterator();
+        }
+        public java.nio.charset.Charset charsetForName(String name) { return null; }
+        """);
+    bodies.put(
+        "java.net.spi.InetAddressResolverProvider",
+        """
+        public java.net.spi.InetAddressResolver get(Configuration configuration) { return null; }
+        public String name() { return "early"; }
+        """);
+    bodies.put(
+        "java.time.zone.ZoneRulesProvider",
+        """
+        protected java.util.Set<String> provideZoneIds() { return java.util.Set.of(); }
+        protected java.time.zone.ZoneRules provideRules(String id, boolean caching) { return null; }
+        protected java.util.NavigableMap<String, java.time.zone.ZoneRules> provideVersions(
+            String id) {
+          return new java.util.TreeMap<>();
+        }
+        """);
+    return bodies;
+  }
+
+  /** Makes the jars. */
+  static EarlyCode compile(Path folder) throws IOException {
+    Map<String, String> files = new LinkedHashMap<>();
+    StringBuilder provides = new StringBuilder();
+    SERVICES.forEach(
+        (service, body) -> {
+          String name = service.substring(service.lastIndexOf('.') + 1);
+          provides.append("provides %s with early.%s;%n".formatted(service(service), name));
+          files.put(
+              "early/" + name + ".java",
+              """
+              package early;
+              public class %1$s extends %2$s {
+                static { Status.say("spi-%1$s"); }
+                public %1$s() {}
+                %3$s
+              }
+              """
+                  .formatted(name, service, body));
+        });
+    files.put(
+        "module-info.java",
+        """
+        module early {
+          requires org.gatun.pci;
+          provides org.gatun.pci.spi.PciGuest with early.Guest;
+          provides java.util.spi.ToolProvider with early.Tool;
+          %s
+        }
+        """
+            .formatted(provides));
+    files.put(
+        "early/Status.java",
+        """
+        package early;
+        public class Status {
+          public static synchronized void say(String what) {
+            try {
+              String status = java.nio.file.Files.readString(java.nio.file.Path.of("/proc/self/status"));
+              System.out.println("early %s NoNewPrivs %s, Seccomp %s, Uid %s".formatted(
+                  what, field(status, "NoNewPrivs"), field(status, "Seccomp"), field(status, "Uid")));
+            } catch (java.io.IOException e) {
+              System.out.println("early " + what + " " + e);
+            }
+          }
+          private static String field(String status, String name) {
+            return status.lines().filter(l -> l.startsWith(name + ":")).findFirst().get()
+                .substring(name.length() + 1).strip();
+          }
+        }
+        """);
+    files.put(
+        "early/Tool.java",
+        """
+        package early;
+        public class Tool implements java.util.spi.ToolProvider {
+          static { Status.say("spi-Tool"); }
+          public String name() { return "early"; }
+          public int run(java.io.PrintWriter out, java.io.PrintWriter err, String... args) { return 0; }
+        }
+        """);
+    files.put(
+        "early/Agent.java",
+        """
+        package early;
+        public class Agent {
+          public static void agentmain(String arguments) { Status.say("agent"); }
+          public static void premain(String arguments) { Status.say("agent"); }
+        }
+        """);
+    files.put(
+        "org/gatun/broker/launcher/Stage2.java",
+        """
+        package org.gatun.broker.launcher;
+        public class Stage2 {
+          static { early.Status.say("split"); }
+          public static boolean isTrusted() { return Stage2.class.getModule().isNativeAccessEnabled(); }
+        }
+        """);
+    files.put("early/Version.java", version("base"));
+    files.put("early/Guest.java", GUEST);
+    Path classes = javac(folder.resolve("guest"), files, List.of());
+    Path versioned =
+        javac(
+            folder.resolve("versioned"),
+            Map.of("early/Version.java", version("versioned")),
+            List.of("-cp", classes.toString()));
+    Path guest = folder.resolve("early.jar");
+    jar(guest, classes, versioned);
+    Path fake = folder.resolve("fake.jar");
+    jar(
+        fake,
+        javac(
+            folder.resolve("fake"),
+            Map.of(
+                "module-info.java",
+                "module org.gatun.pci { exports org.gatun.pci.fake; }",
+                "org/gatun/pci/fake/Fake.java",
+                "package org.gatun.pci.fake; public class Fake {}"),
+            List.of()),
+        folder.resolve("none"));
+    return new EarlyCode(List.of(fake, guest));
+  }
+
+  private static final String GUEST =
+      """
+      package early;
+      import java.util.List;
+      import org.gatun.pci.PciDevice;
+      import org.gatun.pci.spi.*;
+      public class Guest implements PciGuest {
+        static { Status.say("clinit"); }
+        { Status.say("instance"); }
+        public static Guest provider() {
+          Status.say("provider-method");
+          return new Guest();
+        }
+        public List<DeviceMatch> matches() {
+          Status.say("matches");
+          return List.of(new DeviceMatch.ById(0x1234, 0x11e8));
+        }
+        public Attachment attach(PciDevice device, GuestContext context) {
+          Status.say("attach");
+          Runtime.getRuntime().addShutdownHook(new Thread(() -> Status.say("hook")));
+          context.threads().newThread(Guest::work).start();
+          return deadline -> {};
+        }
+        private static void work() {
+          new Finalizable();
+          java.lang.ref.Cleaner.create().register(new Object(), () -> Status.say("cleaner"));
+          Version.say();
+          try {
+            Class.forName("org.gatun.pci.fake.Fake");
+            Status.say("fake");
+          } catch (ClassNotFoundException e) {
+            System.out.println("no fake");
+          }
+          System.out.println("trusted " + org.gatun.broker.launcher.Stage2.isTrusted());
+          java.util.spi.ToolProvider.findFirst("early");
+          System.getLogger("early");
+          for (int i = 0; i < 5; i++) {
+            System.gc();
+            try { Thread.sleep(100); } catch (InterruptedException e) { return; }
+          }
+        }
+        private static final class Finalizable {
+          protected void finalize() { Status.say("finalizer"); }
+        }
+      }
+      """;
+
+  private static String service(String name) {
+    return name.startsWith("java.") ? name : "java.lang." + name;
+  }
+
+  private static String version(String name) {
+    return """
+    package early;
+    public class Version {
+      public static void say() { Status.say("%s"); }
+    }
+    """
+        .formatted(name);
+  }
+
+  private static Path javac(Path folder, Map<String, String> files, List<String> options)
+      throws IOException {
+    Path classes = folder.resolve("classes");
+    List<String> arguments = new ArrayList<>(List.of("-d", classes.toString(), "-nowarn"));
+    arguments.addAll(List.of("-proc:none", "-Xlint:none"));
+    arguments.addAll(
+        options.isEmpty() ? List.of("-p", System.getProperty("java.class.path")) : options);
+    for (Map.Entry<String, String> file : files.entrySet()) {
+      Path source = folder.resolve("src").resolve(file.getKey());
+      Files.createDirectories(source.getParent());
+      Files.writeString(source, file.getValue());
+      arguments.add(source.toString());
+    }
+    int status =
+        ToolProvider.findFirst("javac")
+            .orElseThrow()
+            .run(System.out, System.err, arguments.toArray(String[]::new));
+    assertThat(status).as("javac").isZero();
+    return classes;
+  }
+
+  /** With all that a manifest can ask for, and services as in the days before modules. */
+  private static void jar(Path jar, Path classes, Path versioned) throws IOException {
+    Manifest manifest = new Manifest();
+    Attributes main = manifest.getMainAttributes();
+    main.put(Attributes.Name.MANIFEST_VERSION, "1.0");
+    main.put(Attributes.Name.MULTI_RELEASE, "true");
+    main.putValue("Launcher-Agent-Class", "early.Agent");
+    main.putValue("Agent-Class", "early.Agent");
+    main.putValue("Premain-Class", "early.Agent");
+    main.putValue("Enable-Native-Access", "ALL-UNNAMED");
+    main.putValue("Add-Opens", "java.base/jdk.internal.misc");
+    try (OutputStream file = Files.newOutputStream(jar);
+        JarOutputStream out = new JarOutputStream(file, manifest)) {
+      addAll(out, "", classes);
+      if (Files.exists(versioned)) {
+        addAll(out, "META-INF/versions/25/", versioned);
+      }
+      for (String service : SERVICES.keySet()) {
+        String provider = "early." + service.substring(service.lastIndexOf('.') + 1);
+        add(
+            out,
+            "META-INF/services/" + service(service).replace("System.", "System$"),
+            provider.getBytes(StandardCharsets.UTF_8));
+      }
+    }
+  }
+
+  private static void addAll(JarOutputStream out, String prefix, Path folder) throws IOException {
+    try (Stream<Path> files = Files.walk(folder)) {
+      files
+          .filter(Files::isRegularFile)
+          .forEach(
+              file -> {
+                try {
+                  add(out, prefix + folder.relativize(file), Files.readAllBytes(file));
+                } catch (IOException e) {
+                  throw new UncheckedIOException(e);
+                }
+              });
+    }
+  }
+
+  private static void add(JarOutputStream out, String name, byte[] content) throws IOException {
+    out.putNextEntry(new JarEntry(name));
+    out.write(content);
+    out.closeEntry();
+  }
+}
