@@ -22,6 +22,6 @@ class FloodTest {
       Path image = DiskImage.blank(run.directory().resolve(disk + ".img"), DISK_SIZE);
       run.device(new Nvme(disk, Place.ROOT_PORT, List.of(new Namespace(image, 512))));
     }
-    return run.tests(FloodInVm.class).limit(Duration.ofMinutes(10)).run();
+    return run.tests(FloodInVm.class).limit(Duration.ofMinutes(20)).run();
   }
 }

@@ -241,9 +241,13 @@ public final class Session {
     }
   }
 
-  /** A client may be quiet for ever, once it has said that it is one. */
+  /**
+   * A client may be quiet for ever, once it has said that it is one; from the start, if its process
+   * was started for this: that may take its time, and who started it sees to it.
+   */
   private @Nullable Message nextCommand() {
-    return connection.nextCommand(greeted ? FOREVER : options.limits().patience());
+    boolean mayBeQuiet = greeted || options.inherited().isPresent();
+    return connection.nextCommand(mayBeQuiet ? FOREVER : options.limits().patience());
   }
 
   private void serve(Message command) {
