@@ -224,9 +224,13 @@ public final class Session {
     }
   }
 
-  /** A client may be quiet for ever, once it has said that it is one. */
+  /**
+   * A client may be quiet for ever, once it has said that it is one; and before, if somebody
+   * started it, who knows how long that may take.
+   */
   private @Nullable Message nextCommand() {
-    return connection.nextCommand(greeted ? FOREVER : options.limits().patience());
+    return connection.nextCommand(
+        greeted || options.inherited().isPresent() ? FOREVER : options.limits().patience());
   }
 
   private void serve(Message command) {

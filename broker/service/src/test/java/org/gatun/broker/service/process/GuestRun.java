@@ -99,7 +99,8 @@ public final class GuestRun implements AutoCloseable {
 
   /** Waits for the end of a guest, after which its device is back. */
   public GuestProcess.End awaitEnd(GuestProcess process) throws InterruptedException {
-    GuestProcess.End end = Objects.requireNonNull(ends.get(process)).poll(PATIENCE_SECONDS, TimeUnit.SECONDS);
+    GuestProcess.End end =
+        Objects.requireNonNull(ends.get(process)).poll(PATIENCE_SECONDS, TimeUnit.SECONDS);
     assertThat(end).as("the guest has ended; it said %s", process.lastLines()).isNotNull();
     ends.remove(process);
     return end;
