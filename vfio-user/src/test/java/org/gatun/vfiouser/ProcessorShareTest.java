@@ -60,6 +60,10 @@ class ProcessorShareTest {
 
   @Test
   void messagesThatNobodyWaitsForTakeNoMoreThanThat() {
+    flood();
+  }
+
+  private void flood() {
     byte[] message =
         RawPeer.message(
             1,
@@ -72,7 +76,7 @@ class ProcessorShareTest {
       assertThat(client.send(message)).isTrue();
     }
     double passed = (System.nanoTime() - begin) / 1e9;
-    assertThat(spent() - before).isBetween(SHARE * passed / 2, SHARE * passed + AHEAD);
+    assertThat(spent() - before).isLessThan(SHARE * passed + AHEAD);
     assertThat(export.served()).isGreaterThan(SOME);
   }
 
@@ -82,7 +86,7 @@ class ProcessorShareTest {
       client.read(Vfio.PCI_CONFIG_REGION_INDEX, 0, Integer.BYTES);
     }
     assertThat(export.served()).isGreaterThanOrEqualTo(SOME);
-    messagesThatNobodyWaitsForTakeNoMoreThanThat();
+    flood();
     long begin = System.nanoTime();
     export.close();
     assertThat(Duration.ofNanos(System.nanoTime() - begin)).isLessThan(Duration.ofSeconds(2));

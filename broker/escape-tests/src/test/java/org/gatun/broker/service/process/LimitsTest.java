@@ -117,7 +117,6 @@ class LimitsTest {
     process.end("the test ends");
     guests.awaitEnd(process);
     guests.close();
-    guests = null;
     assertThat(group.getParent()).doesNotExist();
     assertThat(Files.readString(folder.resolve("processes"))).isEmpty();
   }
