@@ -85,7 +85,8 @@ class OnReleaseInVm {
     }
   }
 
-  private void write(NvmeDisk disk) {
+  private void write(Taken taken, NvmeDisk disk) {
+    taken.markInUse();
     disk.write(0, pattern.at(0));
     disk.write(LAST, pattern.at(LAST));
     disk.flush();
@@ -111,8 +112,7 @@ class OnReleaseInVm {
     Taken disk = devices.device("disk", "nvme").bind();
     try (BrokerService service = start("format")) {
       service.grant(disk.name(), "one");
-      disk.markInUse();
-      drive(service, 0, this::write);
+      drive(service, 0, d -> write(disk, d));
       drive(service, 0, d -> pattern.check(LAST, ByteBuffer.wrap(read(d, LAST))));
       service.revoke(disk.name(), Duration.ZERO);
       assertThat(await(BrokerEvent.Erasing.class).method()).isEqualTo(EraseMethod.FORMAT);
@@ -127,8 +127,7 @@ class OnReleaseInVm {
     Taken disk = devices.device("disk", "nvme").bind();
     try (BrokerService service = start("sanitize")) {
       service.grant(disk.name(), "one");
-      disk.markInUse();
-      drive(service, 0, this::write);
+      drive(service, 0, d -> write(disk, d));
       service.revoke(disk.name(), Duration.ZERO);
       assertThat(await(BrokerEvent.NotErased.class).reason())
           .startsWith(disk.name() + ": the controller has no Sanitize (SANICAP 0x00000000)");

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.function.Consumer;
 import org.gatun.pci.DeviceProtocolException;
 import org.gatun.pci.DeviceTimeoutException;
@@ -95,7 +96,7 @@ class NvmeEraserTest {
             model -> {
               model.addNamespace(1, 64, 9, 0);
               model.addNamespace(7, 64, 12, 8);
-              IdentifyNamespace second = model.namespaces.get(7);
+              IdentifyNamespace second = Objects.requireNonNull(model.namespaces.get(7));
               second.setFlbas(IdentifyNamespace.FLBAS_EXTENDED_LBA);
               second.setDps(0x9);
             })) {
