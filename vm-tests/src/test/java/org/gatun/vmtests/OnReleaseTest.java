@@ -21,7 +21,7 @@ class OnReleaseTest {
     Path image = DiskImage.blank(run.directory().resolve("disk.img"), DISK_SIZE);
     return run.device(new Nvme("disk", Place.ROOT_PORT, List.of(new Namespace(image, 512))))
         .tests(OnReleaseInVm.class)
-        .limit(Duration.ofMinutes(8))
+        .limit(Duration.ofMinutes(12))
         .run();
   }
 }
