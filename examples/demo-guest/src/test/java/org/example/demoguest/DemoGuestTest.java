@@ -96,6 +96,11 @@ class DemoGuestTest {
     public System.Logger logger() {
       return System.getLogger("demo");
     }
+
+    @Override
+    public void alive() {
+      // There is no watchdog.
+    }
   }
 
   @Test
