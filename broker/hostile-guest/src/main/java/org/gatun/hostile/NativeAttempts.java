@@ -41,11 +41,16 @@ final class NativeAttempts {
 
   /** As much as there is, past the JVM, and touched. */
   private static String takeMemory() {
+    long[] last = new long[16];
     for (int count = 0; count < MOST_MEBIBYTES; count++) {
       long result = Native.call(9, 0, 1 << 20, READ_WRITE, PRIVATE_POPULATED, -1, 0);
       if (result < 0) {
+        for (long address : last) {
+          Native.call(11, address, 1 << 20); // munmap: for the JVM to tell of it
+        }
         return "got " + count + " MiB, then " + result;
       }
+      last[count % last.length] = result;
     }
     return "got " + MOST_MEBIBYTES + " MiB";
   }

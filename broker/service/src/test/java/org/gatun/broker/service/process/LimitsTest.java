@@ -96,7 +96,6 @@ class LimitsTest {
     process.end("the test ends");
     guests.awaitEnd();
     guests.close();
-    guests = null;
     assertThat(group.getParent()).doesNotExist();
     assertThat(Files.readString(folder.resolve("processes"))).isEmpty();
   }
