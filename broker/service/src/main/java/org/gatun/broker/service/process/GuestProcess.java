@@ -68,9 +68,6 @@ public final class GuestProcess {
   /** Of a JVM with {@code -XX:+ExitOnOutOfMemoryError}. */
   private static final int NO_HEAP = 3;
 
-  /** {@code SIGABRT}: so ends a JVM that gets no memory for itself. */
-  private static final int ABORTED = 128 + 6;
-
   /** What a process is started with. */
   record Start(
       String guest,
@@ -377,10 +374,10 @@ public final class GuestProcess {
     if (status == NO_HEAP && said("Terminating due to java.lang.OutOfMemoryError")) {
       return "it ran out of memory: its heap has " + mebibytes(start.program.heapBytes());
     }
+    // A JVM that gets none for itself says so at length, of which the last lines are kept.
     boolean ranOut =
-        status == ABORTED
-            ? said("There is insufficient memory for the Java Runtime Environment")
-            : wasEndedForItsMemory();
+        said("There is insufficient memory for the Java Runtime Environment")
+            || wasEndedForItsMemory();
     return ranOut
         ? "it ran out of memory: its limit is " + mebibytes(start.program.memoryBytes())
         : "it ended with status " + status;
