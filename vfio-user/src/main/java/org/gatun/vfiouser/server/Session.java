@@ -215,9 +215,13 @@ public final class Session {
     }
   }
 
-  /** A client may be quiet for ever, once it has said that it is one. */
+  /**
+   * A client may be quiet for ever, once it has said that it is one. Who was started with all that
+   * it gets may be slow to say it: nobody else waits for the device.
+   */
   private @Nullable Message nextCommand() {
-    return connection.nextCommand(greeted ? FOREVER : options.limits().patience());
+    boolean hurried = !greeted && options.inherited().isEmpty();
+    return connection.nextCommand(hurried ? options.limits().patience() : FOREVER);
   }
 
   private void serve(Message command) {
