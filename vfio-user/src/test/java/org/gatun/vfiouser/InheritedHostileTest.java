@@ -3,8 +3,11 @@ package org.gatun.vfiouser;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.params.provider.Arguments.arguments;
 
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.gatun.nativeaccess.EventFd;
 import org.gatun.nativeaccess.Fd;
@@ -66,6 +69,22 @@ class InheritedHostileTest {
           client.call(RawPeer.DEVICE_GET_REGION_IO_FDS, RawClient.regionInfo(index, BYTES));
       assertThat(rings.files()).as("doorbells of region %d", index).isEmpty();
     }
+  }
+
+  /** A process that was just started may be slow, and keeps nobody from the device. */
+  @Test
+  void itNeedNotGreetSoon() throws InterruptedException {
+    client.close();
+    export.close();
+    Duration patience = Duration.ofMillis(50);
+    Limits limits = new Limits(0, BYTES, 1, BYTES, BYTES, patience);
+    UnixSocket.Pair late = UnixSocket.pair();
+    export =
+        DeviceExport.serve(
+            device, late.first(), new ExportOptions(Set.of(), false, limits, Optional.of(events)));
+    Thread.sleep(patience.multipliedBy(4));
+    client = RawClient.greeted(late.second());
+    assertThat(client.errno(RawPeer.DEVICE_RESET, new byte[0])).isZero();
   }
 
   @Test

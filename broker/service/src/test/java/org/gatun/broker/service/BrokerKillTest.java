@@ -7,6 +7,9 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import java.io.BufferedReader;
 import java.io.File;
 import java.io.IOException;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.ServerSocketChannel;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -115,6 +118,23 @@ class BrokerKillTest {
     } finally {
       left.destroyForcibly();
       other.destroyForcibly();
+    }
+  }
+
+  /** As when it is killed between making it and its guest's coming. */
+  @Test
+  void aSocketThatItLeftIsInNobodysWay() throws Exception {
+    Path launch = Files.createDirectories(folder.resolve("run/launch"));
+    try (ServerSocketChannel left = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+      left.bind(UnixDomainSocketAddress.of(launch.resolve("0.sock")));
+    }
+    assertThat(launch.resolve("0.sock")).exists();
+    try (SimulatedBus bus = SimulatedBus.realTime()) {
+      bus.plug("nvme,size=1M");
+      try (BrokerService next = BrokerProcess.open(folder, bus)) {
+        next.start();
+        assertThat(next.guests().getFirst().state()).contains(GrantState.CONNECTED);
+      }
     }
   }
 

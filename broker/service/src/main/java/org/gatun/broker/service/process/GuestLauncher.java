@@ -2,6 +2,7 @@ package org.gatun.broker.service.process;
 
 import java.io.IOException;
 import java.io.OutputStream;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -28,6 +29,8 @@ import org.gatun.broker.launcher.Plan;
 public final class GuestLauncher implements AutoCloseable {
   /** Apart from the users of people and of services: each process has one of its own. */
   private static final int FIRST_USER = 0x7e00_0000;
+
+  private static final String SOCKET = ".sock";
 
   private static final String LAUNCHER = "org.gatun.broker.launcher";
 
@@ -73,13 +76,23 @@ public final class GuestLauncher implements AutoCloseable {
    * @throws IOException if the folder can't be made
    */
   public GuestLauncher(Path folder, ProcessJournal journal) throws IOException {
-    this.folder = folder;
+    this.folder = folder.toAbsolutePath(); // a guest starts in another one
     this.journal = journal;
     this.groups = ControlGroups.open(journal);
     this.jdk = Path.of(System.getProperty("java.home")).toRealPath();
     Files.createDirectories(folder);
     Files.setPosixFilePermissions(folder, PosixFilePermissions.fromString("rwx------"));
+    removeSockets();
     this.emptyFolder = Files.createDirectories(folder.resolve("root"));
+  }
+
+  /** Of a broker that was killed while it started a guest: nobody listens at them any more. */
+  private void removeSockets() throws IOException {
+    try (DirectoryStream<Path> left = Files.newDirectoryStream(folder, "*" + SOCKET)) {
+      for (Path socket : left) {
+        Files.delete(socket);
+      }
+    }
   }
 
   /**
@@ -117,7 +130,7 @@ public final class GuestLauncher implements AutoCloseable {
                   program,
                   quota,
                   plan(program, FIRST_USER + user),
-                  folder.resolve(number + ".sock"),
+                  folder.resolve(number + SOCKET),
                   copy),
               this,
               device,
