@@ -7,6 +7,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.Set;
 import java.util.stream.Stream;
 import org.gatun.nativeaccess.EventFd;
@@ -81,7 +82,10 @@ class InheritedHostileTest {
     UnixSocket.Pair late = UnixSocket.pair();
     export =
         DeviceExport.serve(
-            device, late.first(), new ExportOptions(Set.of(), false, limits, Optional.of(events)));
+            device,
+            late.first(),
+            new ExportOptions(
+                Set.of(), false, limits, Optional.of(events), OptionalDouble.empty()));
     Thread.sleep(patience.multipliedBy(4));
     client = RawClient.greeted(late.second());
     assertThat(client.errno(RawPeer.DEVICE_RESET, new byte[0])).isZero();

@@ -27,6 +27,17 @@ record GatunCommand(int exitStatus, String output, String errors) {
     return Running.start(words(List.of(), arguments));
   }
 
+  /**
+   * The same without the right to signal other users' processes. When it ends, the kernel does not
+   * end those either that are to end with it, since the signal counts as sent by it.
+   */
+  static Running startUnableToKill(String... arguments) throws Exception {
+    List<String> words =
+        new ArrayList<>(List.of("setpriv", "--inh-caps=-kill", "--bounding-set=-kill", "--"));
+    words.addAll(words(List.of(), arguments));
+    return Running.start(words);
+  }
+
   /** Runs it. */
   static GatunCommand run(String... arguments) throws Exception {
     return run(words(List.of(), arguments));

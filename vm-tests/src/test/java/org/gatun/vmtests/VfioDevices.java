@@ -200,10 +200,15 @@ final class VfioDevices implements AfterEachCallback {
           .findFirst()
           .filter(way -> !way.equals("pm"))
           .isPresent()) {
-        assertThat(ResetMarker.of(sysfs()).stream().filter(ResetMarker::isSet))
-            .as("marks that a reset of %s would have cleared", address)
-            .isEmpty();
+        checkReset();
       }
+    }
+
+    /** Checks that it was reset since it was marked. */
+    void checkReset() {
+      assertThat(ResetMarker.of(sysfs()).stream().filter(ResetMarker::isSet))
+          .as("marks that a reset of %s would have cleared", address)
+          .isEmpty();
     }
 
     private boolean isBound() {

@@ -16,6 +16,9 @@ import org.gatun.pci.PciDevice;
 
 /** Honest work on an NVMe disk, in a guest or anywhere: 32 commands of 4 KiB in flight, polled. */
 public final class DiskLoad implements NvmeCallback {
+  /** What {@link #measure} prints first. */
+  public static final String READING = "reading";
+
   private static final int DEPTH = 32;
   private static final int IO_SIZE = 4096;
   private static final Duration WAIT = Duration.ofSeconds(30);
@@ -41,19 +44,21 @@ public final class DiskLoad implements NvmeCallback {
   }
 
   /**
-   * Reads at random, after half as many reads that are not counted.
+   * Reads at random, after half as many reads that are not counted. Prints {@link #READING} before
+   * the first one, and "COUNT reads in NANOSECONDS ns" after the last.
    *
-   * @return "COUNT reads in NANOSECONDS ns"
+   * @param then run after that, while the device is still set up
    */
-  public static String measure(PciDevice device, long count) {
+  public static void measure(PciDevice device, long count, Runnable then) {
     try (NvmeController controller = NvmeController.open(device, NvmeOptions.defaults());
         DmaBuffer buffer = device.dma().allocate((long) DEPTH * IO_SIZE, IO_SIZE)) {
       DiskLoad load = new DiskLoad(controller, buffer, Completion.POLL, false);
+      System.out.println(READING);
       load.run(count / 2);
-      System.out.println("warm");
       long start = System.nanoTime();
       load.run(count);
-      return "%d reads in %d ns".formatted(count, System.nanoTime() - start);
+      System.out.println("%d reads in %d ns".formatted(count, System.nanoTime() - start));
+      then.run();
     }
   }
 

@@ -27,7 +27,7 @@ public final class Flood {
   private static final int CONTROL = 3;
 
   private static final byte ALIVE = '.';
-  private static final int CONTROL_BYTES = 4096;
+  private static final int CONTROL_BYTES = 1;
 
   /** Of the doorbells: 4 KiB in BAR 0 (NVMe 3.1.2). */
   private static final long DOORBELLS = 0x1000;
@@ -43,6 +43,10 @@ public final class Flood {
   private static final int CONFIG_BYTES = 256;
 
   private static final int WRITE = 1;
+
+  /** More of them between two looks of the broker's are more than it takes for signs of life. */
+  private static final Duration BETWEEN_SIGNS = Duration.ofMillis(5);
+
   private static final Duration QUIET = Duration.ofMillis(100);
 
   private Flood() {}
@@ -120,6 +124,9 @@ public final class Flood {
 
   private static Runnable signsOfLife() {
     MemorySegment bytes = Arena.global().allocate(CONTROL_BYTES).fill(ALIVE);
-    return () -> Native.call(WRITE, CONTROL, bytes.address(), CONTROL_BYTES);
+    return () -> {
+      Native.call(WRITE, CONTROL, bytes.address(), CONTROL_BYTES);
+      LockSupport.parkNanos(BETWEEN_SIGNS.toNanos());
+    };
   }
 }

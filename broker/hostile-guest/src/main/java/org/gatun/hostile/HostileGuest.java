@@ -72,8 +72,7 @@ public final class HostileGuest implements PciGuest {
   /** Honest work on a disk: so many reads, or reads and writes until it is wanted back. */
   private static void disk(PciDevice device, List<String> arguments, CountDownLatch detached) {
     if (arguments.size() > 1) {
-      System.out.println(DiskLoad.measure(device, Long.parseLong(arguments.get(1))));
-      awaitDetach(detached);
+      DiskLoad.measure(device, Long.parseLong(arguments.get(1)), () -> awaitDetach(detached));
     } else {
       DiskLoad.run(device, () -> System.out.println("going"), detached);
       System.out.println("let go");
