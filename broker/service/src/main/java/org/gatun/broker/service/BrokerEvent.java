@@ -2,7 +2,6 @@ package org.gatun.broker.service;
 
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Optional;
 import java.util.stream.Collectors;
 import org.gatun.broker.GrantState;
 import org.gatun.pci.DeviceName;
@@ -175,7 +174,6 @@ public sealed interface BrokerEvent {
    * @param status its exit status; 128 and the signal's number if it was a signal
    * @param reason for people
    * @param lastLines of its output
-   * @param postMortem where what is left of it is kept; empty if it ended well
    */
   record Ended(
       String guest,
@@ -183,8 +181,7 @@ public sealed interface BrokerEvent {
       long process,
       int status,
       String reason,
-      List<String> lastLines,
-      Optional<Path> postMortem)
+      List<String> lastLines)
       implements BrokerEvent {
     /** Copies the list. */
     public Ended {
@@ -198,13 +195,25 @@ public sealed interface BrokerEvent {
 
     @Override
     public String toString() {
-      return "guest %s: process %d has ended, %s is back: %s%s"
-          .formatted(
-              guest,
-              process,
-              device,
-              reason,
-              postMortem.map(folder -> "; what is left of it: " + folder).orElse(""));
+      return "guest %s: process %d has ended, %s is back: %s"
+          .formatted(guest, process, device, reason);
+    }
+  }
+
+  /**
+   * What is left of a process that did not end well is kept.
+   *
+   * @param folder with its last lines, and a flight recording
+   */
+  record Kept(String guest, long process, Path folder) implements BrokerEvent {
+    @Override
+    public String name() {
+      return "kept";
+    }
+
+    @Override
+    public String toString() {
+      return "guest %s: what is left of process %d: %s".formatted(guest, process, folder);
     }
   }
 

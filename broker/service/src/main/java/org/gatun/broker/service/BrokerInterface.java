@@ -13,7 +13,6 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.Optional;
 import java.util.function.Consumer;
 import org.gatun.broker.Broker;
 import org.gatun.broker.GrantState;
@@ -90,8 +89,7 @@ public final class BrokerInterface {
               long process,
               int status,
               String reason,
-              List<String> lastLines,
-              Optional<Path> postMortem) -> {
+              List<String> lastLines) -> {
         json.put("guest", guest)
             .put("device", device.toString())
             .put("process", process)
@@ -99,8 +97,9 @@ public final class BrokerInterface {
             .put("reason", reason);
         ArrayNode lines = json.putArray("lastLines");
         lastLines.forEach(lines::add);
-        postMortem.ifPresent(folder -> json.put("postMortem", folder.toString()));
       }
+      case BrokerEvent.Kept(String guest, long process, Path folder) ->
+          json.put("guest", guest).put("process", process).put("folder", folder.toString());
       case BrokerEvent.Granted(String guest, GrantState from, GrantState to, var devices) -> {
         json.put("guest", guest).put("from", from.toString()).put("to", to.toString());
         ArrayNode names = json.putArray("devices");

@@ -12,6 +12,11 @@ import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
 import jdk.jfr.FlightRecorder;
@@ -33,6 +38,7 @@ final class PostMortems implements AutoCloseable {
   /** Of each guest, the newest. */
   private static final int KEPT = 10;
 
+  private static final Duration LIMIT = Duration.ofSeconds(10);
   private static final Duration RECORDED = Duration.ofMinutes(10);
   private static final long RECORDED_BYTES = 16 << 20;
 
@@ -43,6 +49,9 @@ final class PostMortems implements AutoCloseable {
   private final Path folder;
   private final Optional<Recording> recording;
   private final Runnable sampler;
+  private final ExecutorService writer =
+      Executors.newSingleThreadExecutor(
+          Thread.ofPlatform().daemon().name("gatun keeps what is left").factory());
 
   private PostMortems(Path folder, Optional<Recording> recording, Runnable sampler) {
     this.folder = folder;
@@ -73,14 +82,24 @@ final class PostMortems implements AutoCloseable {
   }
 
   /**
-   * Keeps what there is of a guest that has ended.
+   * Keeps what there is of a guest that has ended, soon: nobody waits for that.
    *
-   * @return the folder; empty if that failed, which holds nothing up
+   * @param then gets the folder; is not called if that failed
    */
-  Optional<Path> keep(String guest, DeviceName device, GuestProcess process, GuestProcess.End end) {
+  void keep(
+      String guest, DeviceName device, long process, GuestProcess.End end, Consumer<Path> then) {
     Instant now = Instant.now();
+    try {
+      writer.execute(() -> write(guest, device, process, end, now).ifPresent(then));
+    } catch (RejectedExecutionException e) {
+      LOG.log(Level.WARNING, "guest " + guest + ": it ended after the broker had", e);
+    }
+  }
+
+  private Optional<Path> write(
+      String guest, DeviceName device, long process, GuestProcess.End end, Instant now) {
     Path all = folder.resolve(guest);
-    Path one = all.resolve(TIME.format(now) + "-" + process.pid());
+    Path one = all.resolve(TIME.format(now) + "-" + process);
     try {
       Files.createDirectories(
           one, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
@@ -89,7 +108,7 @@ final class PostMortems implements AutoCloseable {
               List.of(
                   "guest: " + guest,
                   "device: " + device,
-                  "process: " + process.pid(),
+                  "process: " + process,
                   "ended: " + now,
                   "status: " + end.status(),
                   "reason: " + end.reason(),
@@ -135,9 +154,17 @@ final class PostMortems implements AutoCloseable {
     }
   }
 
-  /** Records no more; what was kept stays. */
+  /** Writes what is to be kept still, and records no more. */
   @Override
   public void close() {
+    writer.shutdown();
+    try {
+      if (!writer.awaitTermination(LIMIT.toSeconds(), TimeUnit.SECONDS)) {
+        LOG.log(Level.WARNING, "what is left of guests was not kept in {0}", LIMIT);
+      }
+    } catch (InterruptedException _) {
+      Thread.currentThread().interrupt();
+    }
     if (recording.isPresent()) {
       FlightRecorder.removePeriodicEvent(sampler);
       recording.get().close();

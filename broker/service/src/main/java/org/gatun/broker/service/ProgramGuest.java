@@ -3,7 +3,6 @@ package org.gatun.broker.service;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.lang.System.Logger.Level;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -151,19 +150,18 @@ final class ProgramGuest implements Guest {
 
   /** Not before what started it is done with that. */
   private synchronized void ended(DeviceName device, GuestProcess process, GuestProcess.End end) {
-    Optional<Path> postMortem =
-        end.isSuccess()
-            ? Optional.empty()
-            : host.postMortems().keep(settings.name(), device, process, end);
     host.tell(
         new BrokerEvent.Ended(
-            settings.name(),
-            device,
-            process.pid(),
-            end.status(),
-            end.reason(),
-            end.lastLines(),
-            postMortem));
+            settings.name(), device, process.pid(), end.status(), end.reason(), end.lastLines()));
+    if (!end.isSuccess()) {
+      host.postMortems()
+          .keep(
+              settings.name(),
+              device,
+              process.pid(),
+              end,
+              folder -> host.tell(new BrokerEvent.Kept(settings.name(), process.pid(), folder)));
+    }
     synchronized (running) {
       running.values().removeIf(entry -> entry.process.equals(process));
       running.notifyAll();
