@@ -91,9 +91,10 @@ class LettingGoTest {
   void aWriteThatWaitsForItsInputShutsTheDiskDownToo() throws Exception {
     Process gatun = write();
     OutputStream data = gatun.getOutputStream();
-    data.write(new byte[6 * MIB]);
+    data.write(new byte[5 * MIB]);
     data.flush();
-    // More than a pipe holds: it has written 4 MiB, or is about to, and waits for the rest of 8.
+    // Less than 1 MiB is in the pipe, so it has written two chunks of 2 MiB, and waits for the rest
+    // of the third: no look at the wish is ahead of it.
     signal(gatun, "TERM");
     assertThat(gatun.waitFor()).isEqualTo(143);
     assertThat(errors(gatun)).isEmpty();
