@@ -149,6 +149,8 @@ public final class VmRun {
   private List<String> javaCommand(VirtualMachine machine, Path events) throws IOException {
     List<String> arguments = new ArrayList<>();
     arguments.add("-ea");
+    // An emulated processor is slow, and most of what is compiled best never pays for that.
+    arguments.add("-XX:TieredStopAtLevel=1");
     arguments.add("-XX:+UseSerialGC");
     arguments.add("--enable-native-access=ALL-UNNAMED");
     arguments.add("--illegal-native-access=deny");

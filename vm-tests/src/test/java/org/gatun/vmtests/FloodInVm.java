@@ -33,7 +33,6 @@ import org.gatun.broker.service.process.GuestProcess;
 import org.gatun.broker.service.process.NativeHelper;
 import org.gatun.broker.service.process.ProcessJournal;
 import org.gatun.hostile.DiskLoad.Progress;
-import org.gatun.hostile.Flood;
 import org.gatun.hostile.GuestModules;
 import org.gatun.pci.TimeSource;
 import org.gatun.vfio.VfioBackend;
@@ -47,13 +46,16 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 @InVm
 class FloodInVm {
   private static final Duration PATIENCE = Duration.ofMinutes(2);
-  private static final Duration PHASE = Duration.ofSeconds(4);
 
-  /** Of a phase, until what the one before has left behind is done with. */
+  /** Until a flood that has begun is at its height. */
   private static final Duration SETTLING = Duration.ofSeconds(1);
 
-  private static final Duration WINDOW = Duration.ofMillis(2800);
-  private static final int PHASES = 10;
+  private static final Duration WINDOW = Duration.ofSeconds(3);
+  private static final int WINDOWS = 5;
+
+  /** Of a processor: what is spent on a flooder that is quiet. */
+  private static final double NOTHING = 0.02;
+
   private static final double HALF = 0.5;
   private static final double LEAST_RATIO = 0.40;
   private static final Duration STARVED = Duration.ofSeconds(1);
@@ -102,7 +104,7 @@ class FloodInVm {
             Optional.empty(),
             HEAP,
             Set.of(),
-            GuestProgram.Supervision.DEFAULT,
+            new GuestProgram.Supervision(GuestProgram.Restart.NEVER, Optional.of(PATIENCE)),
             limits);
     return launcher.start(
         guest, program, QUOTA, grant.connect().getFirst(), copy, (_, end) -> ends.add(end));
@@ -167,13 +169,7 @@ class FloodInVm {
     victimsDisk.markInUse();
     Limits limits = new Limits(OptionalDouble.of(HALF), OptionalLong.empty(), OptionalInt.empty());
     GuestProcess flooder =
-        start(
-            "flooder",
-            floodersDisk,
-            limits,
-            OutputStream.nullOutputStream(),
-            "flood",
-            Long.toString(PHASE.toMillis()));
+        start("flooder", floodersDisk, limits, OutputStream.nullOutputStream(), "flood");
     floodersDisk.markInUse();
     assertThat(
             TimeSource.system()
@@ -184,12 +180,15 @@ class FloodInVm {
         .as("it floods: %s", flooder.lastLines())
         .isTrue();
 
-    List<Window> windows = new ArrayList<>();
-    long phase = System.nanoTime() / PHASE.toNanos() + 1;
-    for (int i = 0; i < PHASES; i++) {
-      long begin = (phase + i) * PHASE.toNanos() + SETTLING.toNanos();
-      State before = at(begin, flooder);
-      windows.add(new Window(before, at(begin + WINDOW.toNanos(), flooder)));
+    List<Window> quiet = new ArrayList<>();
+    List<Window> flooded = new ArrayList<>();
+    for (int i = 0; i < WINDOWS; i++) {
+      freeze(true);
+      awaitQuiet(flooder);
+      quiet.add(window(flooder));
+      freeze(false);
+      Thread.sleep(SETTLING);
+      flooded.add(window(flooder));
     }
     assertThat(ends).as("guests that have ended").isEmpty();
     flooder.end("the test ends");
@@ -199,9 +198,8 @@ class FloodInVm {
 
     List<Progress> progress =
         Progress.in(victimSaid.toString(StandardCharsets.UTF_8).lines().toList());
-    windows.forEach(window -> System.out.println(window.text(progress)));
-    List<Window> quiet = windows.stream().filter(window -> !window.isFlooded()).toList();
-    List<Window> flooded = windows.stream().filter(Window::isFlooded).toList();
+    quiet.forEach(window -> System.out.println("quiet: " + window.text(progress)));
+    flooded.forEach(window -> System.out.println("flooded: " + window.text(progress)));
     double ratio = rate(flooded, progress) / rate(quiet, progress);
     System.out.printf("the victim keeps %.2f of its IOPS%n", ratio);
     assertThat(flooded.stream().mapToLong(Window::served).sum())
@@ -210,22 +208,19 @@ class FloodInVm {
     assertThat(flooded)
         .as("processors that the flooder used")
         .allSatisfy(window -> assertThat(window.used()).isBetween(HALF / 5, HALF * 1.2));
-    assertThat(windows)
+    assertThat(flooded)
         .as("the broker's work for the flooder")
         .allSatisfy(
-            window ->
-                assertThat(window.spent()).isLessThan(HALF * WINDOW.toMillis() / 1000.0 + AHEAD));
-    assertThat(windows)
+            window -> assertThat(window.spent()).isLessThan(HALF * window.seconds() + AHEAD));
+    Window all = new Window(quiet.getFirst().begin, flooded.getLast().end);
+    assertThat(all.longest(progress))
         .as("the longest time between two completions of the victim's")
-        .allSatisfy(window -> assertThat(window.longest(progress)).isLessThan(STARVED.toNanos()));
+        .isLessThan(STARVED.toNanos());
     assertThat(ratio).isGreaterThanOrEqualTo(LEAST_RATIO);
   }
 
-  /** The median of IOPS in some windows: others use the machine's processors, too. */
   private static double rate(List<Window> windows, List<Progress> progress) {
-    double[] rates =
-        windows.stream().mapToDouble(window -> window.rate(progress)).sorted().toArray();
-    return rates[rates.length / 2];
+    return windows.stream().mapToDouble(window -> window.rate(progress)).average().orElseThrow();
   }
 
   /**
@@ -237,8 +232,32 @@ class FloodInVm {
    */
   private record State(long time, long served, long spent, long used) {}
 
-  private State at(long time, GuestProcess flooder) throws Exception {
-    Thread.sleep(Duration.ofNanos(Math.max(0, time - System.nanoTime())));
+  /** Stops all of the flooder's threads, or has them go on. */
+  private void freeze(boolean frozen) throws IOException {
+    Files.writeString(groups().resolve("flooder-1/cgroup.freeze"), frozen ? "1" : "0");
+  }
+
+  /** What it has sent before is worked off. */
+  private void awaitQuiet(GuestProcess flooder) throws Exception {
+    long begin = System.nanoTime();
+    Window last;
+    do {
+      State before = now(flooder);
+      Thread.sleep(SETTLING);
+      last = new Window(before, now(flooder));
+      assertThat(System.nanoTime() - begin)
+          .as("until the broker is done with what the flooder has sent")
+          .isLessThan(PATIENCE.toNanos());
+    } while (last.used() > NOTHING || last.spent() > NOTHING * SETTLING.toSeconds());
+  }
+
+  private Window window(GuestProcess flooder) throws Exception {
+    State before = now(flooder);
+    Thread.sleep(WINDOW);
+    return new Window(before, now(flooder));
+  }
+
+  private State now(GuestProcess flooder) throws Exception {
     long used =
         Files.readAllLines(groups().resolve("flooder-1/cpu.stat")).stream()
             .filter(line -> line.startsWith("usage_usec "))
@@ -255,14 +274,14 @@ class FloodInVm {
     return new State(System.nanoTime(), flooder.served(), spent, used);
   }
 
-  /** A part of a phase, in which nothing changes. */
+  /** A time in which nothing changes. */
   private record Window(State begin, State end) {
-    boolean isFlooded() {
-      return Flood.isOn(begin.time, PHASE);
-    }
-
     long served() {
       return end.served - begin.served;
+    }
+
+    double seconds() {
+      return (end.time - begin.time) / 1e9;
     }
 
     /** Seconds of processor time, of the broker's. */
@@ -292,14 +311,8 @@ class FloodInVm {
     }
 
     String text(List<Progress> progress) {
-      return "%s: %.0f IOPS, longest gap %.1f ms; flooder: %.2f processors, %d messages served, in %.2f s"
-          .formatted(
-              isFlooded() ? "flooded" : "quiet",
-              rate(progress),
-              longest(progress) / 1e6,
-              used(),
-              served(),
-              spent());
+      return "%.0f IOPS, longest gap %.1f ms; flooder: %.2f processors, %d messages served, in %.2f s"
+          .formatted(rate(progress), longest(progress) / 1e6, used(), served(), spent());
     }
   }
 }

@@ -4,7 +4,6 @@ import java.time.Duration;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.CountDownLatch;
-import java.util.function.BooleanSupplier;
 import org.gatun.driver.nvme.Completion;
 import org.gatun.driver.nvme.NvmeCallback;
 import org.gatun.driver.nvme.NvmeController;
@@ -80,7 +79,7 @@ public final class DiskLoad implements NvmeCallback {
   }
 
   /**
-   * Opens a disk for {@link #runWhile}: with interrupts, reading and writing, until the process
+   * Opens a disk for {@link #runOnce}: with interrupts, reading and writing, until the process
    * ends.
    */
   static DiskLoad open(PciDevice device) {
@@ -91,11 +90,9 @@ public final class DiskLoad implements NvmeCallback {
         true);
   }
 
-  /** Reads and writes as long as it is to. */
-  void runWhile(BooleanSupplier wanted) {
-    while (wanted.getAsBoolean()) {
-      run(DEPTH);
-    }
+  /** Reads and writes a little. */
+  void runOnce() {
+    run(DEPTH);
   }
 
   /** Reads until it is told to end, and prints a {@link Progress} ten times a second. */

@@ -18,11 +18,9 @@ import org.gatun.pci.PciDevice;
 
 /**
  * All that a guest can make others work with, at once: doorbells of an NVMe controller, its
- * interrupts, messages to whoever serves its device, and bytes to whoever watches it. It floods in
- * every second one of the phases into which {@link System#nanoTime}, which is the same in all
- * processes, is divided, and is quiet in the others.
+ * interrupts, messages to whoever serves its device, and bytes to whoever watches it.
  */
-public final class Flood {
+final class Flood {
   /** As the launcher has it: the broker's end of it is told that the process lives. */
   private static final int CONTROL = 3;
 
@@ -47,43 +45,28 @@ public final class Flood {
   /** More of them between two looks of the broker's are more than it takes for signs of life. */
   private static final Duration BETWEEN_SIGNS = Duration.ofMillis(5);
 
-  private static final Duration QUIET = Duration.ofMillis(100);
-
   private Flood() {}
 
-  /** Whether it floods at that time: for who measures what comes of it. */
-  public static boolean isOn(long nanoTime, Duration phase) {
-    return Math.floorMod(nanoTime / phase.toNanos(), 2) == 1;
-  }
-
   /** Floods until the process is ended. */
-  static void run(PciDevice device, Duration phase) {
-    repeat(phase, interrupts(device, phase));
-    repeat(phase, doorbells(device));
+  static void run(PciDevice device) {
+    DiskLoad interrupts = DiskLoad.open(device);
+    repeat(interrupts::runOnce);
+    repeat(doorbells(device));
     for (int socket : sockets()) {
-      repeat(phase, socket == CONTROL ? signsOfLife() : messages(socket));
+      repeat(socket == CONTROL ? signsOfLife() : messages(socket));
     }
     System.out.println("flooding");
   }
 
-  private static void repeat(Duration phase, Runnable some) {
+  private static void repeat(Runnable some) {
     Thread.ofPlatform()
         .daemon()
         .start(
             () -> {
               while (true) {
-                if (isOn(System.nanoTime(), phase)) {
-                  some.run();
-                } else {
-                  LockSupport.parkNanos(QUIET.toNanos());
-                }
+                some.run();
               }
             });
-  }
-
-  private static Runnable interrupts(PciDevice device, Duration phase) {
-    DiskLoad load = DiskLoad.open(device);
-    return () -> load.runWhile(() -> isOn(System.nanoTime(), phase));
   }
 
   /** Of queues that there are not, so that those that there are go on with interrupts. */

@@ -46,7 +46,7 @@ public final class HostileGuest implements PciGuest {
       case "disk" -> disk(device, arguments, detached);
       case "watched-disk" -> DiskLoad.watch(device, detached);
       case "flood" -> {
-        Flood.run(device, Duration.ofMillis(Long.parseLong(arguments.get(1))));
+        Flood.run(device);
         awaitDetach(new CountDownLatch(1));
       }
       case "neighbour" -> Neighbour.run(device, context.time(), detached);

@@ -2,6 +2,7 @@ package org.gatun.hostile;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Map;
@@ -20,6 +21,14 @@ final class NativeAttempts {
 
   /** MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE. */
   private static final int PRIVATE_POPULATED = 0x8022;
+
+  /** PROT_READ | PROT_EXEC. */
+  private static final int READ_EXECUTE = 5;
+
+  /** {@code mov eax, 20; int 0x80; ret}: getpid(2), as programs of 32 bits call it. */
+  private static final byte[] OLD_GETPID = {
+    (byte) 0xb8, 20, 0, 0, 0, (byte) 0xcd, (byte) 0x80, (byte) 0xc3
+  };
 
   private NativeAttempts() {}
 
@@ -54,6 +63,18 @@ final class NativeAttempts {
       }
     }
     return "%d refused, others %s".formatted(refused, others);
+  }
+
+  /** A system call by the way of programs of 32 bits, whose numbers are others. */
+  private static int oldCall() {
+    long page = Native.call(9, 0, 4096, READ_WRITE, PRIVATE_POPULATED, -1, 0);
+    MemorySegment.copy(
+        OLD_GETPID, 0, Native.memory(page, 4096), ValueLayout.JAVA_BYTE, 0, OLD_GETPID.length);
+    long executable = Native.call(10, page, 4096, READ_EXECUTE);
+    if (executable != 0) {
+      throw new IllegalStateException("mprotect " + executable);
+    }
+    return Native.execute(page);
   }
 
   /** Pages past the JVM's own accounts, each touched: at most so many MiB. */
@@ -129,6 +150,7 @@ final class NativeAttempts {
       case "madvise-poison" -> Native.call(28, buffer, 4096, 100); // MADV_HWPOISON
       case "setsockopt" -> Native.call(54, a[0], a[1], a[2], buffer, 4);
       case "getpid" -> Native.call(39);
+      case "int-80" -> oldCall();
       case "x32" -> Native.call(0x4000_0000L | 39);
       default -> throw new IllegalArgumentException("there is no attempt " + name);
     };

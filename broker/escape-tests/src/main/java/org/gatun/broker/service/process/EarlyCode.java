@@ -23,7 +23,7 @@ import java.util.stream.Stream;
  * A guest with code in all places that are run without anybody calling it, where a host is
  * careless. Each says, when it runs, which locks are closed.
  *
- * @param modulePath its jar, and one that claims to be a module of the launcher's
+ * @param modulePath its jar, and some that claim to be modules of the launcher's
  */
 record EarlyCode(List<Path> modulePath) {
   /** The module that provides the guest. */
@@ -31,6 +31,9 @@ record EarlyCode(List<Path> modulePath) {
 
   /** What a line begins with that such code says; its name follows. */
   static final String SIGN = "early ";
+
+  /** Modules of ours that others claim to be. */
+  private static final List<String> FAKES = List.of("org.gatun.pci", "org.gatun.nativeaccess");
 
   /** Services of the JDK, and what a provider has to have. */
   private static final Map<String, String> SERVICES = services();
@@ -98,6 +101,7 @@ record EarlyCode(List<Path> modulePath) {
           requires org.gatun.pci;
           provides org.gatun.pci.spi.PciGuest with early.Guest;
           provides java.util.spi.ToolProvider with early.Tool;
+          provides java.security.Provider with early.Security;
           %s
         }
         """
@@ -133,6 +137,15 @@ record EarlyCode(List<Path> modulePath) {
         }
         """);
     files.put(
+        "early/Security.java",
+        """
+        package early;
+        public class Security extends java.security.Provider {
+          static { Status.say("spi-Security"); }
+          public Security() { super("early", "1", "early"); }
+        }
+        """);
+    files.put(
         "early/Agent.java",
         """
         package early;
@@ -160,19 +173,25 @@ record EarlyCode(List<Path> modulePath) {
             List.of("-cp", classes.toString()));
     Path guest = folder.resolve("early.jar");
     jar(guest, classes, versioned);
-    Path fake = folder.resolve("fake.jar");
-    jar(
-        fake,
-        javac(
-            folder.resolve("fake"),
-            Map.of(
-                "module-info.java",
-                "module org.gatun.pci { exports org.gatun.pci.fake; }",
-                "org/gatun/pci/fake/Fake.java",
-                "package org.gatun.pci.fake; public class Fake {}"),
-            List.of()),
-        folder.resolve("none"));
-    return new EarlyCode(List.of(fake, guest));
+    List<Path> jars = new ArrayList<>();
+    for (String module : FAKES) {
+      jars.add(fake(folder, module));
+    }
+    jars.add(guest);
+    return new EarlyCode(List.copyOf(jars));
+  }
+
+  /** A jar that claims to be a module of ours. */
+  private static Path fake(Path folder, String module) throws IOException {
+    Path jar = folder.resolve(module + ".jar");
+    Map<String, String> files =
+        Map.of(
+            "module-info.java",
+            "module %1$s { exports %1$s.fake; }".formatted(module),
+            module.replace('.', '/') + "/fake/Fake.java",
+            "package %s.fake; public class Fake {}".formatted(module));
+    jar(jar, javac(folder.resolve(module), files, List.of()), folder.resolve("none"));
+    return jar;
   }
 
   private static final String GUEST =
@@ -202,12 +221,15 @@ record EarlyCode(List<Path> modulePath) {
           new Finalizable();
           java.lang.ref.Cleaner.create().register(new Object(), () -> Status.say("cleaner"));
           Version.say();
-          try {
-            Class.forName("org.gatun.pci.fake.Fake");
-            Status.say("fake");
-          } catch (ClassNotFoundException e) {
-            System.out.println("no fake");
+          for (String module : List.of("org.gatun.pci", "org.gatun.nativeaccess")) {
+            try {
+              Class.forName(module + ".fake.Fake");
+              Status.say("fake");
+            } catch (ClassNotFoundException e) {
+              System.out.println("no fake of " + module);
+            }
           }
+          java.security.Security.getProviders();
           System.out.println("trusted " + org.gatun.broker.launcher.Stage2.isTrusted());
           java.util.spi.ToolProvider.findFirst("early");
           System.getLogger("early");

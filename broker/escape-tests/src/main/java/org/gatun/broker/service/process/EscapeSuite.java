@@ -4,6 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.lang.management.ManagementFactory;
 import java.lang.management.ThreadInfo;
 import java.lang.management.ThreadMXBean;
@@ -44,8 +48,15 @@ public abstract class EscapeSuite {
   /** More than the attacker has: the end of it is where that one has no memory. */
   private static final long NEIGHBOURS_DMA = 8L << 20;
 
-  /** Of what edu can address. */
-  private static final long LAST_PAGE = (1L << 28) - 4096;
+  /** Of what edu can address: all bits of it, and its last page. */
+  private static final long EDU_ADDRESSES = (1L << 28) - 1;
+
+  private static final long LAST_PAGE = EDU_ADDRESSES + 1 - 4096;
+
+  /** Of an entry of pagemap: the number of the page's frame. */
+  private static final long FRAME = (1L << 55) - 1;
+
+  private static final byte CANARY = 0x77;
 
   private static final Duration SETTLED = Duration.ofSeconds(30);
   private static final int FLOOD_SECONDS = 3;
@@ -359,6 +370,14 @@ public abstract class EscapeSuite {
         .map(attack -> DynamicTest.dynamicTest(attack, () -> endsTheProcess(attack)));
   }
 
+  /** A kernel that has no calls of 32 bits ends the process for the instruction itself. */
+  @Test
+  void theWayOfProgramsOf32BitsIsShut() throws Exception {
+    GuestProcess.End end = run("int-80");
+    assertThat(end.status()).as(end.toString()).isIn(128 + 31, 128 + 6);
+    assertThat(end.lastLines()).noneMatch(line -> line.contains("result"));
+  }
+
   private void endsTheProcess(String attack) throws Exception {
     GuestProcess.End end = run(attack);
     assertThat(end.status()).as(end.toString()).isEqualTo(128 + 31);
@@ -528,13 +547,28 @@ public abstract class EscapeSuite {
         }) {
       attempts.add("dma-at 0x%x".formatted(address));
     }
-    attempts.add("dma-at 0x%x".formatted(own));
-    List<String> outcomes = outcomes(attempts.toArray(String[]::new));
+    List<String> outcomes;
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment brokers = arena.allocate(page, page).fill(CANARY);
+      attempts.add("dma-at 0x%x".formatted(brokers.address() & EDU_ADDRESSES));
+      attempts.add("dma-at 0x%x".formatted(physical(brokers.address()) & EDU_ADDRESSES));
+      attempts.add("dma-at 0x%x".formatted(own));
+      outcomes = outcomes(attempts.toArray(String[]::new));
+      assertThat(brokers.toArray(ValueLayout.JAVA_BYTE)).as("the broker's").containsOnly(CANARY);
+    }
     assertThat(outcomes.subList(0, outcomes.size() - 1))
         .as(attempts.toString())
         .allSatisfy(outcome -> assertThat(outcome).isIn("saw nothing", "saw 0x00", "saw 0xff"));
     refusals.check(neighboursCanary);
     awaitProgress(); // it has looked at its memory
+  }
+
+  /** Where a page is in the machine's memory (Documentation/admin-guide/mm/pagemap.rst). */
+  private static long physical(long address) throws IOException {
+    try (RandomAccessFile pages = new RandomAccessFile("/proc/self/pagemap", "r")) {
+      pages.seek(address / 4096 * Long.BYTES);
+      return (Long.reverseBytes(pages.readLong()) & FRAME) * 4096;
+    }
   }
 
   @Test
@@ -554,5 +588,6 @@ public abstract class EscapeSuite {
         .extracting(line -> line.split(" ", -1)[1])
         .contains("clinit", "provider-method", "instance", "attach", "cleaner", "hook")
         .doesNotContain("agent", "fake");
+    assertThat(end.lastLines()).contains("no fake of org.gatun.pci", "trusted false");
   }
 }

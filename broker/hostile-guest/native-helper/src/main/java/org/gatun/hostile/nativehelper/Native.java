@@ -10,7 +10,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 import java.util.Arrays;
 
-/** Any system call, with any argument, and any memory. */
+/** Any system call, with any argument, any memory, and any code. */
 public final class Native {
   private static final MethodHandle SYSCALL = link();
 
@@ -38,6 +38,21 @@ public final class Native {
       MemorySegment errno = arena.allocate(Linker.Option.captureStateLayout());
       long result = (long) SYSCALL.invokeExact(errno, number, a[0], a[1], a[2], a[3], a[4], a[5]);
       return result == -1 ? -errno.get(JAVA_INT, 0) : result;
+    } catch (RuntimeException | Error e) {
+      throw e;
+    } catch (Throwable e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  /** Executes code, wherever it is, and returns what is in {@code eax} then. */
+  @SuppressWarnings("restricted") // what this module is for
+  public static int execute(long address) {
+    MethodHandle code =
+        Linker.nativeLinker()
+            .downcallHandle(MemorySegment.ofAddress(address), FunctionDescriptor.of(JAVA_INT));
+    try {
+      return (int) code.invokeExact();
     } catch (RuntimeException | Error e) {
       throw e;
     } catch (Throwable e) {

@@ -213,16 +213,18 @@ public final class GuestProcess {
       }
       // Before it is told anything: whatever becomes of us, it is found.
       launcher.journal().add(spawned.pid());
-      control = new Control(accept(listener, spawned));
+      device.onSilenced(() -> end("its device was taken back"));
+      try (Handover handover = prepare()) { // while its JVM starts
+        control = new Control(accept(listener, spawned));
+        control().socket().timeouts(START_LIMIT, START_LIMIT);
+        control().send(start.plan.encode(), List.of());
+        control().await(Step.READY);
+        control().send(handover.assignment.encode(), handover.descriptors);
+      }
     } finally {
       Files.deleteIfExists(start.socket);
     }
     Control channel = control();
-    channel.socket().timeouts(START_LIMIT, START_LIMIT);
-    channel.send(start.plan.encode(), List.of());
-    channel.await(Step.READY);
-    device.onSilenced(() -> end("its device was taken back"));
-    assign(channel);
     channel.await(Step.LOCKED);
     List<String> problems =
         Inspection.problems(start.plan, new ProcFiles(pid()), events.size(), group);
@@ -252,11 +254,28 @@ public final class GuestProcess {
     return client;
   }
 
-  /** Gives it all that it ever gets of the device. */
-  private void assign(Control channel) throws IOException {
+  /**
+   * All that the process ever gets of the device.
+   *
+   * @param descriptors that go with the assignment: those of the socket and the memory, which are
+   *     ours only until it has them, and others
+   */
+  private record Handover(
+      UnixSocket socket, Memfd memory, Assignment assignment, List<Fd> descriptors)
+      implements AutoCloseable {
+    @Override
+    public void close() {
+      memory.close();
+      socket.close();
+    }
+  }
+
+  private Handover prepare() throws IOException {
     UnixSocket.Pair pair = UnixSocket.pair();
-    try (Memfd file = Memfd.create("gatun DMA of " + start.guest);
-        UnixSocket theirs = pair.second()) {
+    Memfd file = null;
+    Handover handover = null;
+    try {
+      file = Memfd.create("gatun DMA of " + start.guest);
       long size = Math.ceilDiv(start.quota.dmaBytes(), Mapping.pageSize()) * Mapping.pageSize();
       file.resize(size);
       file.sealSize();
@@ -265,7 +284,7 @@ public final class GuestProcess {
       mapped.populate();
       long busAddress = device.dma().map(mapped.segment(), DmaDirection.BIDIRECTIONAL).busAddress();
       makeEvents();
-      List<Fd> descriptors = new ArrayList<>(List.of(theirs.fd(), file.fd()));
+      List<Fd> descriptors = new ArrayList<>(List.of(pair.second().fd(), file.fd()));
       events.forEach(event -> descriptors.add(event.fd()));
       List<Assignment.Range> ranges = entrust(descriptors);
       // What is done for it is no more than it may do itself: so an honest guest, whose part of a
@@ -274,24 +293,30 @@ public final class GuestProcess {
       ExportOptions options =
           ExportOptions.withInherited(events).withProcessorShare(start.program.limits().cpu());
       export = DeviceExport.serve(device, pair.first(), options);
-      channel.send(
+      Assignment assignment =
           new Assignment(
-                  start.guest,
-                  start.program.module(),
-                  start.plan.modulePathInside(),
-                  start.program.arguments(),
-                  device.name(),
-                  start.program.supervision().watchdog().isPresent(),
-                  start.plan.locks(),
-                  busAddress,
-                  size,
-                  events.size(),
-                  ranges)
-              .encode(),
-          descriptors);
+              start.guest,
+              start.program.module(),
+              start.plan.modulePathInside(),
+              start.program.arguments(),
+              device.name(),
+              start.program.supervision().watchdog().isPresent(),
+              start.plan.locks(),
+              busAddress,
+              size,
+              events.size(),
+              ranges);
+      handover = new Handover(pair.second(), file, assignment, List.copyOf(descriptors));
+      return handover;
     } finally {
       if (export == null) {
         pair.first().close();
+      }
+      if (handover == null) {
+        if (file != null) {
+          file.close();
+        }
+        pair.second().close();
       }
     }
   }
