@@ -5,12 +5,14 @@ import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.gatun.broker.Broker;
 import org.gatun.broker.DeviceRequest;
 import org.gatun.broker.Grant;
@@ -58,6 +60,7 @@ public class GuestStart {
     Path made = Files.createTempDirectory("gatun");
     folder = made;
     launcher = new GuestLauncher(made, ProcessJournal.open(made.resolve("processes")));
+    launcher.archiveClasses();
     broker.seize(edu);
   }
 
@@ -102,8 +105,10 @@ public class GuestStart {
     broker.close();
     bus.close();
     Path made = Objects.requireNonNull(folder);
-    Files.deleteIfExists(made.resolve("processes"));
-    Files.deleteIfExists(made.resolve("root"));
-    Files.delete(made);
+    try (Stream<Path> files = Files.walk(made)) {
+      for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+        Files.delete(file);
+      }
+    }
   }
 }

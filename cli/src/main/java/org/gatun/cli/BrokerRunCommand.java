@@ -54,6 +54,7 @@ final class BrokerRunCommand implements Callable<Integer> {
       service.listen(this::say);
       interruption.guard(service::close);
       start(service);
+      service.speedUpStarts();
       try (VarlinkServer _ =
           VarlinkServer.listen(
               BrokerInterface.of(service),

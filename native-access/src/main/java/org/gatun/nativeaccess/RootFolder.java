@@ -50,12 +50,17 @@ public final class RootFolder {
    * @param target where, in the new root
    */
   public void bind(Path source, Path target) throws IOException {
+    bind(source, target, MS_NODEV | MS_RDONLY);
+  }
+
+  /** As {@link #bind}, of a folder that can be written to. */
+  public void bindWritable(Path source, Path target) throws IOException {
     bind(source, target, MS_NODEV);
   }
 
   /** Shows a device, such as {@code /dev/null}. */
   public void bindDevice(Path device) throws IOException {
-    bind(device, device, MS_NOEXEC);
+    bind(device, device, MS_NOEXEC | MS_RDONLY);
   }
 
   /**
@@ -98,7 +103,7 @@ public final class RootFolder {
       Files.createFile(place);
     }
     mount(source.toString(), place, null, MS_BIND, null);
-    mount(null, place, null, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | flags, null);
+    mount(null, place, null, MS_REMOUNT | MS_BIND | MS_NOSUID | flags, null);
   }
 
   private Path place(Path target) {

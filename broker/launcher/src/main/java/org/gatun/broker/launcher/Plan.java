@@ -27,6 +27,7 @@ import java.util.Set;
  * @param launcherPath the modules of stage 2
  * @param modulePath the modules of the guest, jars and folders
  * @param jvmOptions for stage 2
+ * @param archive of the classes of the launcher, for a root of its own; empty if there is none
  * @param limits of the process
  */
 public record Plan(
@@ -39,6 +40,7 @@ public record Plan(
     List<Path> launcherPath,
     List<Path> modulePath,
     List<String> jvmOptions,
+    Optional<Archive> archive,
     Limits limits) {
   private static final long UNLIMITED = -1;
 
@@ -55,6 +57,28 @@ public record Plan(
   public record Limits(int threads, int descriptors, OptionalLong memory) {
     /** Enough descriptors for a driver with a queue and a vector for each of some processors. */
     public static final int DESCRIPTORS = 512;
+  }
+
+  /**
+   * Classes as a JVM maps them.
+   *
+   * @param folder of its own, in which it is
+   * @param name of the file
+   * @param rehearsal whether it is to be made: then there is no guest
+   */
+  public record Archive(Path folder, String name, boolean rehearsal) {
+    /** Where the guest's process finds the folder. */
+    static final Path FOLDER_INSIDE = OURS.resolve("archive");
+
+    /** The file. */
+    Path file() {
+      return folder.resolve(name);
+    }
+
+    /** Where the guest's process finds the file. */
+    Path inside() {
+      return FOLDER_INSIDE.resolve(name);
+    }
   }
 
   /** Copies the collections. */
@@ -78,6 +102,11 @@ public record Plan(
   /** Where the guest's process finds the modules of the guest. */
   public List<Path> modulePathInside() {
     return inside("guest", modulePath);
+  }
+
+  /** Whether there is no guest, and its JVM writes a file. */
+  boolean isRehearsal() {
+    return archive.isPresent() && archive.get().rehearsal;
   }
 
   private List<Path> inside(String folder, List<Path> paths) {
@@ -113,6 +142,12 @@ public record Plan(
       writeTexts(out, launcherPath);
       writeTexts(out, modulePath);
       writeTexts(out, jvmOptions);
+      out.writeBoolean(archive.isPresent());
+      if (archive.isPresent()) {
+        out.writeUTF(archive.get().folder.toString());
+        out.writeUTF(archive.get().name);
+        out.writeBoolean(archive.get().rehearsal);
+      }
       out.writeInt(limits.threads);
       out.writeInt(limits.descriptors);
       out.writeLong(limits.memory.orElse(UNLIMITED));
@@ -140,8 +175,15 @@ public record Plan(
           readPaths(in),
           readPaths(in),
           readTexts(in),
+          readArchive(in),
           new Limits(in.readInt(), in.readInt(), limit(in.readLong())));
     }
+  }
+
+  private static Optional<Archive> readArchive(DataInputStream in) throws IOException {
+    return in.readBoolean()
+        ? Optional.of(new Archive(Path.of(in.readUTF()), in.readUTF(), in.readBoolean()))
+        : Optional.empty();
   }
 
   private static OptionalLong limit(long value) {

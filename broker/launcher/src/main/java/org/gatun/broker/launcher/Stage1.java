@@ -52,16 +52,30 @@ public final class Stage1 {
       Plan plan = Plan.decode(control.receive(0).message());
       confine(plan);
       List<String> command = new ArrayList<>(plan.jvmOptions());
+      plan.archive().ifPresent(archive -> command.addAll(options(archive)));
       command.add("-p");
       command.add(
           plan.launcherPathInside().stream().map(Path::toString).collect(Collectors.joining(":")));
       command.add("-m");
-      command.add("org.gatun.broker.launcher/org.gatun.broker.launcher.Stage2");
+      Class<?> main = plan.isRehearsal() ? Rehearsal.class : Stage2.class;
+      command.add("org.gatun.broker.launcher/" + main.getName());
       ProcessControl.execute(plan.jdkInside().resolve("bin/java"), command, control.socket().fd());
     } catch (LockUnavailableException | LinuxException e) {
       System.err.println(e.getMessage());
       System.exit(1);
     }
+  }
+
+  private static List<String> options(Plan.Archive archive) {
+    return archive.rehearsal()
+        ? List.of("-XX:ArchiveClassesAtExit=" + archive.inside())
+        : using(archive.inside());
+  }
+
+  /** Options of a JVM that is to map an archive of classes. */
+  public static List<String> using(Path archive) {
+    // Or it tells at length that the archive of its own modules can't be used besides.
+    return List.of("-XX:SharedArchiveFile=" + archive, "-Xlog:cds=off");
   }
 
   private static void confine(Plan plan) throws IOException {
@@ -77,7 +91,9 @@ public final class Stage1 {
           });
     }
     ProcessControl.limit(Limit.CORE, 0);
-    ProcessControl.limit(Limit.FSIZE, 0);
+    if (!plan.isRehearsal()) {
+      ProcessControl.limit(Limit.FSIZE, 0);
+    }
     ProcessControl.limit(Limit.MEMLOCK, 0);
     ProcessControl.limit(Limit.MSGQUEUE, 0);
     ProcessControl.limit(Limit.NOFILE, plan.limits().descriptors());
@@ -106,6 +122,14 @@ public final class Stage1 {
     root.bind(plan.jdk(), plan.jdkInside());
     bindAll(root, plan.launcherPath(), plan.launcherPathInside());
     bindAll(root, plan.modulePath(), plan.modulePathInside());
+    if (plan.archive().isPresent()) {
+      Plan.Archive archive = plan.archive().get();
+      if (archive.rehearsal()) {
+        root.bindWritable(archive.folder(), Plan.Archive.FOLDER_INSIDE);
+      } else {
+        root.bind(archive.file(), archive.inside());
+      }
+    }
     for (Path device : DEVICES) {
       root.bindDevice(device);
     }

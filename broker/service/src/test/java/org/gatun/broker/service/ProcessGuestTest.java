@@ -18,6 +18,7 @@ import jdk.jfr.consumer.RecordedEvent;
 import jdk.jfr.consumer.RecordingFile;
 import org.gatun.broker.GrantRefusedException;
 import org.gatun.broker.config.BrokerConfig;
+import org.gatun.broker.launcher.Plan;
 import org.gatun.hostile.GuestModules;
 import org.gatun.nativeaccess.Landlock;
 import org.gatun.pci.DeviceName;
@@ -134,6 +135,34 @@ class ProcessGuestTest {
       assertThat(isAlive(started.process())).isFalse();
       service.grant(edu, "other");
     }
+  }
+
+  @Test
+  void guestsMapTheClassesThatHaveBeenArchived() throws Exception {
+    assumeTrue(
+        Plan.class.getProtectionDomain().getCodeSource().getLocation().getPath().endsWith(".jar"),
+        "classes of folders can't be archived: run the tests with 'mvn verify'");
+    try (BrokerService service = start("edu")) {
+      assertThat(maps(await(BrokerEvent.Started.class).process())).doesNotContain("/archive/");
+      service.speedUpStarts();
+      Path archives = folder.resolve("run/launch/archive");
+      for (long end = System.nanoTime() + PATIENCE.toNanos();
+          !String.join(" ", archives.toFile().list()).contains("SECOND-");
+          Thread.sleep(20)) {
+        assertThat(System.nanoTime()).as("until there is an archive").isLessThan(end);
+      }
+      service.revoke(edu, PATIENCE);
+      await(BrokerEvent.Ended.class);
+      service.grant(edu, "one");
+      assertThat(maps(await(BrokerEvent.Started.class).process())).contains("/archive/SECOND-");
+      service.revoke(edu, PATIENCE);
+      assertThat(await(BrokerEvent.Ended.class).lastLines())
+          .containsExactly("factorial 3628800", "round trip done", "let go");
+    }
+  }
+
+  private static String maps(long process) throws IOException {
+    return Files.readString(Path.of("/proc", Long.toString(process), "maps"));
   }
 
   @Test

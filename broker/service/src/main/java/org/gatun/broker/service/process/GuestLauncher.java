@@ -2,6 +2,7 @@ package org.gatun.broker.service.process;
 
 import java.io.IOException;
 import java.io.OutputStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -20,8 +21,12 @@ import java.util.stream.Collectors;
 import org.gatun.broker.GrantedDevice;
 import org.gatun.broker.Quota;
 import org.gatun.broker.config.GuestProgram;
+import org.gatun.broker.launcher.Control;
 import org.gatun.broker.launcher.Lock;
 import org.gatun.broker.launcher.Plan;
+import org.gatun.broker.launcher.Stage1;
+import org.gatun.nativeaccess.UnixSocket;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Starts the processes of guests. All are started by one thread, with which they die. Any thread.
@@ -56,6 +61,7 @@ public final class GuestLauncher implements AutoCloseable {
 
   private final Path jdk;
   private final Path emptyFolder;
+  private final ClassArchives archives;
   private final ExecutorService spawner =
       Executors.newSingleThreadExecutor(
           Thread.ofPlatform().daemon().name("gatun starts guests").factory());
@@ -69,6 +75,9 @@ public final class GuestLauncher implements AutoCloseable {
   private final List<String> moreOptions = new ArrayList<>();
 
   private final List<Path> moreModules = new ArrayList<>();
+
+  private volatile boolean closed;
+  private volatile @Nullable Process rehearsing;
 
   /**
    * @param folder for sockets that are there for a moment: is made, for this user alone
@@ -84,6 +93,7 @@ public final class GuestLauncher implements AutoCloseable {
     Files.setPosixFilePermissions(folder, PosixFilePermissions.fromString("rwx------"));
     removeSockets();
     this.emptyFolder = Files.createDirectories(folder.resolve("root"));
+    this.archives = new ClassArchives(folder.resolve("archive"), modules);
   }
 
   /** Of a broker that was killed while it started a guest: nobody listens at them any more. */
@@ -147,9 +157,79 @@ public final class GuestLauncher implements AutoCloseable {
     }
   }
 
+  /**
+   * Has the launcher's classes archived, so that guests start faster from then on; that takes about
+   * a second, once for a folder. Nothing is done if the launcher's modules are no jars. {@link
+   * #close} ends it early.
+   *
+   * @throws IOException if there can't be archives; guests start without. For those of the second
+   *     stage it takes root
+   */
+  public void archiveClasses() throws IOException {
+    archives.make(
+        ClassArchives.Stage.FIRST,
+        file -> {
+          List<String> command = command(LAUNCHER + ".Rehearsal");
+          command.add(1, "-XX:ArchiveClassesAtExit=" + file);
+          awaitSuccess(spawn(command));
+        });
+    archives.make(ClassArchives.Stage.SECOND, this::rehearseSecondStage);
+  }
+
+  /** Where a guest's has its modules. */
+  private void rehearseSecondStage(Path file) throws IOException {
+    Plan plan =
+        new Plan(
+            ProcessHandle.current().pid(),
+            Set.of(Lock.NAMESPACES),
+            0,
+            emptyFolder,
+            Optional.empty(),
+            jdk,
+            modules,
+            List.of(),
+            BOTH_STAGES,
+            Optional.of(archive(file, true)),
+            new Plan.Limits(0, Plan.Limits.DESCRIPTORS, OptionalLong.empty()));
+    Path socket = folder.resolve("rehearsal" + SOCKET);
+    try (UnixSocket listener = UnixSocket.listen(socket, 1)) {
+      Process process = spawn(socket);
+      try (Control control = new Control(GuestProcess.accept(listener, process))) {
+        control.send(plan.encode(), List.of());
+        awaitSuccess(process);
+      } finally {
+        process.destroyForcibly();
+      }
+    } finally {
+      Files.deleteIfExists(socket);
+    }
+  }
+
+  private void awaitSuccess(Process process) throws IOException {
+    rehearsing = process;
+    if (closed) {
+      process.destroyForcibly();
+    }
+    String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    try {
+      if (process.waitFor() != 0) {
+        throw new IOException("the launcher's classes can't be archived: " + said);
+      }
+    } catch (InterruptedException e) {
+      process.destroyForcibly();
+      Thread.currentThread().interrupt();
+      throw new IOException("interrupted", e);
+    }
+  }
+
   /** No further guest is started; those that were have ended. */
   @Override
   public void close() {
+    closed = true;
+    Process rehearsal = rehearsing;
+    if (rehearsal != null) {
+      rehearsal.destroyForcibly();
+    }
     // The thread stays: if there were guests still, its end would be theirs.
     groups.close();
   }
@@ -168,8 +248,18 @@ public final class GuestLauncher implements AutoCloseable {
     return groups;
   }
 
-  /** Starts stage 1, on the thread that all are started on. */
+  /** Starts stage 1. */
   Process spawn(Path socket) throws IOException {
+    List<String> command = command(LAUNCHER + ".Stage1");
+    archives
+        .find(ClassArchives.Stage.FIRST)
+        .ifPresent(file -> command.addAll(1, Stage1.using(file)));
+    command.add(socket.toString());
+    return spawn(command);
+  }
+
+  /** Of a class of the launcher's. */
+  private List<String> command(String main) {
     List<String> command = new ArrayList<>();
     command.add(jdk.resolve("bin/java").toString());
     command.addAll(BOTH_STAGES);
@@ -179,8 +269,12 @@ public final class GuestLauncher implements AutoCloseable {
       command.add(modules.stream().map(Path::toString).collect(Collectors.joining(":")));
     }
     command.add("-m");
-    command.add(LAUNCHER + "/" + LAUNCHER + ".Stage1");
-    command.add(socket.toString());
+    command.add(LAUNCHER + "/" + main);
+    return command;
+  }
+
+  /** On the thread that all are started on. */
+  private Process spawn(List<String> command) throws IOException {
     ProcessBuilder builder =
         new ProcessBuilder(command)
             .directory(Path.of("/").toFile())
@@ -226,10 +320,22 @@ public final class GuestLauncher implements AutoCloseable {
         launcherPath,
         modulePath,
         options,
+        archive(locks),
         new Plan.Limits(
             program.threads(),
             Plan.Limits.DESCRIPTORS,
             groups.limitMemory() ? OptionalLong.empty() : OptionalLong.of(program.memoryBytes())));
+  }
+
+  private Optional<Plan.Archive> archive(Set<Lock> locks) {
+    // Elsewhere, or with others, its modules are not those of the archive.
+    return locks.contains(Lock.NAMESPACES) && moreModules.isEmpty()
+        ? archives.find(ClassArchives.Stage.SECOND).map(file -> archive(file, false))
+        : Optional.empty();
+  }
+
+  private Plan.Archive archive(Path file, boolean rehearsal) {
+    return new Plan.Archive(archives.folder(), file.getFileName().toString(), rehearsal);
   }
 
   private void release(int user) {

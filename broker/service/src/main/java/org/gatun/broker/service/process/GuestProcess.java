@@ -216,7 +216,6 @@ public final class GuestProcess {
       device.onSilenced(() -> end("its device was taken back"));
       try (Handover handover = prepare()) { // while its JVM starts
         control = new Control(accept(listener, spawned));
-        control().socket().timeouts(START_LIMIT, START_LIMIT);
         control().send(start.plan.encode(), List.of());
         control().await(Step.READY);
         control().send(handover.assignment.encode(), handover.descriptors);
@@ -235,8 +234,8 @@ public final class GuestProcess {
     channel.await(Step.ATTACHED);
   }
 
-  /** A process that dies before it comes does not come. */
-  private static UnixSocket accept(UnixSocket listener, Process spawned) throws IOException {
+  /** Its connection. A process that dies before it comes does not come. */
+  static UnixSocket accept(UnixSocket listener, Process spawned) throws IOException {
     long begin = System.nanoTime();
     while (Fd.awaitReadable(List.of(listener.fd()), LOOK).isEmpty()) {
       if (!spawned.isAlive()) {
@@ -251,6 +250,7 @@ public final class GuestProcess {
       client.close();
       throw new IOException("somebody else came in its place");
     }
+    client.timeouts(START_LIMIT, START_LIMIT);
     return client;
   }
 
