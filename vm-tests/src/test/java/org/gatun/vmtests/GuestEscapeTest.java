@@ -15,7 +15,7 @@ class GuestEscapeTest {
         .device(new Edu("attacker", Place.ROOT_PORT))
         .device(new Edu("neighbour", Place.ROOT_PORT))
         .tests(EscapeInVm.class)
-        .limit(Duration.ofMinutes(20))
+        .limit(Duration.ofHours(1))
         .run();
   }
 }
