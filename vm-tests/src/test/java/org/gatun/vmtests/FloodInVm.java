@@ -104,10 +104,17 @@ class FloodInVm {
             Optional.empty(),
             HEAP,
             Set.of(),
-            new GuestProgram.Supervision(GuestProgram.Restart.NEVER, Optional.of(PATIENCE)),
+            supervision(guest),
             limits);
     return launcher.start(
         guest, program, QUOTA, grant.connect().getFirst(), copy, (_, end) -> ends.add(end));
+  }
+
+  /** The flooder says that it lives: more than enough, and not while it is frozen. */
+  private static GuestProgram.Supervision supervision(String guest) {
+    return guest.equals("flooder")
+        ? new GuestProgram.Supervision(GuestProgram.Restart.NEVER, Optional.of(PATIENCE))
+        : GuestProgram.Supervision.DEFAULT;
   }
 
   private GuestProcess.End awaitEnd() throws InterruptedException {
@@ -207,7 +214,7 @@ class FloodInVm {
         .isGreaterThan(100);
     assertThat(flooded)
         .as("processors that the flooder used")
-        .allSatisfy(window -> assertThat(window.used()).isBetween(HALF / 5, HALF * 1.2));
+        .allSatisfy(window -> assertThat(window.used()).isBetween(HALF * 0.8, HALF * 1.2));
     assertThat(flooded)
         .as("the broker's work for the flooder")
         .allSatisfy(
@@ -249,6 +256,7 @@ class FloodInVm {
           .as("until the broker is done with what the flooder has sent")
           .isLessThan(PATIENCE.toNanos());
     } while (last.used() > NOTHING || last.spent() > NOTHING * SETTLING.toSeconds());
+    System.out.printf("quiet after %.0f s%n", (System.nanoTime() - begin) / 1e9);
   }
 
   private Window window(GuestProcess flooder) throws Exception {
