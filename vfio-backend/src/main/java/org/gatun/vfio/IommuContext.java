@@ -6,8 +6,10 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Optional;
 import org.gatun.nativeaccess.Access;
+import org.gatun.nativeaccess.Errno;
 import org.gatun.nativeaccess.Fd;
 import org.gatun.nativeaccess.HeldFds;
 import org.gatun.nativeaccess.LinuxException;
@@ -15,6 +17,7 @@ import org.gatun.nativeaccess.Mapping;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.DmaDirection;
 import org.gatun.pci.PciAddress;
+import org.gatun.pci.TimeSource;
 import org.gatun.vfio.common.Vfio;
 import org.gatun.vfio.sysfs.IommuGroup;
 import org.gatun.vfio.sysfs.Sysfs;
@@ -26,6 +29,11 @@ import org.gatun.vfio.sysfs.Sysfs;
  * place here.
  */
 final class IommuContext implements DmaDomain.Mapper, AutoCloseable {
+  /** What a child takes at most until it executes its program, on a busy machine. */
+  private static final Duration CHILD = Duration.ofSeconds(1);
+
+  private static final Duration LOOK = Duration.ofMillis(10);
+
   private final Fd container;
   private final Fd group;
   private final IommuInfo info;
@@ -92,11 +100,26 @@ final class IommuContext implements DmaDomain.Mapper, AutoCloseable {
     }
   }
 
+  /**
+   * A process that is being started has all descriptors of its parent until it executes a program
+   * (close-on-exec): if this process starts one while it closes a group, that is in use for some
+   * milliseconds more, by nobody who can be named.
+   */
   private static Fd openGroup(OpenFailures failures, Path node) {
-    try {
-      return Fd.open(node, Access.READ_WRITE);
-    } catch (LinuxException e) {
-      throw failures.group(node, e);
+    long begin = System.nanoTime();
+    while (true) {
+      try {
+        return Fd.open(node, Access.READ_WRITE);
+      } catch (LinuxException e) {
+        boolean mayPass =
+            e.errno() == Errno.EBUSY
+                && System.nanoTime() - begin < CHILD.toNanos()
+                && failures.isHeldByNobody(node);
+        if (!mayPass) {
+          throw failures.group(node, e);
+        }
+        TimeSource.system().sleep(LOOK);
+      }
     }
   }
 

@@ -108,6 +108,11 @@ final class OpenFailures {
     return failure(String.valueOf(e.getMessage()), "the kernel's log may say why", e);
   }
 
+  /** Whether no process that this one may look at has it open. */
+  boolean isHeldByNobody(Path node) {
+    return sysfs.holders(node).isEmpty();
+  }
+
   private String holders(Path node) {
     List<Sysfs.Holder> holders = sysfs.holders(node);
     return holders.isEmpty()

@@ -23,6 +23,7 @@ class BindKillsTest {
     int kills = Integer.getInteger(KillDuringIoInVm.KILLS, DEFAULT_KILLS);
     long seed = Long.getLong(KillDuringIoInVm.SEED, ThreadLocalRandom.current().nextInt());
     System.out.printf("bind kills: -Dgatun.kills=%d -Dgatun.seed=%d%n", kills, seed);
+    GatunCommand.archiveClasses();
     VmRun run = VmRun.named("bind-kills");
     Namespace namespace =
         new Namespace(DiskImage.blank(run.directory().resolve("disk.img"), 1 << 20), 512);

@@ -25,6 +25,7 @@ class BrokerKillsTest {
     int kills = Integer.getInteger(BrokerKillsInVm.KILLS, DEFAULT_KILLS);
     long seed = Long.getLong(BrokerKillsInVm.SEED, ThreadLocalRandom.current().nextInt());
     System.out.printf("broker kills: -Dgatun.kills=%d -Dgatun.seed=%d%n", kills, seed);
+    GatunCommand.archiveClasses();
     VmRun run = VmRun.named("broker-kills");
     for (String disk : BrokerKillsInVm.DISKS) {
       run.device(new Nvme(disk, Place.ROOT_PORT, List.of(namespace(run, disk))));

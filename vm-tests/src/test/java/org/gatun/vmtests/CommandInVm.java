@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.gatun.driver.nvme.NvmeController;
@@ -20,6 +22,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 @InVm
 class CommandInVm {
   private static final int BUFFER = 4 << 20;
+  private static final int TIMES = 50;
 
   @RegisterExtension final VfioDevices devices = new VfioDevices();
 
@@ -30,6 +33,31 @@ class CommandInVm {
     assertThat(
             GatunCommand.run("edu", "factorial", "--device", name, "10").expectSuccess().output())
         .contains("3628800");
+  }
+
+  /** A child has copies of all descriptors until it executes its program. */
+  @Test
+  void opensADeviceAgainWhileProcessesAreStarted() throws Exception {
+    VfioDevices.Taken edu = devices.device("edu").bind();
+    AtomicBoolean ends = new AtomicBoolean();
+    FutureTask<Integer> starts =
+        new FutureTask<>(
+            () -> {
+              int count = 0;
+              for (; !ends.get(); count++) {
+                Command.run("true").expectSuccess();
+              }
+              return count;
+            });
+    Thread.ofPlatform().start(starts);
+    try {
+      for (int i = 0; i < TIMES; i++) {
+        edu.open().close();
+      }
+    } finally {
+      ends.set(true);
+    }
+    assertThat(starts.get()).as("processes that were started meanwhile").isPositive();
   }
 
   @Test

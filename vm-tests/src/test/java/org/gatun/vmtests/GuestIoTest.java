@@ -28,6 +28,7 @@ class GuestIoTest {
   Stream<DynamicNode> guestsIo() throws Exception {
     int reads = Integer.getInteger(GuestIoInVm.READS, DEFAULT_READS);
     int runs = Integer.getInteger(GuestIoInVm.RUNS, DEFAULT_RUNS);
+    GatunCommand.archiveClasses();
     VmRun run = VmRun.named("guest-io");
     Path image = DiskImage.blank(run.directory().resolve("disk.img"), DISK_SIZE);
     return run.device(new Nvme("disk", Place.ROOT_PORT, List.of(new Namespace(image, 512))))

@@ -19,6 +19,7 @@ import org.gatun.vmtests.machine.TestDevice.Namespace;
 import org.gatun.vmtests.machine.TestDevice.Nvme;
 import org.gatun.vmtests.machine.TestDevice.Place;
 import org.junit.jupiter.api.DynamicNode;
+import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -26,6 +27,7 @@ import org.junit.jupiter.api.io.TempDir;
  * The NVMe driver on disks with an ext4 file system that Linux made. The system property {@code
  * gatun.image} is their size in MiB; with {@code gatun.test.route} they are reached by a route.
  */
+@Order(1)
 class NvmeTest {
   private static final long MIB = 1 << 20;
   private static final long DEFAULT_IMAGE = 320;
@@ -37,6 +39,7 @@ class NvmeTest {
   Stream<DynamicNode> disksThroughVfio() throws Exception {
     long image = Long.getLong("gatun.image", DEFAULT_IMAGE) * MIB;
     makeFiles(image - 64 * MIB);
+    GatunCommand.archiveClasses();
     VmRun run = VmRun.named("nvme").limit(Duration.ofMinutes(15));
     Path original = DiskImage.ext4(run.directory().resolve("original.img"), image, files);
     String sha256 = sha256(original);
