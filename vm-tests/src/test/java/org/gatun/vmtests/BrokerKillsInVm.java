@@ -13,6 +13,7 @@ import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Objects;
 import java.util.Random;
 import java.util.Set;
@@ -154,6 +155,7 @@ class BrokerKillsInVm {
   private void kill(int life, boolean survived, double next) throws Exception {
     if (broker == null) {
       takeOver(survived);
+      awaitArchives();
     }
     Thread.sleep(life);
     assertThat(guests).as("the guests were at it to the end").allMatch(BrokerKillsInVm::isAlive);
@@ -176,6 +178,15 @@ class BrokerKillsInVm {
       killBroker();
       awaitNoneLaunchedBut(Set.copyOf(guests));
     }
+  }
+
+  /** Or each broker would begin anew to archive classes, and be killed before it is done. */
+  private void awaitArchives() {
+    Path archives = folder.resolve("run/launch/archive");
+    await(
+        "archived classes",
+        Objects.requireNonNull(broker),
+        () -> String.join(" ", archives.toFile().list()).contains("SECOND-"));
   }
 
   /** What the kernel says of a device that somebody has: by opening its group, all is proven. */
@@ -307,13 +318,16 @@ class BrokerKillsInVm {
   /** The processes, of whatever broker, that are to become a guest's or have. */
   private static List<Long> launched() {
     return ProcessHandle.allProcesses()
-        .filter(
-            process ->
-                text(Path.of("/proc", Long.toString(process.pid()), "cmdline"))
-                    .contains("org.gatun.broker.launcher/"))
+        .filter(BrokerKillsInVm::isLaunched)
         .map(ProcessHandle::pid)
         .filter(BrokerKillsInVm::isAlive)
         .toList();
+  }
+
+  private static boolean isLaunched(ProcessHandle process) {
+    String command = text(Path.of("/proc", Long.toString(process.pid()), "cmdline"));
+    return command.contains("org.gatun.broker.launcher/")
+        && !command.toLowerCase(Locale.ROOT).contains("rehearsal");
   }
 
   /** One that has ended, and whose new parent has not asked how, has nothing any more. */
