@@ -30,7 +30,7 @@ import org.junit.jupiter.api.io.TempDir;
 @Order(1)
 class NvmeTest {
   private static final long MIB = 1 << 20;
-  private static final long DEFAULT_IMAGE = 320;
+  private static final long DEFAULT_IMAGE = 96;
   private static final long SEED = 20_260;
 
   @TempDir Path files;
