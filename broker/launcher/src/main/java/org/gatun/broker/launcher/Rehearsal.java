@@ -15,7 +15,7 @@ import org.gatun.nativeaccess.UnixSocket;
 
 /**
  * What the two stages do, without a guest. At its end the JVM writes down which classes it has
- * loaded, for those of guests to find them read and verified (JEP 350), which takes a third off the
+ * loaded, for those of guests to find them read and verified (JEP 350), which takes a sixth off the
  * time of their start.
  */
 public final class Rehearsal {
