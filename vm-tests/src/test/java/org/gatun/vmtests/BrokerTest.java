@@ -15,7 +15,6 @@ import org.gatun.vmtests.machine.TestDevice.Namespace;
 import org.gatun.vmtests.machine.TestDevice.Nvme;
 import org.gatun.vmtests.machine.TestDevice.Place;
 import org.junit.jupiter.api.DynamicNode;
-import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.TestFactory;
 
 /**
@@ -23,7 +22,6 @@ import org.junit.jupiter.api.TestFactory;
  * The system properties {@code gatun.revocations} and {@code gatun.seed} say how often a device is
  * taken in the middle of I/O, and when.
  */
-@Order(5)
 class BrokerTest {
   private static final long DISK_SIZE = 64 << 20;
   private static final int DEFAULT_REVOCATIONS = 2;

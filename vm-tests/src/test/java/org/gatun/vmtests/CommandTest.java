@@ -13,14 +13,12 @@ import org.gatun.vmtests.machine.TestDevice.Namespace;
 import org.gatun.vmtests.machine.TestDevice.Nvme;
 import org.gatun.vmtests.machine.TestDevice.Place;
 import org.junit.jupiter.api.DynamicNode;
-import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.TestFactory;
 
 /**
  * The edu driver and the command on devices behind VFIO: what they do and what they refuse; and
  * with huge pages, and JNA.
  */
-@Order(3)
 class CommandTest {
   static final long DISK_SIZE = 16 << 20;
 

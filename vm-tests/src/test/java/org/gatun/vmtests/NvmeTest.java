@@ -19,7 +19,6 @@ import org.gatun.vmtests.machine.TestDevice.Namespace;
 import org.gatun.vmtests.machine.TestDevice.Nvme;
 import org.gatun.vmtests.machine.TestDevice.Place;
 import org.junit.jupiter.api.DynamicNode;
-import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -27,7 +26,6 @@ import org.junit.jupiter.api.io.TempDir;
  * The NVMe driver on disks with an ext4 file system that Linux made. The system property {@code
  * gatun.image} is their size in MiB; with {@code gatun.test.route} they are reached by a route.
  */
-@Order(1)
 class NvmeTest {
   private static final long MIB = 1 << 20;
   private static final long DEFAULT_IMAGE = 96;

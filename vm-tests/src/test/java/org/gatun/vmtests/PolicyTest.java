@@ -12,11 +12,9 @@ import org.gatun.vmtests.machine.TestDevice.Nvme;
 import org.gatun.vmtests.machine.TestDevice.Place;
 import org.gatun.vmtests.machine.TestDevice.VirtioRng;
 import org.junit.jupiter.api.DynamicNode;
-import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.TestFactory;
 
 /** The broker's policy holds on QEMU's devices through VFIO: their own registers are looked at. */
-@Order(8)
 class PolicyTest {
   /** That of the suite. */
   private static final String SEED = "gatun.seed";

@@ -11,7 +11,6 @@ import org.gatun.vmtests.machine.TestDevice.Namespace;
 import org.gatun.vmtests.machine.TestDevice.Nvme;
 import org.gatun.vmtests.machine.TestDevice.Place;
 import org.junit.jupiter.api.DynamicNode;
-import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.TestFactory;
 
 /**
@@ -19,7 +18,6 @@ import org.junit.jupiter.api.TestFactory;
  * gatun.kills} and {@code gatun.seed} say how often a guest is killed in the middle of I/O, and
  * when.
  */
-@Order(4)
 class ProcessGuestTest {
   private static final long DISK_SIZE = 64 << 20;
   private static final int DEFAULT_KILLS = 1;

@@ -6,11 +6,9 @@ import org.gatun.testkit.DeviceRoute;
 import org.gatun.vmtests.machine.TestDevice.Edu;
 import org.gatun.vmtests.machine.TestDevice.Place;
 import org.junit.jupiter.api.DynamicNode;
-import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.TestFactory;
 
 /** QEMU's devices: behind VFIO, our server and our client. */
-@Order(7)
 class ServedFromVfioTest {
   @TestFactory
   Stream<DynamicNode> devicesOverASocket() throws Exception {

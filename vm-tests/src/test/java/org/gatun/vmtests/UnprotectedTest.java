@@ -14,11 +14,9 @@ import org.gatun.vmtests.machine.TestDevice.Namespace;
 import org.gatun.vmtests.machine.TestDevice.Nvme;
 import org.gatun.vmtests.machine.TestDevice.Place;
 import org.junit.jupiter.api.DynamicNode;
-import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.TestFactory;
 
 /** Devices through sysfs, in a machine without an IOMMU. */
-@Order(2)
 class UnprotectedTest {
   private static final int DISK = 32 << 20;
 

@@ -11,11 +11,9 @@ import org.gatun.vmtests.machine.TestDevice.Namespace;
 import org.gatun.vmtests.machine.TestDevice.Nvme;
 import org.gatun.vmtests.machine.TestDevice.Place;
 import org.junit.jupiter.api.DynamicNode;
-import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.TestFactory;
 
 /** Devices through VFIO keep the contract of all devices. */
-@Order(6)
 class VfioContractTest {
   @TestFactory
   Stream<DynamicNode> devicesThroughVfio() throws Exception {
