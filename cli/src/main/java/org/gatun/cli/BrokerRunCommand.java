@@ -50,7 +50,7 @@ final class BrokerRunCommand implements Callable<Integer> {
       throw new IllegalArgumentException(file + ": there are no guests in it, so nothing to do");
     }
     Interruption interruption = Gatun.of(spec).interruption;
-    try (BrokerService service = BrokerService.open(config, folders.get(), Backends.installed())) {
+    try (BrokerService service = open(config)) {
       service.listen(this::say);
       interruption.guard(service::close);
       start(service);
@@ -68,12 +68,24 @@ final class BrokerRunCommand implements Callable<Integer> {
     return ExitCode.OK;
   }
 
+  private BrokerService open(BrokerConfig config) throws IOException {
+    try {
+      return BrokerService.open(config, folders.get(), Backends.installed());
+    } catch (IllegalArgumentException e) {
+      throw wrong(e);
+    }
+  }
+
   private void start(BrokerService service) throws IOException {
     try {
       service.start();
     } catch (IllegalArgumentException e) {
-      throw new IllegalArgumentException("%s: %s".formatted(file, e.getMessage()), e);
+      throw wrong(e);
     }
+  }
+
+  private IllegalArgumentException wrong(IllegalArgumentException e) {
+    return new IllegalArgumentException("%s: %s".formatted(file, e.getMessage()), e);
   }
 
   private void say(BrokerEvent event) {

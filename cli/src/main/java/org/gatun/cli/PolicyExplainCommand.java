@@ -14,6 +14,7 @@ import org.gatun.broker.policy.PolicyExplanation;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.config.PciId;
 import org.gatun.pci.spi.Backends;
+import org.gatun.pci.spi.PciBackend;
 import org.gatun.pci.spi.SeizedDevice;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -46,10 +47,12 @@ final class PolicyExplainCommand implements Callable<Integer> {
   @Override
   public Integer call() throws IOException {
     BrokerConfig config = file == null ? BrokerConfig.EMPTY : BrokerConfig.read(file);
+    PciBackend backend = Backends.of(name);
+    DeviceName own = backend.nameOf(name);
+    BrokerConfig named = config.named(n -> n.scheme().equals(own.scheme()) ? backend.nameOf(n) : n);
     List<ExplainedRange> ranges;
-    try (SeizedDevice device = Backends.of(name).seize(name)) {
-      ranges =
-          PolicyExplanation.of(device, config.request(name, PciId.of(device.config())).config());
+    try (SeizedDevice device = backend.seize(own)) {
+      ranges = PolicyExplanation.of(device, named.request(own, PciId.of(device.config())).config());
     }
     output.print(
         ranges.stream().map(PolicyExplainCommand::json).toList(), out -> print(ranges, out));

@@ -48,6 +48,11 @@ public final class VfioBackend implements PciBackend {
   }
 
   @Override
+  public DeviceName nameOf(DeviceName name) {
+    return name(PciAddress.parse(name.text()));
+  }
+
+  @Override
   public Optional<FoundDevice> find(DeviceName name) {
     PciAddress address = PciAddress.parse(name.text());
     return sysfs.device(address).map(device -> found(name(address), device));

@@ -185,9 +185,15 @@ public final class Broker implements AutoCloseable {
     return devices.stream().map(this::status).toList();
   }
 
+  /** The name that the backend has for a device, whether it is there or not: others may mean it. */
+  public DeviceName nameOf(DeviceName name) {
+    PciBackend backend = backends.get(name.scheme());
+    return backend == null ? name : backend.nameOf(name);
+  }
+
   /** A device, by any of its names; empty if the broker does not have it. */
   public synchronized Optional<DeviceStatus> device(DeviceName name) {
-    return find(name).or(() -> find(canonical(name))).map(this::status);
+    return find(name).map(this::status);
   }
 
   private DeviceStatus status(OwnedDevice device) {
@@ -286,7 +292,7 @@ public final class Broker implements AutoCloseable {
    * @throws GrantRefusedException if the guest is not connected, or does not have it
    */
   public void remove(Grant grant, DeviceName device, Duration deadline) {
-    DeviceName own = canonical(device);
+    DeviceName own = nameOf(device);
     if (grant.devices().stream().noneMatch(d -> d.name().equals(own))) {
       throw new GrantRefusedException(
           own, "guest " + grant.guest() + " does not have it", null, null);
@@ -438,17 +444,8 @@ public final class Broker implements AutoCloseable {
         .orElseGet(() -> new OwnedGroup(number));
   }
 
-  /** The name that the backend has for a device: others may mean the same one. */
-  private DeviceName canonical(DeviceName name) {
-    return Optional.ofNullable(backends.get(name.scheme()))
-        .flatMap(backend -> backend.find(name))
-        .map(FoundDevice::name)
-        .orElse(name);
-  }
-
   private OwnedDevice owned(DeviceName name) {
     return find(name)
-        .or(() -> find(canonical(name)))
         .orElseThrow(
             () ->
                 new GrantRefusedException(
@@ -459,7 +456,8 @@ public final class Broker implements AutoCloseable {
   }
 
   private Optional<OwnedDevice> find(DeviceName name) {
-    return devices.stream().filter(d -> d.name().equals(name)).findFirst();
+    DeviceName own = nameOf(name);
+    return devices.stream().filter(d -> d.name().equals(own)).findFirst();
   }
 
   private OwnedGroup group(DeviceName name) {

@@ -27,6 +27,9 @@ public final class HostileGuest implements PciGuest {
   @Override
   public Attachment attach(PciDevice device, GuestContext context) {
     CountDownLatch detached = new CountDownLatch(1);
+    if (context.arguments().getFirst().equals("never-attached")) {
+      hang();
+    }
     Thread work = context.threads().newThread(() -> run(device, context, detached));
     work.start();
     return deadline -> {

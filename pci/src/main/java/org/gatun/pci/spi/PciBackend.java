@@ -21,8 +21,19 @@ public interface PciBackend {
   List<FoundDevice> scan();
 
   /**
-   * What {@link #scan} would say of one device, also if it does not list it. Where several names
-   * mean one device, what is found has the one that all of them share.
+   * The name that this backend has for a device, whether it is there or not: where several names
+   * mean one device, the one that all of them share. Does not touch the device.
+   *
+   * @param name one with this backend's scheme
+   * @throws IllegalArgumentException as {@link #open}
+   */
+  default DeviceName nameOf(DeviceName name) {
+    return name;
+  }
+
+  /**
+   * What {@link #scan} would say of one device, also if it does not list it. What is found has the
+   * name of {@link #nameOf}.
    *
    * @return empty if there is no such device, or if this backend makes it up from its name
    * @throws IllegalArgumentException as {@link #open}

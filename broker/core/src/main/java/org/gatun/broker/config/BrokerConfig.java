@@ -9,9 +9,13 @@ import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 import org.gatun.broker.DeviceRequest;
 import org.gatun.broker.config.DevicePolicy.Match;
 import org.gatun.broker.config.Node.Place;
@@ -118,6 +122,35 @@ public record BrokerConfig(
     return policy(device, id)
         .flatMap(DevicePolicy::onRelease)
         .orElseGet(() -> OnRelease.byDefault(pciClass));
+  }
+
+  /**
+   * The same with the names that a broker has for devices, where several mean one.
+   *
+   * @throws IllegalArgumentException if two policies, or two guests, turn out to have the same
+   *     device, or a name makes no sense
+   */
+  public BrokerConfig named(UnaryOperator<DeviceName> nameOf) {
+    Set<Match> matches = new HashSet<>();
+    List<DevicePolicy> named = policies.stream().map(policy -> policy.named(nameOf)).toList();
+    for (DevicePolicy policy : named) {
+      if (!matches.add(policy.match())) {
+        throw new IllegalArgumentException("there are two policies for " + policy.match());
+      }
+    }
+    Map<DeviceName, String> owners = new HashMap<>();
+    List<GuestConfig> owning = guests.stream().map(guest -> guest.named(nameOf)).toList();
+    for (GuestConfig guest : owning) {
+      for (DeviceName device : guest.devices()) {
+        String other = owners.putIfAbsent(device, guest.name());
+        if (other != null) {
+          throw new IllegalArgumentException(
+              "guest %s: %s goes to guest %s already: a device goes to one"
+                  .formatted(guest.name(), device, other));
+        }
+      }
+    }
+    return new BrokerConfig(named, owning, controllers);
   }
 
   private Optional<DevicePolicy> policy(Match match) {

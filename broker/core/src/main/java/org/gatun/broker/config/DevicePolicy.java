@@ -4,6 +4,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 import org.gatun.broker.DeviceRequest;
 import org.gatun.broker.policy.ConfigPolicy;
 import org.gatun.pci.DeviceName;
@@ -56,6 +57,14 @@ public record DevicePolicy(
   public DevicePolicy {
     bars = Map.copyOf(bars);
     accepted = Set.copyOf(accepted);
+  }
+
+  /** The same with the name that a broker has for its device, if it is about one. */
+  DevicePolicy named(UnaryOperator<DeviceName> nameOf) {
+    return match instanceof Match.Named(DeviceName device)
+        ? new DevicePolicy(
+            new Match.Named(nameOf.apply(device)), config, bars, vectors, accepted, onRelease)
+        : this;
   }
 
   /** Asks for a device under this policy. */

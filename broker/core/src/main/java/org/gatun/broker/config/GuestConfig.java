@@ -4,6 +4,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 import org.gatun.broker.Quota;
 import org.gatun.pci.DeviceName;
 
@@ -28,5 +29,10 @@ public record GuestConfig(
   public GuestConfig {
     devices = List.copyOf(devices);
     uids = Set.copyOf(uids);
+  }
+
+  /** The same with the names that a broker has for its devices. */
+  GuestConfig named(UnaryOperator<DeviceName> nameOf) {
+    return new GuestConfig(name, devices.stream().map(nameOf).toList(), quota, uids, gid, program);
   }
 }

@@ -24,6 +24,8 @@ import java.util.Set;
  * @param root what its root shows besides JDK, launcher and guest; empty for the libraries of this
  *     system
  * @param jdk the JDK's home
+ * @param jdkLinks absolute paths elsewhere to which links in it lead; of a given root, its own
+ *     count
  * @param launcherPath the modules of stage 2
  * @param modulePath the modules of the guest, jars and folders
  * @param jvmOptions for stage 2
@@ -37,6 +39,7 @@ public record Plan(
     Path emptyFolder,
     Optional<Path> root,
     Path jdk,
+    List<Path> jdkLinks,
     List<Path> launcherPath,
     List<Path> modulePath,
     List<String> jvmOptions,
@@ -84,9 +87,27 @@ public record Plan(
   /** Copies the collections. */
   public Plan {
     locks = Set.copyOf(locks);
+    jdkLinks = List.copyOf(jdkLinks);
     launcherPath = List.copyOf(launcherPath);
     modulePath = List.copyOf(modulePath);
     jvmOptions = List.copyOf(jvmOptions);
+  }
+
+  /** The same for a process of that user. */
+  public Plan as(int uid) {
+    return new Plan(
+        broker,
+        locks,
+        uid,
+        emptyFolder,
+        root,
+        jdk,
+        jdkLinks,
+        launcherPath,
+        modulePath,
+        jvmOptions,
+        archive,
+        limits);
   }
 
   /** Where the guest's process finds the JDK. */
@@ -139,6 +160,7 @@ public record Plan(
       out.writeUTF(emptyFolder.toString());
       out.writeUTF(root.map(Path::toString).orElse(""));
       out.writeUTF(jdk.toString());
+      writeTexts(out, jdkLinks);
       writeTexts(out, launcherPath);
       writeTexts(out, modulePath);
       writeTexts(out, jvmOptions);
@@ -172,6 +194,7 @@ public record Plan(
           Path.of(in.readUTF()),
           Optional.of(in.readUTF()).filter(text -> !text.isEmpty()).map(Path::of),
           Path.of(in.readUTF()),
+          readPaths(in),
           readPaths(in),
           readPaths(in),
           readTexts(in),

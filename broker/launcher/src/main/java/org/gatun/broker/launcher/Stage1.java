@@ -118,6 +118,9 @@ public final class Stage1 {
       for (Path library : LIBRARIES) {
         show(root, library, library);
       }
+      for (Path link : plan.jdkLinks()) {
+        root.bind(link.toRealPath(), link);
+      }
     }
     root.bind(plan.jdk(), plan.jdkInside());
     bindAll(root, plan.launcherPath(), plan.launcherPathInside());
@@ -169,6 +172,7 @@ public final class Stage1 {
       landlock.read(Path.of("/")); // there is nothing else in it
     } else {
       landlock.read(plan.jdkInside()).read(PROC);
+      plan.jdkLinks().forEach(landlock::read);
       plan.launcherPathInside().forEach(landlock::read);
       plan.modulePathInside().forEach(landlock::read);
       LIBRARIES.stream().filter(Files::exists).forEach(landlock::read);

@@ -173,7 +173,7 @@ public sealed interface BrokerEvent {
    *
    * @param status its exit status; 128 and the signal's number if it was a signal
    * @param reason for people
-   * @param lastLines of its output
+   * @param lastLines of its output: 32,768 characters at most
    */
   record Ended(
       String guest,

@@ -2,20 +2,20 @@ package org.gatun.broker.service;
 
 import java.io.IOException;
 import java.lang.System.Logger.Level;
-import java.nio.channels.FileChannel;
-import java.nio.channels.FileLock;
-import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.ServiceLoader;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Consumer;
 import org.gatun.broker.Broker;
@@ -99,19 +99,20 @@ public final class BrokerService implements AutoCloseable {
   /** By name, in the order of the policy file. */
   private final Map<String, Guest> guests = new LinkedHashMap<>();
 
-  /** Guarded by this. */
-  private final List<DeviceName> seized = new ArrayList<>();
+  /** In that order. Guarded by itself. */
+  private final Set<DeviceName> seized = new LinkedHashSet<>();
 
-  /** Guarded by itself. */
   private final GrantStore store;
-
   private final Custody custody;
-  private final FileLock lock;
+  private final FolderLocks locks;
   private final ProcessJournal journal;
   private final Host host = new Host();
 
   /** There once a guest needs it. */
   private @Nullable GuestLauncher launcher;
+
+  /** Completes when the guests that the broker starts with are at work, or are not. */
+  private CompletableFuture<Void> starting = CompletableFuture.completedFuture(null);
 
   private @Nullable Thread archiving;
 
@@ -121,16 +122,16 @@ public final class BrokerService implements AutoCloseable {
   private BrokerService(
       BrokerConfig config,
       Folders folders,
-      List<? extends PciBackend> backends,
+      Broker broker,
       List<DeviceEraser> erasers,
-      FileLock lock,
+      FolderLocks locks,
       GrantStore store,
       HolderStore holders,
       ProcessJournal journal) {
     this.config = config;
     this.folders = folders;
-    this.broker = new Broker(backends);
-    this.lock = lock;
+    this.broker = broker;
+    this.locks = locks;
     this.store = store;
     this.custody = new Custody(broker, config, holders, erasers, this::tell);
     this.journal = journal;
@@ -149,8 +150,9 @@ public final class BrokerService implements AutoCloseable {
   /**
    * Makes a service, which has nothing yet.
    *
-   * @param folders are made if they are missing; no other service has them
-   * @throws IOException if the folders can't be used, or another service has them
+   * @param folders are made if they are missing; no other service has one of them
+   * @throws IllegalArgumentException if two names of the configuration mean one device, and may not
+   * @throws IOException if the folders can't be used, or another service has one of them
    */
   public static BrokerService open(
       BrokerConfig config,
@@ -158,36 +160,27 @@ public final class BrokerService implements AutoCloseable {
       List<? extends PciBackend> backends,
       List<DeviceEraser> erasers)
       throws IOException {
+    Broker broker = new Broker(backends);
+    BrokerConfig named = config.named(broker::nameOf);
     Files.createDirectories(folders.runtime());
     Files.createDirectories(folders.state());
-    GrantStore store = GrantStore.open(folders.state().resolve("grants.json"));
-    HolderStore holders = HolderStore.open(folders.state().resolve("holders.json"));
-    Path file = folders.runtime().resolve("lock");
-    FileChannel channel =
-        FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-    FileLock lock = null;
+    FolderLocks locks = FolderLocks.take(folders.runtime(), folders.state());
+    boolean opened = false;
     try {
-      lock = channel.tryLock();
-    } catch (OverlappingFileLockException e) {
-      LOG.log(Level.DEBUG, "this process has the lock already", e);
+      // Only who has the locks may: another broker's guests are not ours to end, nor is what it
+      // remembers ours to read.
+      GrantStore store = GrantStore.open(folders.state().resolve("grants.json"));
+      HolderStore holders = HolderStore.open(folders.state().resolve("holders.json"));
+      ProcessJournal journal = ProcessJournal.open(folders.state().resolve("processes"));
+      BrokerService service =
+          new BrokerService(named, folders, broker, erasers, locks, store, holders, journal);
+      opened = true;
+      return service;
     } finally {
-      if (lock == null) {
-        channel.close();
+      if (!opened) {
+        locks.close();
       }
     }
-    if (lock == null) {
-      throw new IOException(file + ": another broker has this folder: give each one of its own");
-    }
-    // Only who has the lock may: another broker's guests are not ours to end.
-    ProcessJournal journal = null;
-    try {
-      journal = ProcessJournal.open(folders.state().resolve("processes"));
-    } finally {
-      if (journal == null) {
-        channel.close();
-      }
-    }
-    return new BrokerService(config, folders, backends, erasers, lock, store, holders, journal);
   }
 
   /** From now on this listener hears of all that happens; on the thread that does it, so soon. */
@@ -201,12 +194,13 @@ public final class BrokerService implements AutoCloseable {
   }
 
   /**
-   * Seizes the devices of all guests, and grants them. Steps on release that a former broker did
-   * not come to are begun.
+   * Seizes the devices of all guests, grants them, and begins to start the processes of guests, all
+   * at a time. Steps on release that a former broker did not come to are begun.
    *
    * @throws PciException if a device of the policy file can't be had, or not granted. What was
    *     granted while a former broker ran, and can't be now, is an event; so is a device that goes
-   *     to nobody, or to another guest, before it is erased.
+   *     to nobody, or to another guest, before it is erased; and so is a process that does not
+   *     start, which is the fault of its guest alone.
    * @throws IllegalArgumentException if a policy does not fit its device
    * @throws IOException if there can't be a grant directory
    */
@@ -214,15 +208,17 @@ public final class BrokerService implements AutoCloseable {
     for (GuestConfig guest : config.guests()) {
       guests.put(guest.name(), guest(guest));
     }
+    List<CompletableFuture<Void>> starts = new ArrayList<>();
     for (Guest guest : guests.values()) {
-      guest.start();
+      starts.add(guest.start());
     }
+    starting = CompletableFuture.allOf(starts.toArray(CompletableFuture[]::new));
     custody.resume();
   }
 
   /**
-   * Has the processes of guests start faster from now on: in the background, with about a second of
-   * a processor, once for a runtime folder.
+   * Has the processes of guests start faster from now on: in the background, when those have
+   * started that are about to, with about a second of a processor, once for a runtime folder.
    */
   public synchronized void speedUpStarts() {
     GuestLauncher used = launcher;
@@ -231,14 +227,16 @@ public final class BrokerService implements AutoCloseable {
           Thread.ofPlatform()
               .name("gatun archives classes")
               .daemon()
-              .start(
-                  () -> {
-                    try {
-                      used.archiveClasses();
-                    } catch (IOException | LinuxException e) {
-                      LOG.log(Level.DEBUG, "guests start slower: " + e.getMessage(), e);
-                    }
-                  });
+              .start(() -> archiveClasses(used));
+    }
+  }
+
+  private void archiveClasses(GuestLauncher used) {
+    starting.handle((_, problem) -> problem).join(); // which is an event
+    try {
+      used.archiveClasses();
+    } catch (IOException | LinuxException e) {
+      LOG.log(Level.DEBUG, "guests start slower: " + e.getMessage(), e);
     }
   }
 
@@ -273,7 +271,7 @@ public final class BrokerService implements AutoCloseable {
 
   /** Which guest's data a device keeps, by its backend's name; empty if anybody may have that. */
   public Optional<String> lastGuest(DeviceName device) {
-    return custody.lastGuest(device);
+    return custody.lastGuest(broker.nameOf(device));
   }
 
   /** The guests, in the order of the policy file. */
@@ -290,8 +288,9 @@ public final class BrokerService implements AutoCloseable {
    * @throws IOException if that can't be remembered, or there can't be a socket
    */
   public DeviceName grant(DeviceName device, String guest) throws IOException {
-    DeviceName name = guest(guest).grant(device);
-    remember(name, Optional.of(guest));
+    DeviceName name = broker.nameOf(device);
+    guest(guest).grant(name);
+    store.decide(name, Optional.of(guest));
     return name;
   }
 
@@ -304,14 +303,15 @@ public final class BrokerService implements AutoCloseable {
    * @throws IOException if that can't be remembered
    */
   public String revoke(DeviceName device, Duration deadline) throws IOException {
-    DeviceName name = broker.device(device).map(Broker.DeviceStatus::name).orElse(device);
+    DeviceName name = broker.nameOf(device);
     for (Guest guest : guests.values()) {
       if (guest.revoke(name, deadline)) {
-        remember(name, Optional.empty());
+        store.decide(name, Optional.empty());
         return guest.settings().name();
       }
     }
-    throw new GrantRefusedException(device, "no guest has it", null, null);
+    throw new GrantRefusedException(
+        name, "no guest has it", "'gatun guests' shows who has what", null);
   }
 
   /**
@@ -323,12 +323,12 @@ public final class BrokerService implements AutoCloseable {
    * @throws IOException if it was erased, and that can't be remembered
    */
   public void erase(DeviceName device, EraseMethod method) throws IOException {
-    Optional<Broker.DeviceStatus> owned = broker.device(device);
-    DeviceName name = owned.isPresent() ? owned.get().name() : seize(device);
+    DeviceName name = broker.nameOf(device);
+    boolean seized = host.seizeIfNeeded(name);
     try {
-      custody.erase(device, method);
+      custody.erase(name, method);
     } finally {
-      if (owned.isEmpty()) {
+      if (seized) {
         release(name);
       }
     }
@@ -341,19 +341,27 @@ public final class BrokerService implements AutoCloseable {
    * @throws IOException if that can't be remembered
    */
   public void clear(DeviceName device) throws IOException {
-    custody.clear(device);
+    custody.clear(broker.nameOf(device));
   }
 
   /**
    * Gives a guest what it is to have and has not: after {@link #stopGuest}, or when one that the
-   * broker runs has ended.
+   * broker runs has ended. Its processes have started when this returns.
    *
-   * @throws GrantRefusedException if there is no such guest, or it can't be granted a device
+   * @throws GrantRefusedException if there is no such guest, it can't be granted a device, or its
+   *     process does not start
    * @throws org.gatun.pci.DeviceUnavailableException if a device can't be had
    * @throws IOException if there can't be a socket
    */
   public void startGuest(String guest) throws IOException {
-    guest(guest).start();
+    try {
+      guest(guest).start().join();
+    } catch (CompletionException e) {
+      if (e.getCause() instanceof PciException refused) {
+        throw refused;
+      }
+      throw e;
+    }
   }
 
   /**
@@ -383,10 +391,11 @@ public final class BrokerService implements AutoCloseable {
     List.copyOf(guests.values()).reversed().forEach(guest -> guest.close(FAREWELL));
     custody.awaitErased(ERASED);
     broker.stop();
-    for (DeviceName device : seized.reversed()) {
-      release(device);
+    List<DeviceName> left;
+    synchronized (seized) {
+      left = List.copyOf(seized);
     }
-    seized.clear();
+    left.reversed().forEach(this::release);
     broker.close();
     GuestLauncher used = launcher;
     if (used != null) {
@@ -409,11 +418,7 @@ public final class BrokerService implements AutoCloseable {
     if (postMortems != null) {
       postMortems.close();
     }
-    try {
-      lock.acquiredBy().close();
-    } catch (IOException e) {
-      LOG.log(Level.WARNING, "closing the lock: " + e.getMessage());
-    }
+    locks.close();
   }
 
   private void release(DeviceName device) {
@@ -424,23 +429,15 @@ public final class BrokerService implements AutoCloseable {
     try {
       broker.release(device);
     } catch (GrantRefusedException e) {
-      // The broker has let it go already: it was wanted back, or went.
+      // The broker has let it go already: it was wanted back, or went; or a guest has it.
       LOG.log(Level.DEBUG, device + ": " + e.getMessage());
     }
-    tell(new BrokerEvent.Released(device));
-  }
-
-  private synchronized DeviceName seize(DeviceName device) {
-    broker.seize(device);
-    DeviceName name = broker.devices().getLast().name();
-    seized.add(name);
-    tell(new BrokerEvent.Seized(name));
-    return name;
-  }
-
-  private void remember(DeviceName device, Optional<String> guest) throws IOException {
-    synchronized (store) {
-      store.decide(device, guest);
+    boolean released;
+    synchronized (seized) {
+      released = broker.device(device).isEmpty() && seized.remove(device);
+    }
+    if (released) {
+      tell(new BrokerEvent.Released(device));
     }
   }
 
@@ -471,18 +468,15 @@ public final class BrokerService implements AutoCloseable {
 
     @Override
     public List<DeviceName> devices(GuestConfig guest) {
-      synchronized (store) {
-        return store.devices(guest);
-      }
+      return store.devices(guest);
     }
 
     @Override
     public boolean holdsBack(DeviceName device, GuestConfig guest) {
-      DeviceName name =
-          broker.device(device).map(Broker.DeviceStatus::name).orElseGet(() -> seize(device));
-      Optional<GrantRefusedException> refusal = custody.refusal(guest.name(), name);
+      seizeIfNeeded(device);
+      Optional<GrantRefusedException> refusal = custody.refusal(guest.name(), device);
       refusal.ifPresent(
-          e -> tell(new BrokerEvent.Refused(guest.name(), name, String.valueOf(e.getMessage()))));
+          e -> tell(new BrokerEvent.Refused(guest.name(), device, String.valueOf(e.getMessage()))));
       return refusal.isPresent();
     }
 
@@ -510,8 +504,16 @@ public final class BrokerService implements AutoCloseable {
     }
 
     @Override
-    public DeviceName seize(DeviceName device) {
-      return BrokerService.this.seize(device);
+    public boolean seizeIfNeeded(DeviceName device) {
+      if (broker.device(device).isPresent()) {
+        return false;
+      }
+      broker.seize(device);
+      synchronized (seized) {
+        seized.add(device);
+      }
+      tell(new BrokerEvent.Seized(device));
+      return true;
     }
 
     @Override

@@ -125,14 +125,14 @@ final class Custody {
   /**
    * Devices are to go to a guest: nobody else gets them meanwhile, and it is on the disk who does.
    *
-   * @param asked that the broker has, by the names by which the policy file is asked
+   * @param devices that the broker has
    * @throws GrantRefusedException if the guest does not get one, or that can't be noted
    */
-  Claims claim(String guest, List<DeviceName> asked) {
+  Claims claim(String guest, List<DeviceName> devices) {
     Claims claims = new Claims();
     boolean claimed = false;
     try {
-      asked.forEach(device -> claims.add(guest, device));
+      devices.forEach(device -> claims.add(guest, device));
       claimed = true;
       return claims;
     } finally {
@@ -144,15 +144,14 @@ final class Custody {
 
   /** Claims of one guest, until it has the devices, or does not get them. One thread. */
   final class Claims implements AutoCloseable {
-    private record Claim(DeviceName asked, DeviceName device, Optional<Holder> before) {}
+    private record Claim(DeviceName device, Optional<Holder> before) {}
 
     private final List<Claim> claims = new ArrayList<>();
     private boolean granted;
 
     private Claims() {}
 
-    private void add(String guest, DeviceName asked) {
-      DeviceName device = broker.device(asked).map(Broker.DeviceStatus::name).orElse(asked);
+    private void add(String guest, DeviceName device) {
       begin(device, "it is being granted to guest " + guest);
       boolean noted = false;
       try {
@@ -161,12 +160,12 @@ final class Custody {
         if (refusal.isPresent()) {
           throw refusal.get();
         }
-        OnRelease step = config.onRelease(asked, broker.id(asked), broker.pciClass(asked));
+        OnRelease step = config.onRelease(device, broker.id(device), broker.pciClass(device));
         step.method().ifPresent(method -> eraser(device, method));
         if (step != OnRelease.NOTHING) {
           note(device, Optional.of(new Holder(guest, step)));
         }
-        claims.add(new Claim(asked, device, before));
+        claims.add(new Claim(device, before));
         noted = true;
       } finally {
         if (!noted) {
@@ -182,7 +181,7 @@ final class Custody {
         claims.stream()
             .filter(claim -> claim.device.equals(device.name()))
             .findFirst()
-            .ifPresent(claim -> device.onReturned(() -> returned(claim.asked, claim.device)));
+            .ifPresent(claim -> device.onReturned(() -> returned(claim.device)));
       }
     }
 
@@ -217,7 +216,7 @@ final class Custody {
   }
 
   /** A guest has let go of a device. Returns soon. */
-  private void returned(DeviceName asked, DeviceName device) {
+  private void returned(DeviceName device) {
     store
         .holder(device)
         .ifPresent(
@@ -225,7 +224,7 @@ final class Custody {
               if (holder.onRelease() == OnRelease.QUARANTINE) {
                 events.accept(new BrokerEvent.Quarantined(device, quarantine(holder)));
               }
-              holder.onRelease().method().ifPresent(method -> eraseSoon(asked, device, method));
+              holder.onRelease().method().ifPresent(method -> eraseSoon(device, method));
             });
   }
 
@@ -236,13 +235,13 @@ final class Custody {
         store
             .holder(device.name())
             .flatMap(holder -> holder.onRelease().method())
-            .ifPresent(method -> eraseSoon(device.name(), device.name(), method));
+            .ifPresent(method -> eraseSoon(device.name(), method));
       }
     }
   }
 
   /** On a thread of its own, since it may take hours; the device is busy when this returns. */
-  private void eraseSoon(DeviceName asked, DeviceName device, EraseMethod method) {
+  private void eraseSoon(DeviceName device, EraseMethod method) {
     boolean begun;
     synchronized (busy) {
       erasing++;
@@ -252,7 +251,7 @@ final class Custody {
       Thread.ofPlatform()
           .daemon()
           .name("gatun broker erases " + device)
-          .start(() -> eraseLater(asked, device, method, begun));
+          .start(() -> eraseLater(device, method, begun));
     } catch (OutOfMemoryError e) {
       // No thread: it is kept, until an administrator has it erased.
       if (begun) {
@@ -263,12 +262,12 @@ final class Custody {
     }
   }
 
-  private void eraseLater(DeviceName asked, DeviceName device, EraseMethod method, boolean begun) {
+  private void eraseLater(DeviceName device, EraseMethod method, boolean begun) {
     try {
       if (!begun) {
         awaitTurn(device, method);
       }
-      run(asked, device, method);
+      run(device, method);
     } catch (IOException | RuntimeException | InternalError e) {
       LOG.log(Level.DEBUG, device + ": it was not erased", e); // an event has said so
     } finally {
@@ -279,19 +278,18 @@ final class Custody {
   /**
    * Erases a device, now.
    *
-   * @param asked that the broker has
+   * @param device that the broker has
    * @throws GrantRefusedException if a guest has it, or nothing here erases it so
    * @throws org.gatun.pci.PciException if it does not let itself be erased
    * @throws IOException if it was erased, and that can't be noted
    */
-  void erase(DeviceName asked, EraseMethod method) throws IOException {
-    DeviceName device = broker.device(asked).map(Broker.DeviceStatus::name).orElse(asked);
+  void erase(DeviceName device, EraseMethod method) throws IOException {
     begin(device, erasing(method));
     synchronized (busy) {
       erasing++;
     }
     try {
-      run(asked, device, method);
+      run(device, method);
     } finally {
       erased();
     }
@@ -303,12 +301,10 @@ final class Custody {
    * @throws GrantRefusedException if a guest has it, or nothing is noted of it
    * @throws IOException if that can't be noted
    */
-  void clear(DeviceName asked) throws IOException {
-    Optional<Broker.DeviceStatus> owned = broker.device(asked);
-    DeviceName device = owned.map(Broker.DeviceStatus::name).orElse(asked);
+  void clear(DeviceName device) throws IOException {
     begin(device, "it is being cleared");
     try {
-      Optional<String> guest = owned.flatMap(Broker.DeviceStatus::guest);
+      Optional<String> guest = broker.device(device).flatMap(Broker.DeviceStatus::guest);
       if (guest.isPresent()) {
         throw new GrantRefusedException(
             device, "guest " + guest.get() + " has it", "revoke it first", null);
@@ -344,14 +340,15 @@ final class Custody {
   }
 
   /** The device is busy with it; who hears of the end can have it at once. */
-  private void run(DeviceName asked, DeviceName device, EraseMethod method) throws IOException {
+  private void run(DeviceName device, EraseMethod method) throws IOException {
     BrokerEvent outcome = new BrokerEvent.Erased(device, method);
     try {
       DeviceEraser eraser = eraser(device, method);
       // The policy may narrow what guests get, and accepts hazards for all.
       DeviceRequest request =
-          DeviceRequest.of(asked)
-              .accepting(config.request(asked, broker.id(asked)).accepted().toArray(Hazard[]::new));
+          DeviceRequest.of(device)
+              .accepting(
+                  config.request(device, broker.id(device)).accepted().toArray(Hazard[]::new));
       Grant grant = broker.grant(ERASER, Quota.DEFAULT, List.of(request));
       try {
         events.accept(new BrokerEvent.Erasing(device, method));

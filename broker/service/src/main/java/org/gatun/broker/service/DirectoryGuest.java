@@ -6,7 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
-import org.gatun.broker.Broker;
+import java.util.concurrent.CompletableFuture;
 import org.gatun.broker.Grant;
 import org.gatun.broker.GrantState;
 import org.gatun.broker.GrantedDevice;
@@ -36,7 +36,7 @@ final class DirectoryGuest implements Guest {
   }
 
   @Override
-  public synchronized void start() throws IOException {
+  public synchronized CompletableFuture<Void> start() throws IOException {
     if (directory == null) {
       directory =
           GrantDirectory.open(
@@ -46,8 +46,7 @@ final class DirectoryGuest implements Guest {
     List<DeviceName> configured = new ArrayList<>();
     List<DeviceName> later = new ArrayList<>();
     for (DeviceName device : host.devices(settings)) {
-      if (held.contains(
-          host.broker().device(device).map(Broker.DeviceStatus::name).orElse(device))) {
+      if (held.contains(device)) {
         continue;
       }
       if (!settings.devices().contains(device)) {
@@ -66,6 +65,7 @@ final class DirectoryGuest implements Guest {
     for (DeviceName device : later) {
       grantAgain(device);
     }
+    return CompletableFuture.completedFuture(null);
   }
 
   private void grantAgain(DeviceName device) throws IOException {
@@ -79,9 +79,8 @@ final class DirectoryGuest implements Guest {
   }
 
   @Override
-  public synchronized DeviceName grant(DeviceName device) throws IOException {
-    Optional<DeviceName> owned = host.broker().device(device).map(Broker.DeviceStatus::name);
-    DeviceName name = owned.isPresent() ? owned.get() : host.seize(device);
+  public synchronized void grant(DeviceName device) throws IOException {
+    boolean seized = host.seizeIfNeeded(device);
     boolean granted = false;
     try {
       Grant current = grant;
@@ -93,10 +92,9 @@ final class DirectoryGuest implements Guest {
         publish(List.of(added));
       }
       granted = true;
-      return name;
     } finally {
-      if (!granted && owned.isEmpty()) {
-        host.release(name);
+      if (!granted && seized) {
+        host.release(device);
       }
     }
   }

@@ -15,7 +15,7 @@ import org.gatun.pci.DeviceName;
 
 /**
  * What was granted and revoked while the broker ran, so that it holds when it runs again: a file
- * that says of a device which guest it goes to, if that is not what the policy file says. One
+ * that says of a device which guest it goes to, if that is not what the policy file says. Any
  * thread.
  */
 final class GrantStore {
@@ -47,7 +47,7 @@ final class GrantStore {
   }
 
   /** What a guest gets: what the policy file says, changed by what was decided. */
-  List<DeviceName> devices(GuestConfig guest) {
+  synchronized List<DeviceName> devices(GuestConfig guest) {
     Set<DeviceName> devices = new LinkedHashSet<>();
     for (DeviceName device : guest.devices()) {
       if (decisions.getOrDefault(device.toString(), guest.name()).equals(guest.name())) {
@@ -67,9 +67,12 @@ final class GrantStore {
    * Notes where a device goes from now on, and returns when that is on the disk.
    *
    * @param guest empty for none
+   * @throws IOException if it is not; then what was noted before counts
    */
-  void decide(DeviceName device, Optional<String> guest) throws IOException {
-    decisions.put(device.toString(), guest.orElse(""));
-    file.write(decisions);
+  synchronized void decide(DeviceName device, Optional<String> guest) throws IOException {
+    Map<String, String> next = new TreeMap<>(decisions);
+    next.put(device.toString(), guest.orElse(""));
+    file.write(next);
+    decisions.putAll(next);
   }
 }

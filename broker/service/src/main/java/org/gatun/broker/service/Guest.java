@@ -2,6 +2,7 @@ package org.gatun.broker.service;
 
 import java.io.IOException;
 import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
 import org.gatun.broker.config.GuestConfig;
 import org.gatun.pci.DeviceName;
 
@@ -12,9 +13,11 @@ sealed interface Guest permits DirectoryGuest, ProgramGuest {
 
   /**
    * Gives it what it is to have and has not. What was granted while a broker ran, and can't be now,
-   * is an event.
+   * is an event; so is a process that does not start.
+   *
+   * @return completes when its processes have started, or exceptionally when one has not
    */
-  void start() throws IOException;
+  CompletableFuture<Void> start() throws IOException;
 
   /**
    * Takes all that it has, until it is started, or granted something.
@@ -26,9 +29,9 @@ sealed interface Guest permits DirectoryGuest, ProgramGuest {
   /**
    * Gives it one more device.
    *
-   * @return the device's name, as its backend has it
+   * @param device by the name that its backend has
    */
-  DeviceName grant(DeviceName device) throws IOException;
+  void grant(DeviceName device) throws IOException;
 
   /**
    * Takes a device from it.

@@ -7,7 +7,9 @@ import org.gatun.broker.GrantedDevice;
 import org.gatun.broker.config.GuestConfig;
 import org.gatun.pci.DeviceName;
 
-/** What a {@link Guest} needs of its service. Any thread. */
+/**
+ * What a {@link Guest} needs of its service: devices are named as their backends do. Any thread.
+ */
 interface GuestHost {
   Broker broker();
 
@@ -23,8 +25,8 @@ interface GuestHost {
   boolean holdsBack(DeviceName device, GuestConfig guest);
 
   /**
-   * Grants a guest devices that the broker has, by the names that were used, as the policy file
-   * says; when they come back, what the policy file says is done with them.
+   * Grants a guest devices that the broker has, as the policy file says; when they come back, what
+   * the policy file says is done with them.
    *
    * @throws org.gatun.broker.GrantRefusedException as {@link Broker#grant}, and for what is on one
    */
@@ -34,11 +36,11 @@ interface GuestHost {
   GrantedDevice add(Grant grant, DeviceName device);
 
   /**
-   * Has the broker take a device.
+   * Has the broker take a device, unless it has it.
    *
-   * @return its name, as its backend has it
+   * @return whether it had not
    */
-  DeviceName seize(DeviceName device);
+  boolean seizeIfNeeded(DeviceName device);
 
   /** Has the broker let a device go. */
   void release(DeviceName device);

@@ -9,9 +9,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.atomic.AtomicReference;
 import org.gatun.broker.Broker;
 import org.gatun.broker.GrantRefusedException;
 import org.gatun.broker.GrantState;
@@ -19,7 +21,14 @@ import org.gatun.broker.config.BrokerConfig;
 import org.gatun.pci.DetachListener;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.DeviceUnavailableException;
+import org.gatun.pci.Interrupts;
 import org.gatun.pci.PciDevice;
+import org.gatun.pci.PciException;
+import org.gatun.pci.TimeSource;
+import org.gatun.pci.spi.EraseMethod;
+import org.gatun.pci.spi.FoundDevice;
+import org.gatun.pci.spi.PciBackend;
+import org.gatun.pci.spi.SeizedDevice;
 import org.gatun.simulated.SimulatedBus;
 import org.gatun.vfiouser.VfioUserBackend;
 import org.junit.jupiter.api.AfterEach;
@@ -120,6 +129,143 @@ class BrokerServiceTest {
     try (BrokerService service = start()) {
       assertThat(devices(service)).containsExactly(List.of(edu), List.of());
     }
+  }
+
+  /** It has two names for each device; the one with a small letter is its own. */
+  private PciBackend withAliases() {
+    return new PciBackend() {
+      @Override
+      public String scheme() {
+        return bus.scheme();
+      }
+
+      @Override
+      public List<FoundDevice> scan() {
+        return bus.scan();
+      }
+
+      @Override
+      public DeviceName nameOf(DeviceName name) {
+        return named(name, name.text().substring(0, 1).toLowerCase(Locale.ROOT));
+      }
+
+      @Override
+      public PciDevice open(DeviceName name) {
+        return bus.open(nameOf(name));
+      }
+
+      @Override
+      public SeizedDevice seize(DeviceName name) {
+        return bus.seize(nameOf(name));
+      }
+    };
+  }
+
+  private static DeviceName alias(DeviceName device) {
+    return named(device, device.text().substring(0, 1).toUpperCase(Locale.ROOT));
+  }
+
+  private static DeviceName named(DeviceName device, String firstLetter) {
+    return new DeviceName(device.scheme(), firstLetter + device.text().substring(1));
+  }
+
+  @Test
+  void anotherNameOfADeviceMeansTheSame() throws IOException {
+    BrokerConfig aliased =
+        BrokerConfig.parse(
+            "policy",
+            """
+            policies: [{device: '%s', vectors: 0}]
+            guests: [{name: one, devices: ['%s']}, {name: two}]
+            """
+                .formatted(alias(edu), alias(edu)));
+    List<PciBackend> backends = List.of(withAliases());
+    try (BrokerService service = BrokerService.open(aliased, folders(), backends)) {
+      service.start();
+      assertThat(devices(service)).containsExactly(List.of(edu), List.of());
+      assertThat(service.grant(alias(nvme), "two")).isEqualTo(nvme);
+      assertThat(service.revoke(alias(edu), Duration.ZERO)).isEqualTo("one");
+      service.grant(edu, "two");
+      try (PciDevice device = open(socket("two", "1.0"))) {
+        assertThat(device.interrupts().count(Interrupts.Kind.MSI))
+            .as("by the policy for its other name")
+            .isZero();
+      }
+      service.revoke(edu, Duration.ZERO);
+    }
+    try (BrokerService service = BrokerService.open(aliased, folders(), backends)) {
+      service.start();
+      assertThat(devices(service)).containsExactly(List.of(), List.of(nvme));
+    }
+  }
+
+  @Test
+  void twoGuestsCanNotHaveADeviceUnderTwoNames() {
+    BrokerConfig aliased =
+        BrokerConfig.parse(
+            "policy",
+            "guests: [{name: one, devices: ['%s']}, {name: two, devices: ['%s']}]"
+                .formatted(edu, alias(edu)));
+    assertThatThrownBy(() -> BrokerService.open(aliased, folders(), List.of(withAliases())))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining(edu + " goes to guest one already");
+  }
+
+  @Test
+  void anotherBrokerDoesNotGetOneOfItsFolders() throws IOException {
+    try (BrokerService _ = start()) {
+      for (BrokerService.Folders other :
+          List.of(
+              new BrokerService.Folders(folders().runtime(), folder.resolve("other")),
+              new BrokerService.Folders(folder.resolve("other"), folders().state()))) {
+        assertThatThrownBy(() -> BrokerService.open(config, other, List.of(bus)))
+            .isInstanceOf(IOException.class)
+            .hasMessageContaining("another broker has this folder");
+      }
+    }
+  }
+
+  @Test
+  void whatCanNotBeGrantedIsReleasedOnce() throws IOException {
+    try (BrokerService service = BrokerService.open(config, folders(), List.of(bus), List.of())) {
+      service.listen(events::add);
+      service.start();
+      assertThatThrownBy(() -> service.erase(nvme, EraseMethod.FORMAT))
+          .isInstanceOf(PciException.class);
+      assertThat(service.devices()).hasSize(1);
+    }
+    assertThat(events.stream().filter(new BrokerEvent.Released(nvme)::equals)).hasSize(1);
+  }
+
+  @Test
+  @Timeout(30)
+  void isStoppedWhileADeviceIsGranted() throws Exception {
+    AtomicReference<Thread> granting = new AtomicReference<>();
+    try (BrokerService service = start()) {
+      service.grant(nvme, "two");
+      DeviceName other = bus.plug("nvme,size=4M");
+      service.listen(
+          event -> {
+            // Guest two is the first that is closed.
+            if (event instanceof BrokerEvent.Granted granted
+                && granted.to() == GrantState.CLOSED
+                && granting.get() == null) {
+              Thread thread =
+                  Thread.ofPlatform()
+                      .start(
+                          () -> {
+                            try {
+                              service.grant(other, "one");
+                            } catch (GrantRefusedException | IOException _) {
+                              // It came too late.
+                            }
+                          });
+              granting.set(thread);
+              TimeSource.system().sleep(Duration.ofMillis(200));
+            }
+          });
+    }
+    granting.get().join();
   }
 
   @Test

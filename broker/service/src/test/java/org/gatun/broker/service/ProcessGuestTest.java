@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -291,21 +292,90 @@ class ProcessGuestTest {
   }
 
   @Test
-  void oneThatDoesNotStartIsRefusedSayingWhy() throws Exception {
-    assertThatThrownBy(() -> start("edu", "", "org.gatun.missing"))
-        .isInstanceOf(GrantRefusedException.class)
-        .hasMessageContaining("org.gatun.missing");
-    try (BrokerService service = start("stay")) {
-      assertThat(service.guests().getFirst().devices()).containsExactly(edu);
+  void oneThatDoesNotStartIsRefusedSayingWhyAndTheBrokerGoesOn() throws Exception {
+    try (BrokerService service = start("edu", "", "org.gatun.missing")) {
+      BrokerEvent.Refused refused = await(BrokerEvent.Refused.class);
+      assertThat(refused.guest()).isEqualTo("one");
+      assertThat(refused.reason()).contains("org.gatun.missing").doesNotContain("\n");
+      Path kept = await(BrokerEvent.Kept.class).folder();
+      assertThat(Files.readString(kept.resolve("output.txt"))).contains("org.gatun.missing");
+      assertThatThrownBy(() -> service.startGuest("one"))
+          .isInstanceOf(GrantRefusedException.class)
+          .hasMessageContaining("org.gatun.missing");
+      assertThat(service.guests().getFirst().devices()).isEmpty();
+      service.grant(edu, "other");
     }
   }
 
   @Test
-  void aLockThatIsMissingEndsTheStart() {
+  void oneThatDoesNotStartIsStartedAgain() throws Exception {
+    String more = "restart: on-failure" + withoutWhatIsMissing();
+    try (BrokerService service = start("edu", more, "org.gatun.missing")) {
+      await(BrokerEvent.Refused.class);
+      await(BrokerEvent.Refused.class);
+      assertThat(service.revoke(edu, Duration.ZERO)).isEqualTo("one");
+      service.grant(edu, "other");
+    }
+  }
+
+  @Test
+  void oneThatHangsInItsStartKeepsNobodyWaiting() throws Exception {
+    try (BrokerService service = start("never-attached")) {
+      service.grant(nvme, "other");
+      service.revoke(nvme, Duration.ZERO);
+      while (service.devices().getFirst().guest().isEmpty()) {
+        Thread.sleep(10);
+      }
+      assertThat(service.revoke(edu, Duration.ZERO)).isEqualTo("one");
+      assertThat(service.guests().getFirst().devices()).isEmpty();
+      service.grant(edu, "other");
+    }
+    assertThat(events).noneMatch(BrokerEvent.Started.class::isInstance);
+  }
+
+  @Test
+  void oneThatIsGrantedWhatItHasIsStillRunAgain() throws Exception {
+    String more = "restart: on-failure" + withoutWhatIsMissing();
+    try (BrokerService service = start("stay", more, HOSTILE)) {
+      long process = await(BrokerEvent.Started.class).process();
+      assertThatThrownBy(() -> service.grant(edu, "one"))
+          .isInstanceOf(GrantRefusedException.class)
+          .hasMessageContaining("has it already");
+      ProcessHandle.of(process).orElseThrow().destroyForcibly();
+      assertThat(await(BrokerEvent.Started.class).process()).isNotEqualTo(process);
+    }
+  }
+
+  @Test
+  void aJdkWhoseSettingsAreElsewhereStartsGuests() throws Exception {
+    Path home = Path.of(System.getProperty("java.home"));
+    Path copy = Files.createDirectories(folder.resolve("jdk"));
+    List<String> command = new ArrayList<>(List.of("cp", "-a", "--target-directory=" + copy));
+    for (String part : List.of("bin", "conf", "lib", "release")) {
+      command.add(home.resolve(part).toString());
+    }
+    assertThat(new ProcessBuilder(command).inheritIO().start().waitFor()).isZero();
+    Path settings = Files.createDirectories(folder.resolve("etc"));
+    for (String part : List.of("conf", "lib/jvm.cfg")) {
+      Path moved = settings.resolve(Path.of(part).getFileName());
+      Files.move(copy.resolve(part), moved);
+      Files.createSymbolicLink(copy.resolve(part), moved);
+    }
+    System.setProperty("java.home", copy.toString());
+    try (BrokerService _ = start("edu")) {
+      await(BrokerEvent.Started.class);
+    } finally {
+      System.setProperty("java.home", home.toString());
+    }
+  }
+
+  @Test
+  void aLockThatIsMissingEndsTheStart() throws Exception {
     assumeTrue(Landlock.version() == 0, "this kernel has all locks");
-    assertThatThrownBy(() -> start("edu", "", HOSTILE))
-        .isInstanceOf(GrantRefusedException.class)
-        .hasMessageContaining("the lock 'landlock' is not available");
+    try (BrokerService _ = start("edu", "", HOSTILE)) {
+      assertThat(await(BrokerEvent.Refused.class).reason())
+          .contains("the lock 'landlock' is not available");
+    }
   }
 
   @Test

@@ -8,7 +8,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
-import java.util.BitSet;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
@@ -17,7 +16,9 @@ import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.gatun.broker.GrantedDevice;
 import org.gatun.broker.Quota;
 import org.gatun.broker.config.GuestProgram;
@@ -32,9 +33,6 @@ import org.jspecify.annotations.Nullable;
  * Starts the processes of guests. All are started by one thread, with which they die. Any thread.
  */
 public final class GuestLauncher implements AutoCloseable {
-  /** Apart from the users of people and of services: each process has one of its own. */
-  private static final int FIRST_USER = 0x7e00_0000;
-
   private static final String SOCKET = ".sock";
 
   private static final String LAUNCHER = "org.gatun.broker.launcher";
@@ -60,16 +58,17 @@ public final class GuestLauncher implements AutoCloseable {
           .orElseThrow(() -> new IllegalStateException("the module " + LAUNCHER + " is missing"));
 
   private final Path jdk;
+
+  /** Where links in the JDK lead that is elsewhere, as in Debian's, whose settings are in /etc. */
+  private final List<Path> jdkLinks;
+
   private final Path emptyFolder;
   private final ClassArchives archives;
   private final ExecutorService spawner =
       Executors.newSingleThreadExecutor(
           Thread.ofPlatform().daemon().name("gatun starts guests").factory());
 
-  /** Guarded by itself. */
-  private final BitSet users = new BitSet();
-
-  private long count;
+  private final AtomicLong count = new AtomicLong();
 
   /** What a JVM gets besides, in a test. */
   private final List<String> moreOptions = new ArrayList<>();
@@ -89,11 +88,27 @@ public final class GuestLauncher implements AutoCloseable {
     this.journal = journal;
     this.groups = ControlGroups.open(journal);
     this.jdk = Path.of(System.getProperty("java.home")).toRealPath();
+    this.jdkLinks = linksOutOf(jdk);
     Files.createDirectories(folder);
     Files.setPosixFilePermissions(folder, PosixFilePermissions.fromString("rwx------"));
     removeSockets();
     this.emptyFolder = Files.createDirectories(folder.resolve("root"));
     this.archives = new ClassArchives(folder.resolve("archive"), modules);
+  }
+
+  private static List<Path> linksOutOf(Path folder) throws IOException {
+    List<Path> outside = new ArrayList<>();
+    try (Stream<Path> files = Files.walk(folder)) {
+      for (Path link : files.filter(Files::isSymbolicLink).sorted().toList()) {
+        Path target = Files.readSymbolicLink(link).normalize();
+        boolean shown = outside.stream().anyMatch(target::startsWith);
+        if (target.isAbsolute() && !target.startsWith(folder) && !shown && Files.exists(target)) {
+          outside.removeIf(other -> other.startsWith(target));
+          outside.add(target);
+        }
+      }
+    }
+    return List.copyOf(outside);
   }
 
   /** Of a broker that was killed while it started a guest: nobody listens at them any more. */
@@ -112,8 +127,8 @@ public final class GuestLauncher implements AutoCloseable {
    * @param device connected; is taken over, and closed when the process has ended
    * @param copy where its output goes besides being kept
    * @param listener hears once that it has ended, of a guest that was started
-   * @throws IOException if it does not start: the message says why. Then the process has ended, and
-   *     the device is closed
+   * @throws GuestProcess.NotStartedException if its process ends instead, with what it said
+   * @throws IOException if there is none: the message says why. In both cases the device is closed
    */
   public GuestProcess start(
       String guest,
@@ -123,38 +138,13 @@ public final class GuestLauncher implements AutoCloseable {
       OutputStream copy,
       GuestProcess.Listener listener)
       throws IOException {
-    int user;
-    long number;
-    synchronized (users) {
-      user = users.nextClearBit(0);
-      users.set(user);
-      number = count++;
-    }
-    boolean started = false;
-    try {
-      GuestProcess process =
-          GuestProcess.start(
-              new GuestProcess.Start(
-                  guest,
-                  number,
-                  program,
-                  quota,
-                  plan(program, FIRST_USER + user),
-                  folder.resolve(number + SOCKET),
-                  copy),
-              this,
-              device,
-              (ended, end) -> {
-                release(user);
-                listener.ended(ended, end);
-              });
-      started = true;
-      return process;
-    } finally {
-      if (!started) {
-        release(user);
-      }
-    }
+    long number = count.getAndIncrement();
+    return GuestProcess.start(
+        new GuestProcess.Start(
+            guest, number, program, quota, plan(program), folder.resolve(number + SOCKET), copy),
+        this,
+        device,
+        listener);
   }
 
   /**
@@ -186,6 +176,7 @@ public final class GuestLauncher implements AutoCloseable {
             emptyFolder,
             Optional.empty(),
             jdk,
+            jdkLinks,
             modules,
             List.of(),
             BOTH_STAGES,
@@ -291,7 +282,7 @@ public final class GuestLauncher implements AutoCloseable {
     }
   }
 
-  private Plan plan(GuestProgram program, int user) throws IOException {
+  private Plan plan(GuestProgram program) throws IOException {
     Set<Lock> locks = EnumSet.allOf(Lock.class);
     program.without().forEach(without -> locks.remove(Lock.parse(without.text())));
     List<Path> modulePath = new ArrayList<>();
@@ -313,10 +304,11 @@ public final class GuestLauncher implements AutoCloseable {
     return new Plan(
         ProcessHandle.current().pid(),
         locks,
-        user,
+        0,
         emptyFolder,
         root,
         jdk,
+        jdkLinks,
         launcherPath,
         modulePath,
         options,
@@ -336,11 +328,5 @@ public final class GuestLauncher implements AutoCloseable {
 
   private Plan.Archive archive(Path file, boolean rehearsal) {
     return new Plan.Archive(archives.folder(), file.getFileName().toString(), rehearsal);
-  }
-
-  private void release(int user) {
-    synchronized (users) {
-      users.clear(user);
-    }
   }
 }

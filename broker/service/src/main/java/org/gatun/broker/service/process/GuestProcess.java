@@ -65,10 +65,23 @@ public final class GuestProcess {
   /** {@code SIGSYS}, as the exit status of a process has it. */
   private static final int BROKE_A_LOCK = 128 + 31;
 
+  /** Likewise, {@code SIGKILL}. */
+  private static final int KILLED = 128 + 9;
+
   /** Of a JVM with {@code -XX:+ExitOnOutOfMemoryError}. */
   private static final int NO_HEAP = 3;
 
-  /** What a process is started with. */
+  /**
+   * Apart from the users of people and of services. With its number, each process has one that no
+   * other process of this system has: not even one that another broker started.
+   */
+  private static final int FIRST_USER = 0x7e00_0000;
+
+  /**
+   * What a process is started with.
+   *
+   * @param plan without the user
+   */
   record Start(
       String guest,
       long number,
@@ -97,6 +110,45 @@ public final class GuestProcess {
     }
   }
 
+  /** A guest's process did not start: it has ended, and its device is back. */
+  public static final class NotStartedException extends IOException {
+    private static final long serialVersionUID = 1;
+
+    /** Of its output, in a message. */
+    private static final int LINES = 8;
+
+    private static final int LONGEST_LINE = 160;
+
+    private final long pid;
+    private final transient End end;
+
+    NotStartedException(String guest, long pid, End end, Exception cause) {
+      super("guest %s did not start: %s%s".formatted(guest, end.reason, said(end)), cause);
+      this.pid = pid;
+      this.end = end;
+    }
+
+    /** What it said tells more than that it has gone: the beginning does, of what a JVM says. */
+    private static String said(End end) {
+      return end.lastLines.stream()
+          .limit(LINES)
+          .map(line -> line.substring(0, Math.min(line.length(), LONGEST_LINE)).strip())
+          .reduce((all, line) -> all + " | " + line)
+          .map(text -> "; it said: " + text)
+          .orElse("");
+    }
+
+    /** Its process. */
+    public long pid() {
+      return pid;
+    }
+
+    /** How it ended. */
+    public End end() {
+      return end;
+    }
+  }
+
   /** Hears of the end. */
   @FunctionalInterface
   public interface Listener {
@@ -112,6 +164,7 @@ public final class GuestProcess {
   private @Nullable Mapping memory;
   private Optional<ControlGroup> group = Optional.empty();
   private @Nullable Process process;
+  private @Nullable Plan confined;
   private @Nullable GuestOutput output;
   private @Nullable Control control;
   private @Nullable DeviceExport export;
@@ -135,7 +188,7 @@ public final class GuestProcess {
       done = true;
     } catch (IOException | LinuxException | PciException e) {
       guest.kill();
-      throw new IOException(guest.problem(e), e);
+      throw guest.problem(e);
     } finally {
       if (!done) {
         guest.kill();
@@ -207,6 +260,8 @@ public final class GuestProcess {
       listener.timeouts(START_LIMIT, START_LIMIT);
       Process spawned = launcher.spawn(start.socket);
       process = spawned;
+      Plan plan = start.plan.as(FIRST_USER + (int) spawned.pid());
+      confined = plan;
       output = new GuestOutput(start.guest, spawned.getInputStream(), start.copy);
       if (group.isPresent()) {
         group.get().add(spawned.pid());
@@ -216,7 +271,7 @@ public final class GuestProcess {
       device.onSilenced(() -> end("its device was taken back"));
       try (Handover handover = prepare()) { // while its JVM starts
         control = new Control(accept(listener, spawned));
-        control().send(start.plan.encode(), List.of());
+        control().send(plan.encode(), List.of());
         control().await(Step.READY);
         control().send(handover.assignment.encode(), handover.descriptors);
       }
@@ -225,8 +280,7 @@ public final class GuestProcess {
     }
     Control channel = control();
     channel.await(Step.LOCKED);
-    List<String> problems =
-        Inspection.problems(start.plan, new ProcFiles(pid()), events.size(), group);
+    List<String> problems = Inspection.problems(plan(), new ProcFiles(pid()), events.size(), group);
     if (!problems.isEmpty()) {
       throw new IOException("it is not locked: " + String.join(", ", problems));
     }
@@ -297,11 +351,11 @@ public final class GuestProcess {
           new Assignment(
               start.guest,
               start.program.module(),
-              start.plan.modulePathInside(),
+              plan().modulePathInside(),
               start.program.arguments(),
               device.name(),
               start.program.supervision().watchdog().isPresent(),
-              start.plan.locks(),
+              plan().locks(),
               busAddress,
               size,
               events.size(),
@@ -521,31 +575,42 @@ public final class GuestProcess {
     target.destroyForcibly();
     try {
       if (!target.waitFor(KILL_LIMIT.toSeconds(), TimeUnit.SECONDS)) {
-        throw new IllegalStateException(
-            "guest %s: process %d does not end".formatted(start.guest, target.pid()));
+        // The kernel holds it. Its device is taken all the same, and looked for in its hands.
+        LOG.log(Level.ERROR, "guest {0}: process {1} does not end", start.guest, pid());
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
   }
 
-  /** What the process said last, where it said something, tells more than that it has gone. */
-  private String problem(Exception e) {
-    GuestOutput pumped = output;
-    List<String> lines = List.of();
-    if (pumped != null) {
-      try {
-        pumped.join(EXIT_LIMIT);
-      } catch (InterruptedException _) {
-        Thread.currentThread().interrupt();
-      }
-      lines = pumped.last();
+  /** Of one that was killed because of it, if it was there. */
+  private IOException problem(Exception e) {
+    Process spawned = process;
+    if (spawned == null) {
+      return new IOException(
+          "guest %s did not start: %s".formatted(start.guest, e.getMessage()), e);
     }
-    return "guest %s did not start: %s%s"
-        .formatted(
-            start.guest,
-            e.getMessage(),
-            lines.isEmpty() ? "" : "; it said: " + String.join("\n", lines));
+    GuestOutput pumped = output;
+    try {
+      if (pumped != null) {
+        pumped.join(EXIT_LIMIT);
+      }
+    } catch (InterruptedException _) {
+      Thread.currentThread().interrupt();
+    }
+    String known = cause;
+    String reason = known == null ? String.valueOf(e.getMessage()) : known;
+    int status = spawned.isAlive() ? KILLED : spawned.exitValue();
+    return new NotStartedException(
+        start.guest, spawned.pid(), new End(status, reason, lastLines()), e);
+  }
+
+  private Plan plan() {
+    Plan told = confined;
+    if (told == null) {
+      throw new IllegalStateException("guest " + start.guest + " was not started");
+    }
+    return told;
   }
 
   private Process running() {
