@@ -10,6 +10,7 @@ import java.time.Instant;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.ExecutorService;
@@ -148,9 +149,18 @@ final class PostMortems implements AutoCloseable {
       folders = entries.sorted().toList();
     }
     for (Path old : folders.subList(0, Math.max(0, folders.size() - KEPT))) {
-      Files.deleteIfExists(old.resolve("output.txt"));
-      Files.deleteIfExists(old.resolve("recording.jfr"));
-      Files.delete(old);
+      delete(old);
+    }
+  }
+
+  /** With whatever is in it: a broker that was killed leaves what it was writing. */
+  private static void delete(Path folder) throws IOException {
+    List<Path> files;
+    try (Stream<Path> found = Files.walk(folder)) {
+      files = found.sorted(Comparator.reverseOrder()).toList();
+    }
+    for (Path file : files) {
+      Files.delete(file);
     }
   }
 
