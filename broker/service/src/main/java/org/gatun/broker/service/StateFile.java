@@ -4,13 +4,11 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
-import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.util.Optional;
+import org.gatun.broker.service.file.DurableFile;
 
 /**
  * A file of JSON in which a broker remembers something. It is the old one or the new one, whenever
@@ -44,11 +42,7 @@ final class StateFile {
 
   /** Writes it, and returns when it is on the disk. */
   void write(Object content) throws IOException {
-    Path next = file.resolveSibling(file.getFileName() + ".new");
-    Files.write(next, MAPPER.writerWithDefaultPrettyPrinter().writeValueAsBytes(content));
-    force(next);
-    Files.move(next, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-    force(Optional.ofNullable(file.toAbsolutePath().getParent()).orElseThrow());
+    new DurableFile(file).write(MAPPER.writerWithDefaultPrettyPrinter().writeValueAsBytes(content));
   }
 
   /** An error about what is in it. */
@@ -56,11 +50,5 @@ final class StateFile {
     return new IOException(
         "%s: this is not what a broker wrote (%s): %s".formatted(file, cause.getMessage(), remedy),
         cause);
-  }
-
-  private static void force(Path file) throws IOException {
-    try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
-      channel.force(true);
-    }
   }
 }

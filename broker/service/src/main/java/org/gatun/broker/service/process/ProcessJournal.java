@@ -2,17 +2,16 @@ package org.gatun.broker.service.process;
 
 import java.io.IOException;
 import java.lang.System.Logger.Level;
-import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
+import org.gatun.broker.service.file.DurableFile;
 
 /**
  * The guests' processes, each with its start time, and the control group that they are in, in a
@@ -53,7 +52,10 @@ public final class ProcessJournal {
     return journal;
   }
 
-  /** A control group is there from now on; when this returns, that is on the disk. */
+  /**
+   * A control group is about to be made at this place: noted first, since one that nobody knows of
+   * stays. When this returns, that is on the disk.
+   */
   synchronized void note(Path folder) throws IOException {
     group = Optional.of(folder);
     write();
@@ -112,9 +114,22 @@ public final class ProcessJournal {
   }
 
   private static void end(long pid, long start) throws IOException {
+    end(pid, () -> new ProcFiles(pid).startTime().equals(OptionalLong.of(start)) && !isZombie(pid));
+  }
+
+  /** Whether a process is still there. */
+  @FunctionalInterface
+  interface Look {
+    boolean isThere() throws IOException;
+  }
+
+  static void end(long pid, Look look) throws IOException {
+    if (!look.isThere()) {
+      return;
+    }
+    LOG.log(Level.INFO, "ending process {0}, which a former broker left", Long.toString(pid));
     long begin = System.nanoTime();
-    while (new ProcFiles(pid).startTime().equals(OptionalLong.of(start)) && !isZombie(pid)) {
-      LOG.log(Level.INFO, "ending process {0}, which a former broker left", Long.toString(pid));
+    do {
       ProcessHandle.of(pid).ifPresent(ProcessHandle::destroyForcibly);
       if (System.nanoTime() - begin > LIMIT.toNanos()) {
         throw new IOException(
@@ -127,7 +142,7 @@ public final class ProcessJournal {
         Thread.currentThread().interrupt();
         throw new IOException("interrupted while ending process " + pid, e);
       }
-    }
+    } while (look.isThere());
   }
 
   /** Ended, and nobody has asked how: it has no memory and no descriptors any more. */
@@ -142,11 +157,6 @@ public final class ProcessJournal {
     StringBuilder text = new StringBuilder();
     group.ifPresent(folder -> text.append(GROUP).append(folder).append('\n'));
     processes.forEach((pid, start) -> text.append(pid).append(' ').append(start).append('\n'));
-    Path next = file.resolveSibling(file.getFileName() + ".new");
-    Files.writeString(next, text);
-    try (FileChannel channel = FileChannel.open(next, StandardOpenOption.WRITE)) {
-      channel.force(true);
-    }
-    Files.move(next, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+    new DurableFile(file).write(text.toString().getBytes(StandardCharsets.UTF_8));
   }
 }
