@@ -11,6 +11,7 @@ import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.concurrent.Callable;
+import java.util.stream.Stream;
 import org.gatun.broker.Broker;
 import org.gatun.broker.DeviceRequest;
 import org.gatun.broker.Grant;
@@ -87,13 +88,13 @@ final class GuestRunCommand implements Callable<Integer> {
       names = "--dma",
       paramLabel = "SIZE",
       description = "Memory for its device, all there from the start. Without it: 64M.")
-  private ByteSize dma = new ByteSize(GuestProgram.DEFAULT_DMA);
+  private Optional<ByteSize> dma = Optional.empty();
 
   @Option(
       names = "--heap",
       paramLabel = "SIZE",
       description = "The most that its JVM uses for objects. Without it: 256M.")
-  private ByteSize heap = new ByteSize(GuestProgram.DEFAULT_HEAP);
+  private Optional<ByteSize> heap = Optional.empty();
 
   @Option(
       names = "--cpu",
@@ -121,9 +122,11 @@ final class GuestRunCommand implements Callable<Integer> {
   @Override
   public Integer call() throws IOException, InterruptedException {
     if (inProcess
-        && (root.isPresent() || !without.isEmpty() || cpu.isPresent() || memory.isPresent())) {
+        && (!without.isEmpty()
+            || Stream.of(root, dma, heap, cpu, memory).anyMatch(Optional::isPresent))) {
       throw new ParameterException(
-          spec.commandLine(), "--root, --without, --cpu and --memory are for a process of its own");
+          spec.commandLine(),
+          "--root, --dma, --heap, --cpu, --memory and --without are for a process of its own");
     }
     Interruption interruption = Gatun.of(spec).interruption;
     Optional<PciGuest> guest = inProcess ? Optional.of(load()) : Optional.empty();
@@ -153,7 +156,10 @@ final class GuestRunCommand implements Callable<Integer> {
     }
   }
 
-  /** The guest's output is this command's, and its status too. */
+  /**
+   * The guest's output is this command's, and its status too if that is 0 or 1; with any other one
+   * it did not say itself how it went.
+   */
   private int runInProcess(Broker broker, Interruption interruption)
       throws IOException, InterruptedException {
     GuestProgram program =
@@ -162,12 +168,13 @@ final class GuestRunCommand implements Callable<Integer> {
             module,
             arguments,
             root.map(Path::toAbsolutePath),
-            heap.bytes(),
+            heap.map(ByteSize::bytes).orElse(GuestProgram.DEFAULT_HEAP),
             new LinkedHashSet<>(without),
             GuestProgram.Supervision.DEFAULT,
             limits());
+    long dmaBytes = dma.map(ByteSize::bytes).orElse(GuestProgram.DEFAULT_DMA);
     GuestProcess.End end =
-        ForegroundGuest.run(broker, device, dma.bytes(), program, interruption).end();
+        ForegroundGuest.run(broker, device, dmaBytes, program, interruption).end();
     if (end.status() > 1 && !interruption.isRequested()) {
       throw new PciException(device, "guest " + module + ": " + end.reason(), null, null);
     }

@@ -12,6 +12,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Whatever is wrong: one line that says so, an exit status that means it, and nothing written. */
 @Timeout(60)
@@ -179,6 +180,22 @@ class WrongInputTest {
     perf("--seconds", "-1").expectFailure(ExitCode.USAGE, "--seconds");
     perf("--pattern", "sideways").expectFailure(ExitCode.USAGE, "sideways", "RANDREAD");
     perf("--namespace", "7").expectFailure(ExitCode.USAGE, "7");
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "--root /",
+        "--dma 1M",
+        "--heap 64M",
+        "--cpu 1",
+        "--memory 512M",
+        "--without user"
+      })
+  void optionsOfAProcessForAGuestThatHasNone(String option) {
+    run("guest run --in-process --module-path x --module x --device simulated:edu", option)
+        .expectFailure(
+            ExitCode.USAGE, option.substring(0, option.indexOf(' ')), "for a process of its own");
   }
 
   @Test
