@@ -45,15 +45,31 @@ public record GuestProgram(
    *
    * @param restart whether it is run again when it has ended by itself
    * @param watchdog how long it may be without saying that it is {@linkplain
-   *     org.gatun.pci.spi.GuestContext#alive alive}, two seconds at least; empty if only its JVM is
-   *     looked at
+   *     org.gatun.pci.spi.GuestContext#alive alive}, from 2 to 9999 seconds; empty if only its JVM
+   *     is looked at
    */
   public record Supervision(Restart restart, Optional<Duration> watchdog) {
     /** It is not run again, and only its JVM is looked at. */
     public static final Supervision DEFAULT = new Supervision(Restart.NEVER, Optional.empty());
+
+    /** Some of its signs of life, which come each half second at most. */
+    private static final Duration SHORTEST = Duration.ofSeconds(2);
+
+    private static final Duration LONGEST = Duration.ofSeconds(9999);
+
+    /**
+     * @throws IllegalArgumentException if the watchdog's time is none that is possible
+     */
+    public Supervision {
+      if (watchdog.isPresent()
+          && (watchdog.get().compareTo(SHORTEST) < 0 || watchdog.get().compareTo(LONGEST) > 0)) {
+        throw new IllegalArgumentException(
+            "a watchdog of %s: from 2 s to 9999 s is possible".formatted(watchdog.get()));
+      }
+    }
   }
 
-  /** What a process may use of the machine if nothing is said: 256 threads. */
+  /** The threads of its process, if nothing is said, where they can be counted: 256. */
   public static final int DEFAULT_THREADS = 256;
 
   /**
@@ -66,12 +82,13 @@ public record GuestProgram(
   private static final long STACK = 1L << 20;
 
   /**
-   * What a guest's process may use at most, where it was asked for. Of memory and threads there is
-   * a limit in any case.
+   * What a guest's process may use at most, where it was asked for: that is held, or the guest does
+   * not start. Of memory there is a limit in any case; of threads, if the process has a {@linkplain
+   * Lock#USER user of its own} or a control group with the {@code pids} controller.
    *
-   * @param cpu how many processors' time, such as 0.5
-   * @param memory in bytes, the heap's and all else, without that for DMA
-   * @param threads the JVM's own, some twenty, too
+   * @param cpu how many processors' time, such as 0.5; from 0.01 to 1024
+   * @param memory in bytes, the heap's and all else, without that for DMA; more than the heap
+   * @param threads the JVM's own, some twenty, too; from 32 to 32768
    */
   public record Limits(OptionalDouble cpu, OptionalLong memory, OptionalInt threads) {
     /** Nothing was asked for. */
