@@ -103,6 +103,8 @@ public class GuestStart {
   @TearDown
   public void close() throws IOException {
     broker.close();
+    // Before the journal goes, which is all that knows of its control group.
+    Objects.requireNonNull(launcher).close();
     bus.close();
     Path made = Objects.requireNonNull(folder);
     try (Stream<Path> files = Files.walk(made)) {
