@@ -103,7 +103,7 @@ public final class NvmeEraser implements DeviceEraser {
     if (!detached.isEmpty()) {
       throw new PciException(
           controller.name(),
-          "%d namespaces are not attached, and a format does not reach them, the first is %s"
+          "a format does not reach namespaces that are not attached (%d in all, the first is %s)"
               .formatted(detached.size(), Integer.toUnsignedString(detached.iterator().next())),
           "attach them, or sanitize it",
           null);

@@ -146,8 +146,8 @@ class NvmeEraserTest {
       assertThatThrownBy(() -> erase(rig, EraseMethod.FORMAT))
           .isInstanceOf(PciException.class)
           .hasMessage(
-              "simulated:nvme: 1 namespaces are not attached, and a format does not reach them, the"
-                  + " first is 3; attach them, or sanitize it");
+              "simulated:nvme: a format does not reach namespaces that are not attached (1 in"
+                  + " all, the first is 3); attach them, or sanitize it");
       assertThat(erasing).isEmpty();
       allocated.setNamespaceId(1, 0);
       erase(rig, EraseMethod.FORMAT);
