@@ -24,7 +24,7 @@ record ControlGroup(Path folder) {
   private static final Duration LIMIT = Duration.ofSeconds(10);
   private static final Duration LOOK = Duration.ofMillis(2);
 
-  /** The files in it that are of other control groups than v2's root have. */
+  /** The files in it; the root of the hierarchy lacks most of them. */
   enum File {
     PROCESSES("cgroup.procs"),
     CONTROLLERS("cgroup.controllers"),

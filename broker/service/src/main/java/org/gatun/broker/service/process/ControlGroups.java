@@ -83,8 +83,8 @@ final class ControlGroups implements AutoCloseable {
     Path mount = null;
     Path root = Path.of("/");
     for (String line : Files.readAllLines(Path.of("/proc/self/mountinfo"))) {
-      // proc(5): the fourth field is the mount's root, the fifth its place; the type is behind " -
-      // ".
+      // proc(5): the fourth field is the mount's root, the fifth its place; the type is behind
+      // a dash.
       String[] fields = line.split(" ", -1);
       if (line.contains(" - cgroup2 ")) {
         root = Path.of(fields[3]);
