@@ -56,6 +56,7 @@ import picocli.CommandLine.TypeConversionException;
       BrokerCommand.class,
       GuestCommand.class,
       GuestsCommand.class,
+      DevicesCommand.class,
       GrantCommand.class,
       RevokeCommand.class,
       EraseCommand.class,

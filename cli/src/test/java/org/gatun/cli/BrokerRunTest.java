@@ -86,11 +86,7 @@ class BrokerRunTest {
     Process broker = start();
     try (BufferedReader out = broker.inputReader(StandardCharsets.UTF_8)) {
       readUntil(out, "guest teaching: INITIALISED -> CONNECTED");
-      Path socket = folder.resolve("run/control");
-      while (!Files.exists(socket)) {
-        assertThat(broker.isAlive()).isTrue();
-        Thread.onSpinWait();
-      }
+      awaitControl(broker);
 
       assertThat(control("guests").expectSuccess().out().lines())
           .map(line -> line.replaceAll(" +", " "))
@@ -164,17 +160,72 @@ class BrokerRunTest {
   }
 
   @Test
+  void tellsWhoHasWhichDevice() throws Exception {
+    Process broker =
+        startWith(
+            """
+            policies:
+              - {device: 'simulated:edu', on-release: quarantine}
+            guests:
+              - {name: storage, devices: ['simulated:nvme']}
+              - {name: teaching, devices: ['simulated:edu']}
+            """);
+    try (BufferedReader out = broker.inputReader(StandardCharsets.UTF_8)) {
+      readUntil(out, "guest teaching: INITIALISED -> CONNECTED");
+      awaitControl(broker);
+      assertThat(devices())
+          .containsExactly(
+              "DEVICE GUEST QUARANTINE LAST GUEST",
+              "simulated:nvme storage - storage",
+              "simulated:edu teaching - teaching");
+      control("revoke", "simulated:nvme").expectSuccess();
+      control("revoke", "simulated:edu").expectSuccess();
+      assertThat(devices())
+          .hasSize(3)
+          .contains("simulated:nvme - - storage")
+          .last()
+          .asString()
+          .matches("simulated:edu - .*quarantine.* teaching");
+      control("erase", "simulated:nvme", "--yes").expectSuccess();
+      assertThat(devices()).contains("simulated:nvme - - -");
+
+      JsonNode json = control("devices", "--json").expectSuccess().json();
+      assertThat(json).hasSize(2);
+      assertThat(json.at("/0/name").asText()).isEqualTo("simulated:nvme");
+      assertThat(json.at("/0/guest").isMissingNode()).isTrue();
+      assertThat(json.at("/1/quarantine").asText()).contains("quarantine");
+      assertThat(json.at("/1/lastGuest").asText()).isEqualTo("teaching");
+      signal(broker, "TERM");
+      assertThat(out.lines()).contains("simulated:edu: released");
+    }
+    broker.waitFor();
+    control("devices").expectFailure(ExitCode.FAILED, "no broker answers", "gatun broker run");
+  }
+
+  private List<String> devices() {
+    return control("devices")
+        .expectSuccess()
+        .out()
+        .lines()
+        .map(line -> line.replaceAll(" +", " "))
+        .toList();
+  }
+
+  private void awaitControl(Process broker) {
+    while (!Files.exists(folder.resolve("run/control"))) {
+      assertThat(broker.isAlive()).isTrue();
+      Thread.onSpinWait();
+    }
+  }
+
+  @Test
   void tellsWhoeverWatchesWhatHappens() throws Exception {
     Process broker = start();
     try (BufferedReader out = broker.inputReader(StandardCharsets.UTF_8)) {
       readUntil(out, "guest teaching: INITIALISED -> CONNECTED");
-      Path socket = folder.resolve("run/control");
-      while (!Files.exists(socket)) {
-        assertThat(broker.isAlive()).isTrue();
-        Thread.onSpinWait();
-      }
-      Process watcher =
-          command(List.of("events", "--json", "--control", socket.toString())).start();
+      awaitControl(broker);
+      String socket = folder.resolve("run/control").toString();
+      Process watcher = command(List.of("events", "--json", "--control", socket)).start();
       try (BufferedReader events = watcher.inputReader(StandardCharsets.UTF_8)) {
         // It says nothing before something happens.
         while (!events.ready()) {
@@ -231,7 +282,11 @@ class BrokerRunTest {
   }
 
   private Process start(String... options) throws IOException {
-    Path file = Files.writeString(folder.resolve("policy.yaml"), POLICY);
+    return startWith(POLICY, options);
+  }
+
+  private Process startWith(String policy, String... options) throws IOException {
+    Path file = Files.writeString(folder.resolve("policy.yaml"), policy);
     List<String> arguments = new ArrayList<>();
     arguments.addAll(List.of("broker", "run", "--config", file.toString()));
     arguments.addAll(folders());
