@@ -15,6 +15,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.jar.Manifest;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
@@ -24,6 +25,8 @@ import java.util.stream.Stream;
 final class CheckedModules implements ModuleFinder {
   /** All that a guest's modules have, in bytes: what is larger is not read. */
   private static final long LARGEST = 64L << 20;
+
+  static final String CLASS = ".class";
 
   private static final String MANIFEST = "META-INF/MANIFEST.MF";
 
@@ -72,6 +75,21 @@ final class CheckedModules implements ModuleFinder {
   /** What a module has, by name. */
   Map<String, byte[]> resources(String module) {
     return Optional.ofNullable(modules.get(module)).orElseThrow().resources;
+  }
+
+  /**
+   * The classes that are loaded from it, by name. A file elsewhere than in the packages that its
+   * descriptor has is none of them, whatever it is called: the class of that name is another
+   * module's.
+   */
+  Set<String> classes(String module) {
+    Set<String> packages =
+        Optional.ofNullable(modules.get(module)).orElseThrow().descriptor().packages();
+    return resources(module).keySet().stream()
+        .filter(name -> name.endsWith(CLASS))
+        .map(name -> name.substring(0, name.length() - CLASS.length()).replace('/', '.'))
+        .filter(name -> packages.contains(name.substring(0, Math.max(0, name.lastIndexOf('.')))))
+        .collect(Collectors.toUnmodifiableSet());
   }
 
   /** Whether its manifest asks for native access, as that of a main module can. */

@@ -81,10 +81,7 @@ public final class InProcessGuest {
     List<String> reasons = new ArrayList<>();
     Set<String> classes = new HashSet<>();
     for (String module : modules.names()) {
-      modules.resources(module).keySet().stream()
-          .filter(name -> name.endsWith(".class"))
-          .map(name -> name.substring(0, name.length() - ".class".length()).replace('/', '.'))
-          .forEach(classes::add);
+      classes.addAll(modules.classes(module));
     }
     ClassCheck check = new ClassCheck(AllowedApi.read(), classes::contains);
     for (ModuleDescriptor module : modules.descriptors()) {
@@ -96,7 +93,7 @@ public final class InProcessGuest {
           .resources(module.name())
           .forEach(
               (name, bytes) -> {
-                if (name.endsWith(".class") && !name.equals("module-info.class")) {
+                if (name.endsWith(CheckedModules.CLASS) && !name.equals("module-info.class")) {
                   reasons.addAll(check.check(module.name() + "/" + name, bytes));
                 }
               });
