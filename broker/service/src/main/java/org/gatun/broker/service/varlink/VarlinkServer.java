@@ -34,6 +34,12 @@ public final class VarlinkServer implements AutoCloseable {
   /** At a time: each has a thread. */
   private static final int CONNECTIONS = 64;
 
+  /**
+   * Of those who may not call, besides: enough to tell them, and however many come, they take
+   * nothing from those who may.
+   */
+  static final int STRANGERS = 4;
+
   /** For calls that are being carried out when the server is closed. */
   private static final Duration FAREWELL = Duration.ofSeconds(2);
 
@@ -45,11 +51,19 @@ public final class VarlinkServer implements AutoCloseable {
   private final Set<String> users;
   private final ServerSocketChannel listener;
 
-  /** With the threads that serve them. Guarded by this. */
-  private final Map<SocketChannel, Thread> clients = new HashMap<>();
+  /** Guarded by this. */
+  private final Map<SocketChannel, Client> clients = new HashMap<>();
 
   /** Guarded by this. */
   private boolean closed;
+
+  /**
+   * Who is connected.
+   *
+   * @param thread that serves it
+   * @param allowed whether it may call
+   */
+  private record Client(Thread thread, boolean allowed) {}
 
   private VarlinkServer(
       VarlinkInterface service,
@@ -108,7 +122,7 @@ public final class VarlinkServer implements AutoCloseable {
       closed = true;
       close(listener);
       clients.keySet().forEach(VarlinkServer::endInput);
-      serving = List.copyOf(clients.values());
+      serving = clients.values().stream().map(Client::thread).toList();
     }
     try {
       Files.deleteIfExists(path);
@@ -135,17 +149,7 @@ public final class VarlinkServer implements AutoCloseable {
   private void accept() {
     while (true) {
       try {
-        SocketChannel client = listener.accept();
-        Thread thread =
-            Thread.ofPlatform()
-                .daemon()
-                .name("gatun control " + path + " client")
-                .unstarted(() -> serve(client));
-        if (add(client, thread)) {
-          thread.start();
-        } else {
-          close(client);
-        }
+        start(listener.accept());
       } catch (ClosedChannelException _) {
         return;
       } catch (IOException e) {
@@ -154,31 +158,67 @@ public final class VarlinkServer implements AutoCloseable {
     }
   }
 
-  private synchronized boolean add(SocketChannel client, Thread thread) {
-    if (!closed && clients.size() == CONNECTIONS) {
-      LOG.log(Level.WARNING, path + ": there are " + CONNECTIONS + " callers: one more is refused");
+  private void start(SocketChannel channel) {
+    boolean allowed;
+    try {
+      allowed = isAllowed(channel);
+    } catch (IOException e) {
+      LOG.log(Level.WARNING, path + ": a caller is lost: " + e.getMessage());
+      close(channel);
+      return;
     }
-    if (closed || clients.size() == CONNECTIONS) {
+    Thread thread =
+        Thread.ofPlatform()
+            .daemon()
+            .name("gatun control " + path + " client")
+            .unstarted(() -> serve(channel, allowed));
+    if (add(channel, new Client(thread, allowed))) {
+      thread.start();
+    } else {
+      close(channel);
+    }
+  }
+
+  private boolean isAllowed(SocketChannel channel) throws IOException {
+    String user = channel.getOption(ExtendedSocketOptions.SO_PEERCRED).user().getName();
+    boolean allowed = users.contains(user);
+    if (!allowed) {
+      LOG.log(Level.WARNING, "{0}: user {1} may not call", path, user);
+    }
+    return allowed;
+  }
+
+  private synchronized boolean add(SocketChannel channel, Client client) {
+    if (closed) {
       return false;
     }
-    clients.put(client, thread);
+    int most = client.allowed() ? CONNECTIONS : STRANGERS;
+    if (clients.values().stream().filter(c -> c.allowed() == client.allowed()).count() == most) {
+      LOG.log(
+          Level.WARNING,
+          "{0}: there are {1} callers that {2}: one more is refused",
+          path,
+          most,
+          client.allowed() ? "may call" : "may not call");
+      return false;
+    }
+    clients.put(channel, client);
     return true;
   }
 
-  private void serve(SocketChannel client) {
+  /**
+   * Until the caller leaves; one that may not call leaves when it was told so, since it would keep
+   * others of its kind from that.
+   */
+  private void serve(SocketChannel client, boolean allowed) {
     try (MessageChannel messages = new MessageChannel(client)) {
-      String user = client.getOption(ExtendedSocketOptions.SO_PEERCRED).user().getName();
-      boolean allowed = users.contains(user);
-      if (!allowed) {
-        LOG.log(Level.WARNING, "{0}: user {1} may not call", path, user);
-      }
-      while (true) {
+      do {
         Optional<ObjectNode> call = messages.read();
         if (call.isEmpty()) {
           return;
         }
         answer(call.get(), allowed, messages);
-      }
+      } while (allowed);
     } catch (MessageChannel.MalformedException e) {
       LOG.log(Level.WARNING, path + ": a caller is sent away: " + e.getMessage());
     } catch (IOException e) {

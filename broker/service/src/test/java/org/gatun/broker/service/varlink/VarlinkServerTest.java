@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assumptions.assumeThat;
 
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.BufferedReader;
 import java.io.IOException;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
@@ -13,6 +14,8 @@ import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
@@ -255,16 +258,79 @@ class VarlinkServerTest {
 
   @Test
   void othersThanTheUsersAreRefused() throws Exception {
-    assumeThat(System.getProperty("user.name"))
-        .as("only root can be other users: run the tests as root")
-        .isEqualTo("root");
-    Files.setPosixFilePermissions(folder, PosixFilePermissions.fromString("rwxr-xr-x"));
-    Path open = folder.resolve("open");
+    Path open = pathForOthers();
     try (VarlinkServer _ = VarlinkServer.listen(service(), "1", open, Set.of("daemon"))) {
       assertThat(callAs("daemon", open)).isEqualTo(PONG);
       assertThat(callAs("games", open))
           .isEqualTo("{\"error\":\"org.varlink.service.PermissionDenied\",\"parameters\":{}}");
     }
+  }
+
+  /** Whoever comes, and stays without a word: the others are served. */
+  @Test
+  void whoMayNotCallKeepsNobodyOut() throws Exception {
+    Path open = pathForOthers();
+    try (VarlinkServer _ = VarlinkServer.listen(service(), "1", open, Set.of("daemon"))) {
+      String program =
+          """
+          use IO::Socket::UNIX;
+          my @s = map { IO::Socket::UNIX->new(Peer => $ARGV[0]) or die "connect: $!" } 1 .. 70;
+          # Those beyond the limit are sent away, and the last of them was accepted last.
+          sysread($s[-1], my $nothing, 1) and die "not sent away";
+          $| = 1;
+          print "connected\n";
+          <STDIN>;
+          """;
+      Process stranger = perlAs("games", program, open.toString());
+      try (BufferedReader output = stranger.inputReader()) {
+        assertThat(output.readLine()).isEqualTo("connected");
+        try (SocketChannel channel = SocketChannel.open(UnixDomainSocketAddress.of(open))) {
+          send(channel, PING + "\0");
+          assertThat(receive(channel, 1)).isEqualTo(PONG + "\n");
+        }
+        assertThat(callAs("daemon", open)).isEqualTo(PONG);
+      } finally {
+        stranger.destroyForcibly().waitFor();
+      }
+    }
+  }
+
+  @Test
+  void whoMayNotCallIsSentAwayWithTheAnswer() throws Exception {
+    Path open = pathForOthers();
+    try (VarlinkServer _ = VarlinkServer.listen(service(), "1", open, Set.of("daemon"))) {
+      String program =
+          """
+          use IO::Socket::UNIX;
+          my $s = IO::Socket::UNIX->new(Peer => $ARGV[0]) or die "connect: $!";
+          syswrite($s, $ARGV[1] . "\\0");
+          local $/;
+          print <$s>;
+          """;
+      Process stranger = perlAs("games", program, open.toString(), PING);
+      // All that there is up to the end of the connection.
+      assertThat(new String(stranger.getInputStream().readAllBytes(), UTF_8))
+          .contains("PermissionDenied");
+      assertThat(stranger.waitFor()).isZero();
+    }
+  }
+
+  /** Where other users can connect; the test is skipped if this one can't be them. */
+  private Path pathForOthers() throws IOException {
+    assumeThat(System.getProperty("user.name"))
+        .as("only root can be other users: run the tests as root")
+        .isEqualTo("root");
+    Files.setPosixFilePermissions(folder, PosixFilePermissions.fromString("rwxr-xr-x"));
+    return folder.resolve("open");
+  }
+
+  private static Process perlAs(String user, String program, String... arguments)
+      throws IOException {
+    List<String> words =
+        new ArrayList<>(
+            List.of("setpriv", "--reuid=" + user, "--clear-groups", "perl", "-e", program));
+    words.addAll(List.of(arguments));
+    return new ProcessBuilder(words).redirectErrorStream(true).start();
   }
 
   private static String callAs(String user, Path socket) throws Exception {
@@ -278,18 +344,7 @@ class VarlinkServerTest {
         chomp $reply;
         print $reply;
         """;
-    Process process =
-        new ProcessBuilder(
-                "setpriv",
-                "--reuid=" + user,
-                "--clear-groups",
-                "perl",
-                "-e",
-                program,
-                socket.toString(),
-                PING)
-            .redirectErrorStream(true)
-            .start();
+    Process process = perlAs(user, program, socket.toString(), PING);
     String reply = new String(process.getInputStream().readAllBytes(), UTF_8);
     assertThat(process.waitFor()).as(reply).isZero();
     return reply;
