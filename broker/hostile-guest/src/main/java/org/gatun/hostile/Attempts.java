@@ -52,7 +52,7 @@ final class Attempts {
     attempts.put("destroy", (_, arguments) -> destroy(arguments.getFirst()));
     attempts.put("processes", (_, _) -> "sees " + ProcessHandle.allProcesses().count());
     attempts.put("native", (_, _) -> nativeAccess());
-    attempts.put("modules", (_, _) -> modules());
+    attempts.put("modules", (_, arguments) -> modules(arguments.getFirst()));
     attempts.put("unsafe", (_, _) -> unsafe(ModuleLayer.boot()));
     attempts.put("own-layer", (_, arguments) -> ownLayer(arguments.getFirst()));
     attempts.put("internal", (_, _) -> internal());
@@ -172,8 +172,14 @@ final class Attempts {
     return "got " + first.invoke(null, new Object[first.getParameterCount()]);
   }
 
-  private static String modules() {
-    return ModuleLayer.boot().modules().stream().map(Module::getName).sorted().toList().toString();
+  /** What there is besides its own, of those whose names begin so. */
+  private static String modules(String prefix) {
+    return ModuleLayer.boot().modules().stream()
+        .map(Module::getName)
+        .filter(name -> name.startsWith(prefix))
+        .sorted()
+        .toList()
+        .toString();
   }
 
   /** Raw memory, if the JDK's own way to it is there. */

@@ -61,17 +61,11 @@ public final class DiskLoad implements NvmeCallback {
     }
   }
 
-  /**
-   * Reads and writes until it is told to end, or the device is gone.
-   *
-   * @param going run once I/O is going
-   */
-  static void run(PciDevice device, Runnable going, CountDownLatch end) {
+  /** Reads and writes until it is told to end, or the device is gone. */
+  static void run(PciDevice device, CountDownLatch end) {
     try (NvmeController controller = NvmeController.open(device, NvmeOptions.defaults());
         DmaBuffer buffer = device.dma().allocate((long) DEPTH * IO_SIZE, IO_SIZE)) {
       DiskLoad load = new DiskLoad(controller, buffer, Completion.INTERRUPT, true);
-      load.run(DEPTH);
-      going.run();
       while (end.getCount() > 0) {
         load.run(DEPTH);
       }

@@ -77,7 +77,7 @@ public final class HostileGuest implements PciGuest {
     if (arguments.size() > 1) {
       DiskLoad.measure(device, Long.parseLong(arguments.get(1)), () -> awaitDetach(detached));
     } else {
-      DiskLoad.run(device, () -> System.out.println("going"), detached);
+      DiskLoad.run(device, detached);
       System.out.println("let go");
     }
   }

@@ -98,6 +98,35 @@ final class NativeAttempts {
     return text.startsWith("/") ? arena.allocateFrom(text).address() : Long.decode(text);
   }
 
+  /** A {@code struct iovec} of a few bytes. */
+  private static long vector(Arena arena, long address) {
+    return arena.allocateFrom(ValueLayout.JAVA_LONG, address, Long.BYTES).address();
+  }
+
+  /** A {@code union bpf_attr}: BPF_MAP_TYPE_ARRAY, sizes of key and value, entries. */
+  private static long arrayMap(Arena arena) {
+    return arena
+        .allocate(128, 8)
+        .copyFrom(arena.allocateFrom(ValueLayout.JAVA_INT, 2, 4, 4, 1))
+        .address();
+  }
+
+  /** A {@code struct perf_event_attr}: of software, its own time in user mode, for anybody. */
+  private static long clock(Arena arena) {
+    MemorySegment attributes = arena.allocate(128, 8);
+    attributes.set(ValueLayout.JAVA_INT, 0, 1); // PERF_TYPE_SOFTWARE
+    attributes.set(ValueLayout.JAVA_LONG, 40, 0x60); // exclude_kernel, exclude_hv
+    return attributes.address();
+  }
+
+  /** A {@code struct sockaddr_un}. */
+  private static long address(Arena arena, long path) {
+    MemorySegment address = arena.allocate(110, 2);
+    address.set(ValueLayout.JAVA_SHORT, 0, (short) 1); // AF_UNIX
+    address.setString(2, Native.memory(path, 108).getString(0));
+    return address.address();
+  }
+
   private static long call(Arena arena, String name, long[] a) {
     MemorySegment zeros = arena.allocate(4096, 4096);
     long buffer = zeros.address();
@@ -112,23 +141,26 @@ final class NativeAttempts {
       case "execve" -> Native.call(59, a[0], buffer, buffer);
       case "execveat" -> Native.call(322, AT_FDCWD, a[0], buffer, buffer, 0);
       case "ptrace" -> Native.call(101, 16, a[0]); // PTRACE_ATTACH
-      case "process_vm_readv" -> Native.call(310, a[0], buffer, 1, buffer, 1, 0);
-      case "process_vm_writev" -> Native.call(311, a[0], buffer, 1, buffer, 1, 0);
+      case "process_vm_readv" ->
+          Native.call(310, a[0], vector(arena, buffer), 1, vector(arena, a[1]), 1, 0);
+      case "process_vm_writev" ->
+          Native.call(311, a[0], vector(arena, buffer), 1, vector(arena, a[1]), 1, 0);
       case "pidfd_open" -> Native.call(434, a[0], 0);
-      case "pidfd_getfd" -> Native.call(438, 3, 0, 0);
+      case "pidfd_getfd" -> Native.call(438, a[0], a[1], 0);
       case "kill" -> Native.call(62, a[0], a[1]);
       case "tkill" -> Native.call(200, a[0], a[1]);
       case "tgkill" -> Native.call(234, a[0], a[0], a[1]);
-      case "mount" -> Native.call(165, a[0], a[0], a[0], 0, 0);
-      case "umount2" -> Native.call(166, a[0], 2);
+      case "mount" -> Native.call(165, a[0], a[1], 0, 4096, 0); // MS_BIND
+      case "umount2" -> Native.call(166, a[0], 2); // MNT_DETACH
       case "chroot" -> Native.call(161, a[0]);
-      case "pivot_root" -> Native.call(155, a[0], a[0]);
+      case "pivot_root" -> Native.call(155, a[0], a[1]);
       case "unshare" -> Native.call(272, a[0]);
-      case "setns" -> Native.call(308, 3, 0);
+      case "setns" -> Native.call(308, Native.call(257, AT_FDCWD, a[0], 0, 0), 0);
       case "io_uring_setup" -> Native.call(425, 8, buffer);
-      case "bpf" -> Native.call(321, 0, buffer, 128);
-      case "userfaultfd" -> Native.call(323, 1);
-      case "perf_event_open" -> Native.call(298, buffer, 0, -1, -1, 0);
+      case "bpf" -> Native.call(321, 0, arrayMap(arena), 128); // BPF_MAP_CREATE
+      case "userfaultfd" -> Native.call(323, 1); // UFFD_USER_MODE_ONLY
+      case "perf_event_open" -> Native.call(298, clock(arena), 0, -1, -1, 0);
+      // KEYCTL_GET_KEYRING_ID of the session, which is made
       case "keyctl" -> Native.call(250, 0, -3, 1);
       case "iopl" -> Native.call(172, 3);
       case "init_module" -> Native.call(175, buffer, 4096, buffer);
@@ -149,6 +181,8 @@ final class NativeAttempts {
       case "limit-of" -> Native.call(302, a[0], 7, 0, buffer);
       case "madvise-poison" -> Native.call(28, buffer, 4096, 100); // MADV_HWPOISON
       case "setsockopt" -> Native.call(54, a[0], a[1], a[2], buffer, 4);
+      case "getsockopt" -> Native.call(55, a[0], a[1], a[2], buffer, buffer + 8);
+      case "connect" -> Native.call(42, a[0], address(arena, a[1]), 110);
       case "getpid" -> Native.call(39);
       case "int-80" -> oldCall();
       case "x32" -> Native.call(0x4000_0000L | 39);

@@ -26,6 +26,8 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What a guest's process may use, and the control group that it is in. */
 @Timeout(120)
@@ -182,9 +184,10 @@ class LimitsTest {
         .anySatisfy(line -> assertThat(line).matches("\\[threads\\] got \\d{1,2}, then .*"));
   }
 
-  @Test
-  void memoryPastTheHeapIsLimited() throws Exception {
-    GuestProgram program = program(Limits.NONE, "native-memory 4096");
+  @ParameterizedTest
+  @ValueSource(strings = {"native-memory 4096", "direct-memory"})
+  void memoryPastTheHeapIsLimited(String attempt) throws Exception {
+    GuestProgram program = program(Limits.NONE, attempt);
     GuestProcess.End end = run(program);
     if (guests.launcher().groups().limitMemory()) {
       assertThat(end.status()).as(end.toString()).isEqualTo(128 + 9);
