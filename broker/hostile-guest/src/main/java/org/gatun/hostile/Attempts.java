@@ -45,6 +45,7 @@ final class Attempts {
     attempts.put("read", (_, arguments) -> read(arguments.getFirst()));
     attempts.put("write", (_, arguments) -> write(arguments.getFirst()));
     attempts.put("list", (_, arguments) -> list(arguments.getFirst()));
+    attempts.put("frame", (_, _) -> frame());
     attempts.put("exec", (_, arguments) -> exec(arguments));
     attempts.put("tcp", (_, _) -> tcp());
     attempts.put("udp", (_, _) -> udp());
@@ -122,6 +123,13 @@ final class Attempts {
   private static String list(String path) throws IOException {
     try (Stream<Path> files = Files.list(Path.of(path))) {
       return "found " + files.map(file -> file.getFileName().toString()).sorted().toList();
+    }
+  }
+
+  /** Where in the machine's memory a page is that it has written to. */
+  private static String frame() throws IOException {
+    try (Arena arena = Arena.ofConfined()) {
+      return Page.at(arena.allocate(Page.SIZE, Page.SIZE).fill((byte) 1).address()).toString();
     }
   }
 
