@@ -59,6 +59,9 @@ public abstract class EscapeSuite {
   private static final Duration SETTLED = Duration.ofSeconds(30);
   private static final int FLOOD_SECONDS = 3;
 
+  /** Messages in that time that are more than any driver sends: an emulated processor does it. */
+  private static final long FLOOD = 10_000;
+
   private Path folder;
   private GuestRun guests;
   private DeviceName edu;
@@ -560,14 +563,18 @@ public abstract class EscapeSuite {
     GuestProcess guest =
         start(DeviceRequest.of(edu), "wire regions", "wire flood " + FLOOD_SECONDS, "stay");
     GuestRun.awaitLine(guest, line -> line.startsWith("[wire regions]"));
+    long served = guest.served();
     int before = progress();
     Map<Long, Long> cpu = cpuTimes(threads);
     String sent = GuestRun.awaitLine(guest, line -> line.startsWith("[wire flood"));
     List<String> busy = busySince(threads, cpu);
     int after = progress();
+    served = guest.served() - served;
     guest.end("the test has seen it");
     guests.awaitEnd(guest);
-    System.out.println(sent + "; busy were " + busy + "; the neighbour did " + (after - before));
+    System.out.printf(
+        "%s, served %d; busy were %s; the neighbour did %d%n", sent, served, busy, after - before);
+    assertThat(served).as("messages of the flood that were served").isGreaterThan(FLOOD);
     assertThat(busy).as("threads that were busy").isSubsetOf("gatun export " + edu);
     assertThat(after - before).as("what the neighbour did meanwhile").isPositive();
   }
