@@ -18,24 +18,17 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
-import java.util.Set;
-import java.util.concurrent.BlockingQueue;
-import java.util.concurrent.LinkedBlockingQueue;
-import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
-import org.gatun.broker.Broker;
 import org.gatun.broker.DeviceRequest;
-import org.gatun.broker.Grant;
 import org.gatun.broker.Quota;
 import org.gatun.broker.config.GuestProgram;
 import org.gatun.broker.config.GuestProgram.Limits;
-import org.gatun.broker.service.process.GuestLauncher;
+import org.gatun.broker.config.GuestProgram.Restart;
+import org.gatun.broker.config.GuestProgram.Supervision;
 import org.gatun.broker.service.process.GuestProcess;
-import org.gatun.broker.service.process.NativeHelper;
+import org.gatun.broker.service.process.GuestRun;
 import org.gatun.broker.service.process.ProcessJournal;
 import org.gatun.hostile.DiskLoad.Progress;
-import org.gatun.hostile.GuestModules;
-import org.gatun.pci.TimeSource;
 import org.gatun.vfio.VfioBackend;
 import org.gatun.vmtests.VfioDevices.Taken;
 import org.junit.jupiter.api.AfterEach;
@@ -64,64 +57,34 @@ class FloodInVm {
   /** Of the broker's work in a window: what may be ahead, and one message. */
   private static final double AHEAD = 0.3;
 
-  private static final long HEAP = 32L << 20;
   private static final Quota QUOTA = new Quota(8L << 20, 64);
   private static final ThreadMXBean THREADS = ManagementFactory.getThreadMXBean();
 
   @RegisterExtension final VfioDevices devices = new VfioDevices();
 
-  private final BlockingQueue<GuestProcess.End> ends = new LinkedBlockingQueue<>();
   private final ByteArrayOutputStream victimSaid = new ByteArrayOutputStream();
   private Path folder;
-  private GuestLauncher launcher;
-  private Broker broker;
+  private GuestRun guests;
 
   @BeforeEach
   void start() throws IOException {
     folder = Files.createTempDirectory("broker");
-    launcher =
-        new GuestLauncher(
-            folder.resolve("launch"), ProcessJournal.open(folder.resolve("processes")));
-    NativeHelper.addTo(launcher);
-    broker = new Broker(List.of(new VfioBackend()));
+    guests = new GuestRun(folder, new VfioBackend());
   }
 
   @AfterEach
   void stop() {
-    broker.close();
-    launcher.close();
+    guests.close();
   }
 
-  private GuestProcess start(
-      String guest, Taken device, Limits limits, OutputStream copy, String... arguments)
+  private GuestProcess start(String guest, Taken device, GuestProgram program, OutputStream copy)
       throws IOException {
-    broker.seize(device.name());
-    Grant grant = broker.grant(guest, QUOTA, List.of(DeviceRequest.of(device.name())));
-    GuestProgram program =
-        new GuestProgram(
-            GuestModules.path(),
-            "org.gatun.hostile",
-            List.of(arguments),
-            Optional.empty(),
-            HEAP,
-            Set.of(),
-            supervision(guest),
-            limits);
-    return launcher.start(
-        guest, program, QUOTA, grant.connect().getFirst(), copy, (_, end) -> ends.add(end));
+    guests.seize(device.name());
+    return guests.start(guest, DeviceRequest.of(device.name()), QUOTA, program, copy);
   }
 
-  /** The flooder says that it lives: more than enough, and not while it is frozen. */
-  private static GuestProgram.Supervision supervision(String guest) {
-    return guest.equals("flooder")
-        ? new GuestProgram.Supervision(GuestProgram.Restart.NEVER, Optional.of(PATIENCE))
-        : GuestProgram.Supervision.DEFAULT;
-  }
-
-  private GuestProcess.End awaitEnd() throws InterruptedException {
-    GuestProcess.End end = ends.poll(PATIENCE.toSeconds(), TimeUnit.SECONDS);
-    assertThat(end).as("the guest has ended").isNotNull();
-    return end;
+  private GuestProcess start(String guest, Taken device, GuestProgram program) throws IOException {
+    return start(guest, device, program, OutputStream.nullOutputStream());
   }
 
   private static Limits memory(long bytes) {
@@ -130,19 +93,15 @@ class FloodInVm {
 
   /** The folder of all groups of this broker's guests. */
   private Path groups() throws IOException {
-    return Files.readAllLines(folder.resolve("processes")).stream()
-        .filter(line -> line.startsWith("group "))
-        .map(line -> Path.of(line.substring("group ".length())))
-        .findFirst()
-        .orElseThrow();
+    return guests.groups().orElseThrow();
   }
 
   @Test
   void oneThatTakesTooMuchMemoryIsEndedAndSaysSo() throws Exception {
     Taken disk = devices.device("flooder", "nvme").bind();
-    start(
-        "greedy", disk, memory(128L << 20), OutputStream.nullOutputStream(), "native-memory 4096");
-    GuestProcess.End end = awaitEnd();
+    GuestProcess process =
+        start("greedy", disk, GuestRun.program(memory(128L << 20), "native-memory 4096"));
+    GuestProcess.End end = guests.awaitEnd(process);
     assertThat(end.status()).as(end.toString()).isEqualTo(128 + 9);
     assertThat(end.reason()).isEqualTo("it ran out of memory: its limit is 128 MiB");
     assertThat(groups().resolve("greedy-0")).doesNotExist();
@@ -151,8 +110,7 @@ class FloodInVm {
   @Test
   void whatABrokerLeavesInItsGroupsTheNextOneEnds() throws Exception {
     Taken disk = devices.device("flooder", "nvme").bind();
-    GuestProcess process =
-        start("left", disk, memory(256L << 20), OutputStream.nullOutputStream(), "stay");
+    GuestProcess process = start("left", disk, GuestRun.program(memory(256L << 20), "stay"));
     Path groups = groups();
     Path group = groups.resolve("left-0");
     assertThat(Files.readString(group.resolve("cgroup.procs")).strip())
@@ -165,7 +123,7 @@ class FloodInVm {
     ProcessJournal.open(journal);
     assertThat(ProcessHandle.of(process.pid()).map(ProcessHandle::isAlive))
         .isNotEqualTo(Optional.of(true));
-    assertThat(awaitEnd().status()).isEqualTo(128 + 9);
+    assertThat(guests.awaitEnd(process).status()).isEqualTo(128 + 9);
     assertThat(groups).doesNotExist();
   }
 
@@ -173,20 +131,16 @@ class FloodInVm {
   void aFlooderLeavesTheOthersTheirShare() throws Exception {
     Taken victimsDisk = devices.device("victim", "nvme").bind();
     Taken floodersDisk = devices.device("flooder", "nvme").bind();
-    GuestProcess victim = start("victim", victimsDisk, Limits.NONE, victimSaid, "watched-disk");
+    GuestProcess victim =
+        start("victim", victimsDisk, GuestRun.program("watched-disk"), victimSaid);
     victimsDisk.markInUse();
     Limits limits = new Limits(OptionalDouble.of(HALF), OptionalLong.empty(), OptionalInt.empty());
+    // It says that it lives: more than enough, and not while it is frozen.
+    Supervision patient = new Supervision(Restart.NEVER, Optional.of(PATIENCE));
     GuestProcess flooder =
-        start("flooder", floodersDisk, limits, OutputStream.nullOutputStream(), "flood");
+        start("flooder", floodersDisk, GuestRun.program(limits, patient, "flood"));
     floodersDisk.markInUse();
-    assertThat(
-            TimeSource.system()
-                .await(
-                    () -> flooder.lastLines().contains("flooding"),
-                    PATIENCE,
-                    Duration.ofMillis(100)))
-        .as("it floods: %s", flooder.lastLines())
-        .isTrue();
+    GuestRun.awaitLine(flooder, line -> line.equals("flooding"));
 
     List<Window> quiet = new ArrayList<>();
     List<Window> flooded = new ArrayList<>();
@@ -198,11 +152,11 @@ class FloodInVm {
       Thread.sleep(SETTLING);
       flooded.add(window(flooder));
     }
-    assertThat(ends).as("guests that have ended").isEmpty();
-    flooder.end("the test ends");
-    victim.end("the test ends");
-    assertThat(awaitEnd().reason()).isEqualTo("the test ends");
-    assertThat(awaitEnd().reason()).isEqualTo("the test ends");
+    for (GuestProcess guest : List.of(flooder, victim)) {
+      assertThat(guests.hasEnded(guest)).as("guest %s has ended", guest.guest()).isFalse();
+      guest.end("the test ends");
+      assertThat(guests.awaitEnd(guest).reason()).isEqualTo("the test ends");
+    }
 
     List<Progress> progress =
         Progress.in(victimSaid.toString(StandardCharsets.UTF_8).lines().toList());

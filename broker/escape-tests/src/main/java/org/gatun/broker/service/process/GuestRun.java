@@ -20,6 +20,8 @@ import org.gatun.broker.Broker;
 import org.gatun.broker.DeviceRequest;
 import org.gatun.broker.Quota;
 import org.gatun.broker.config.GuestProgram;
+import org.gatun.broker.config.GuestProgram.Limits;
+import org.gatun.broker.config.GuestProgram.Supervision;
 import org.gatun.hostile.GuestModules;
 import org.gatun.nativeaccess.Landlock;
 import org.gatun.pci.DeviceName;
@@ -29,19 +31,24 @@ import org.gatun.pci.spi.PciBackend;
 public final class GuestRun implements AutoCloseable {
   private static final int PATIENCE_SECONDS = 100;
 
+  /** As the journal has it. */
+  private static final String GROUP = "group ";
+
+  private static final long HEAP = 32L << 20;
+
+  private final Path journal;
   private final Broker broker;
   private final GuestLauncher launcher;
   private final Map<GuestProcess, BlockingQueue<GuestProcess.End>> ends = new ConcurrentHashMap<>();
 
   /**
-   * @param folder for the launcher's files
+   * @param folder for the launcher's files, and the journal
    * @param backend of the devices; stays the caller's
    */
   public GuestRun(Path folder, PciBackend backend) throws IOException {
     broker = new Broker(List.of(backend));
-    launcher =
-        new GuestLauncher(
-            folder.resolve("launch"), ProcessJournal.open(folder.resolve("processes")));
+    journal = folder.resolve("processes");
+    launcher = new GuestLauncher(folder.resolve("launch"), ProcessJournal.open(journal));
     launcher.addToBootLayer(
         GuestModules.nativeHelper(),
         List.of(
@@ -61,15 +68,26 @@ public final class GuestRun implements AutoCloseable {
    */
   public GuestProcess start(DeviceRequest request, long dma, GuestProgram program)
       throws IOException {
-    Quota quota = new Quota(dma, 16);
+    return start("hostile", request, new Quota(dma, 16), program, OutputStream.nullOutputStream());
+  }
+
+  /**
+   * Starts a guest.
+   *
+   * @param guest its name
+   * @param copy where its output goes besides being kept
+   */
+  public GuestProcess start(
+      String guest, DeviceRequest request, Quota quota, GuestProgram program, OutputStream copy)
+      throws IOException {
     BlockingQueue<GuestProcess.End> end = new LinkedBlockingQueue<>();
     GuestProcess process =
         launcher.start(
-            "hostile",
+            guest,
             program,
             quota,
-            broker.grant("hostile", quota, List.of(request)).connect().getFirst(),
-            OutputStream.nullOutputStream(),
+            broker.grant(guest, quota, List.of(request)).connect().getFirst(),
+            copy,
             (_, ended) -> end.add(ended));
     ends.put(process, end);
     return process;
@@ -77,29 +95,63 @@ public final class GuestRun implements AutoCloseable {
 
   /** The hostile guest, with arguments. */
   public static GuestProgram program(String... arguments) {
-    return program(GuestModules.path(), "org.gatun.hostile", arguments);
+    return program(Limits.NONE, arguments);
+  }
+
+  /** The hostile guest, within limits. */
+  public static GuestProgram program(Limits limits, String... arguments) {
+    return program(limits, Supervision.DEFAULT, arguments);
+  }
+
+  /** The hostile guest, within limits, and watched. */
+  public static GuestProgram program(Limits limits, Supervision supervision, String... arguments) {
+    return program(
+        GuestModules.path(), "org.gatun.hostile", limits, supervision, List.of(arguments));
   }
 
   /** A guest of other modules. */
-  public static GuestProgram program(List<Path> modulePath, String module, String... arguments) {
+  public static GuestProgram program(List<Path> modulePath, String module) {
+    return program(modulePath, module, Limits.NONE, Supervision.DEFAULT, List.of());
+  }
+
+  private static GuestProgram program(
+      List<Path> modulePath,
+      String module,
+      Limits limits,
+      Supervision supervision,
+      List<String> arguments) {
     return new GuestProgram(
         modulePath,
         module,
-        List.of(arguments),
+        arguments,
         Optional.empty(),
-        32L << 20,
+        HEAP,
         locksThatAreMissing(),
-        GuestProgram.Supervision.DEFAULT,
-        GuestProgram.Limits.NONE);
+        supervision,
+        limits);
   }
 
   /** Landlock is missing from some kernels; all others have to be there. */
-  static Set<GuestProgram.Lock> locksThatAreMissing() {
+  private static Set<GuestProgram.Lock> locksThatAreMissing() {
     return Landlock.version() > 0 ? Set.of() : Set.of(GuestProgram.Lock.LANDLOCK);
+  }
+
+  /** The folder of all control groups of this broker's guests; empty where it may make none. */
+  public Optional<Path> groups() throws IOException {
+    return Files.readAllLines(journal).stream()
+        .filter(line -> line.startsWith(GROUP))
+        .map(line -> Path.of(line.substring(GROUP.length())))
+        .filter(Files::isDirectory) // it is noted before it is made
+        .findFirst();
   }
 
   GuestLauncher launcher() {
     return launcher;
+  }
+
+  /** Whether a guest has ended, and nobody has waited for that. */
+  public boolean hasEnded(GuestProcess process) {
+    return !Objects.requireNonNull(ends.get(process)).isEmpty();
   }
 
   /** Waits for the end of a guest, after which its device is back. */

@@ -8,7 +8,6 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
@@ -18,7 +17,6 @@ import java.util.regex.Pattern;
 import org.gatun.broker.DeviceRequest;
 import org.gatun.broker.config.GuestProgram;
 import org.gatun.broker.config.GuestProgram.Limits;
-import org.gatun.hostile.GuestModules;
 import org.gatun.pci.DeviceName;
 import org.gatun.simulated.SimulatedBus;
 import org.junit.jupiter.api.AfterEach;
@@ -71,41 +69,19 @@ class LimitsTest {
     bus.close();
   }
 
-  private static GuestProgram program(Limits limits, String... arguments) {
-    return new GuestProgram(
-        GuestModules.path(),
-        "org.gatun.hostile",
-        List.of(arguments),
-        Optional.empty(),
-        32L << 20,
-        GuestRun.locksThatAreMissing(),
-        GuestProgram.Supervision.DEFAULT,
-        limits);
-  }
-
   /** The folder of the group that a process is in, in the hierarchy that the broker uses. */
   private Path groupOf(GuestProcess process) throws IOException {
-    assumeTrue(
-        guests.launcher().groups().make("probe", program(Limits.NONE)).isPresent(),
-        "there is no cgroup v2 here that this user may write to");
-    Path all = noted(folder.resolve("processes"));
-    Path group = all.resolve(process.guest() + "-0");
+    Optional<Path> all = guests.groups();
+    assumeTrue(all.isPresent(), "there is no cgroup v2 here that this user may write to");
+    Path group = all.orElseThrow().resolve(process.guest() + "-0");
     assertThat(Files.readAllLines(group.resolve("cgroup.procs")))
         .containsExactly(Long.toString(process.pid()));
     return group;
   }
 
-  private static Path noted(Path journal) throws IOException {
-    return Files.readAllLines(journal).stream()
-        .filter(line -> line.startsWith("group "))
-        .map(line -> Path.of(line.substring("group ".length())))
-        .findFirst()
-        .orElseThrow();
-  }
-
   @Test
   void aProcessIsInAGroupOfItsOwnByWhichItIsEnded() throws Exception {
-    GuestProcess process = start(edu, program(Limits.NONE, "stay"));
+    GuestProcess process = start(edu, GuestRun.program("stay"));
     Path group = groupOf(process);
     Files.writeString(group.resolve("cgroup.kill"), "1");
     assertThat(guests.awaitEnd(process).status()).isEqualTo(128 + 9);
@@ -114,7 +90,7 @@ class LimitsTest {
 
   @Test
   void noGroupIsLeft() throws Exception {
-    GuestProcess process = start(edu, program(Limits.NONE, "stay"));
+    GuestProcess process = start(edu, GuestRun.program("stay"));
     Path group = groupOf(process);
     process.end("the test ends");
     guests.awaitEnd(process);
@@ -125,7 +101,7 @@ class LimitsTest {
 
   @Test
   void whatAFormerBrokerLeftInItsGroupIsEnded() throws Exception {
-    GuestProcess guest = start(edu, program(Limits.NONE, "stay"));
+    GuestProcess guest = start(edu, GuestRun.program("stay"));
     Path group = groupOf(guest);
     Path left = Files.createDirectories(group.resolveSibling("left-1"));
     Process process = new ProcessBuilder("sleep", "1000").start();
@@ -157,7 +133,7 @@ class LimitsTest {
             () ->
                 start(
                     edu,
-                    program(
+                    GuestRun.program(
                         new Limits(
                             OptionalDouble.of(0.5), OptionalLong.empty(), OptionalInt.empty()))))
         .isInstanceOf(IOException.class)
@@ -168,7 +144,7 @@ class LimitsTest {
             () ->
                 start(
                     plug("nvme,size=1M"),
-                    program(
+                    GuestRun.program(
                         new Limits(
                             OptionalDouble.empty(),
                             OptionalLong.of(512 << 20),
@@ -179,7 +155,7 @@ class LimitsTest {
   @Test
   void threadsAreLimitedWithoutAControllerToo() throws Exception {
     Limits limits = new Limits(OptionalDouble.empty(), OptionalLong.empty(), OptionalInt.of(64));
-    GuestProcess.End end = run(program(limits, "threads"));
+    GuestProcess.End end = run(GuestRun.program(limits, "threads"));
     assertThat(end.lastLines())
         .anySatisfy(line -> assertThat(line).matches("\\[threads\\] got \\d{1,2}, then .*"));
   }
@@ -187,7 +163,7 @@ class LimitsTest {
   @ParameterizedTest
   @ValueSource(strings = {"native-memory 4096", "direct-memory"})
   void memoryPastTheHeapIsLimited(String attempt) throws Exception {
-    GuestProgram program = program(Limits.NONE, attempt);
+    GuestProgram program = GuestRun.program(attempt);
     GuestProcess.End end = run(program);
     if (guests.launcher().groups().limitMemory()) {
       assertThat(end.status()).as(end.toString()).isEqualTo(128 + 9);
@@ -204,8 +180,7 @@ class LimitsTest {
   @Test
   void memoryThatNoLimitCountsIsRefused() throws Exception {
     // MAP_SHARED | MAP_ANONYMOUS; MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN; without that.
-    GuestProgram program =
-        program(Limits.NONE, "mmap 0x21", "mmap 0x23", "mmap 0x122", "mmap 0x22");
+    GuestProgram program = GuestRun.program("mmap 0x21", "mmap 0x23", "mmap 0x122", "mmap 0x22");
     assertThat(run(program).lastLines())
         .satisfiesExactly(
             shared -> assertThat(shared).endsWith("result -1"),
@@ -216,7 +191,7 @@ class LimitsTest {
 
   @Test
   void oneWhoseHeapIsFullSaysSo() throws Exception {
-    assertThat(run(program(Limits.NONE, "memory")).reason())
+    assertThat(run(GuestRun.program("memory")).reason())
         .isEqualTo("it ran out of memory: its heap has 32 MiB");
   }
 }
