@@ -70,7 +70,7 @@ public record Assignment(
       Plan.writeTexts(out, arguments);
       out.writeUTF(device.toString());
       out.writeBoolean(watchdog);
-      Plan.writeTexts(out, locks.stream().map(Lock::text).toList());
+      Plan.writeTexts(out, locks.stream().map(Lock::name).toList());
       out.writeLong(busAddress);
       out.writeLong(memorySize);
       out.writeInt(events);
@@ -97,7 +97,7 @@ public record Assignment(
           Plan.readTexts(in),
           DeviceName.parse(in.readUTF()),
           in.readBoolean(),
-          Set.copyOf(Plan.readTexts(in).stream().map(Lock::parse).toList()),
+          Set.copyOf(Plan.readTexts(in).stream().map(Lock::valueOf).toList()),
           in.readLong(),
           in.readLong(),
           in.readInt(),

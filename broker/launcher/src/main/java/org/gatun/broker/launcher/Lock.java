@@ -1,8 +1,6 @@
 package org.gatun.broker.launcher;
 
-import java.util.Arrays;
 import java.util.Locale;
-import java.util.stream.Collectors;
 
 /**
  * What keeps a guest's process in, besides what always does: no new privileges, limits, the death
@@ -22,25 +20,5 @@ public enum Lock {
   /** As a policy file has it. */
   public String text() {
     return name().toLowerCase(Locale.ROOT);
-  }
-
-  /**
-   * Finds one by its text.
-   *
-   * @throws IllegalArgumentException if there is no such lock
-   */
-  public static Lock parse(String text) {
-    return Arrays.stream(values())
-        .filter(lock -> lock.text().equals(text))
-        .findFirst()
-        .orElseThrow(
-            () ->
-                new IllegalArgumentException(
-                    "'%s' is no lock; there are %s"
-                        .formatted(
-                            text,
-                            Arrays.stream(values())
-                                .map(Lock::text)
-                                .collect(Collectors.joining(", ")))));
   }
 }

@@ -284,7 +284,7 @@ public final class GuestLauncher implements AutoCloseable {
 
   private Plan plan(GuestProgram program) throws IOException {
     Set<Lock> locks = EnumSet.allOf(Lock.class);
-    program.without().forEach(without -> locks.remove(Lock.parse(without.text())));
+    program.without().forEach(without -> locks.remove(Lock.valueOf(without.name())));
     List<Path> modulePath = new ArrayList<>();
     for (Path path : program.modulePath()) {
       modulePath.add(path.toRealPath());
