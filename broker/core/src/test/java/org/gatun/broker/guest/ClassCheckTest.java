@@ -12,6 +12,7 @@ import java.util.Map;
 import java.util.stream.Stream;
 import org.gatun.driver.edu.EduDevice;
 import org.gatun.driver.nvme.NvmeController;
+import org.gatun.hostile.Sources;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;

@@ -1,7 +1,5 @@
 package org.gatun.broker.service.process;
 
-import static org.assertj.core.api.Assertions.assertThat;
-
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
@@ -16,8 +14,8 @@ import java.util.jar.Attributes;
 import java.util.jar.JarEntry;
 import java.util.jar.JarOutputStream;
 import java.util.jar.Manifest;
-import java.util.spi.ToolProvider;
 import java.util.stream.Stream;
+import org.gatun.hostile.Sources;
 
 /**
  * A guest with code in all places that are run without anybody calling it, where a host is
@@ -165,12 +163,12 @@ record EarlyCode(List<Path> modulePath) {
         """);
     files.put("early/Version.java", version("base"));
     files.put("early/Guest.java", GUEST);
-    Path classes = javac(folder.resolve("guest"), files, List.of());
+    Path classes = Sources.compile(folder.resolve("guest"), files);
     Path versioned =
-        javac(
+        Sources.compile(
             folder.resolve("versioned"),
             Map.of("early/Version.java", version("versioned")),
-            List.of("-cp", classes.toString()));
+            classes.toString());
     Path guest = folder.resolve("early.jar");
     jar(guest, classes, versioned);
     List<Path> jars = new ArrayList<>();
@@ -190,7 +188,7 @@ record EarlyCode(List<Path> modulePath) {
             "module %1$s { exports %1$s.fake; }".formatted(module),
             module.replace('.', '/') + "/fake/Fake.java",
             "package %s.fake; public class Fake {}".formatted(module));
-    jar(jar, javac(folder.resolve(module), files, List.of()), folder.resolve("none"));
+    jar(jar, Sources.compile(folder.resolve(module), files), folder.resolve("none"));
     return jar;
   }
 
@@ -256,27 +254,6 @@ record EarlyCode(List<Path> modulePath) {
     }
     """
         .formatted(name);
-  }
-
-  private static Path javac(Path folder, Map<String, String> files, List<String> options)
-      throws IOException {
-    Path classes = folder.resolve("classes");
-    List<String> arguments = new ArrayList<>(List.of("-d", classes.toString(), "-nowarn"));
-    arguments.addAll(List.of("-proc:none", "-Xlint:none"));
-    arguments.addAll(
-        options.isEmpty() ? List.of("-p", System.getProperty("java.class.path")) : options);
-    for (Map.Entry<String, String> file : files.entrySet()) {
-      Path source = folder.resolve("src").resolve(file.getKey());
-      Files.createDirectories(source.getParent());
-      Files.writeString(source, file.getValue());
-      arguments.add(source.toString());
-    }
-    int status =
-        ToolProvider.findFirst("javac")
-            .orElseThrow()
-            .run(System.out, System.err, arguments.toArray(String[]::new));
-    assertThat(status).as("javac").isZero();
-    return classes;
   }
 
   /** With all that a manifest can ask for, and services as in the days before modules. */
