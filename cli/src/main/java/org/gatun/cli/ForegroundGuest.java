@@ -1,18 +1,12 @@
 package org.gatun.cli;
 
 import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.lang.System.Logger.Level;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.time.Duration;
-import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import java.util.stream.Stream;
 import org.gatun.broker.Broker;
 import org.gatun.broker.DeviceRequest;
 import org.gatun.broker.Grant;
@@ -26,7 +20,6 @@ import org.gatun.pci.PciException;
 
 /** A guest that a command runs in a process of its own, and waits for: its output is printed. */
 final class ForegroundGuest {
-  private static final System.Logger LOG = System.getLogger(ForegroundGuest.class.getName());
   private static final Duration LOOK = Duration.ofMillis(100);
 
   /** How long a guest has to finish what it is doing, when the command is to end. */
@@ -57,14 +50,14 @@ final class ForegroundGuest {
       throws IOException, InterruptedException {
     Quota quota = new Quota(dmaBytes, Quota.DEFAULT.dmaMappings());
     Grant grant = broker.grant(program.module(), quota, List.of(DeviceRequest.of(device)));
-    Path folder = Files.createTempDirectory("gatun-guest");
     CompletableFuture<GuestProcess.End> ended = new CompletableFuture<>();
-    try (GuestLauncher launcher =
-        new GuestLauncher(folder, ProcessJournal.open(folder.resolve("processes")))) {
+    try (RunFolder folder = RunFolder.open();
+        GuestLauncher launcher =
+            new GuestLauncher(folder.path(), ProcessJournal.open(folder.journal()))) {
       interruption.guard(
           () -> {
             broker.close();
-            delete(folder);
+            close(launcher, folder);
           });
       GuestProcess process =
           launcher.start(
@@ -78,7 +71,7 @@ final class ForegroundGuest {
           () -> {
             process.end("the command ends");
             broker.close();
-            delete(folder);
+            close(launcher, folder);
           });
       while (!interruption.isRequested() && !isDone(ended)) {
         // Until one of both.
@@ -91,18 +84,14 @@ final class ForegroundGuest {
         throw new PciException(device, "interrupted while its guest was starting", null, e);
       }
       throw e;
-    } finally {
-      delete(folder);
     }
   }
 
-  private static void delete(Path folder) {
-    try (Stream<Path> files = Files.walk(folder)) {
-      for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-        Files.deleteIfExists(file);
-      }
-    } catch (IOException | UncheckedIOException e) {
-      LOG.log(Level.DEBUG, "deleting " + folder, e);
+  /** If the command has not closed them itself meanwhile. */
+  private static void close(GuestLauncher launcher, RunFolder folder) {
+    if (folder.isOpen()) {
+      launcher.close();
+      folder.close();
     }
   }
 

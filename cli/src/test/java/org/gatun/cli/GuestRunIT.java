@@ -102,12 +102,17 @@ class GuestRunIT {
   /** As an in-process guest, and without its host's leave to be one. */
   private static ModulePathRun guestInProcess(Path modules, String device, String... arguments)
       throws Exception {
+    return ModulePathRun.of(List.of(), processCommand(modules, device, arguments));
+  }
+
+  private static String[] processCommand(Path modules, String device, String... arguments)
+      throws IOException {
     List<String> words = new ArrayList<>(List.of(command(modules, device, arguments)));
     words.remove("--in-process");
     if (Landlock.version() == 0) {
       words.add("--without=landlock");
     }
-    return ModulePathRun.of(List.of(), words.toArray(String[]::new));
+    return words.toArray(String[]::new);
   }
 
   private static String[] command(Path modules, String device, String... arguments)
@@ -177,6 +182,71 @@ class GuestRunIT {
     ModulePathRun failing = guestInProcess(modules, "simulated:edu", "ten");
     assertThat(failing.out()).contains("guest org.example.guest failed", "\"ten\"");
     assertThat(failing.status()).isEqualTo(ExitCode.FAILED);
+  }
+
+  @Test
+  void whatAKilledRunLeavesIsRemovedByTheNext() throws Exception {
+    assumeTrue(
+        Files.getAttribute(Path.of("/proc/self"), "unix:uid").equals(0),
+        "a guest's locks need root: run the tests as root");
+    Path modules =
+        classes(
+            MODULE,
+            GUEST.formatted(
+                """
+                System.out.println("at work");
+                while (context.arguments().isEmpty()) {
+                  context.time().sleep(Duration.ofMillis(10));
+                }
+                """));
+    Process process =
+        ModulePathRun.command(List.of(), processCommand(modules, "simulated:edu")).start();
+    Path left;
+    List<Path> groups;
+    try (BufferedReader out = process.inputReader(StandardCharsets.UTF_8)) {
+      assertThat(out.readLine()).isEqualTo("at work");
+      Path journal = journalOf(process.descendants().findFirst().orElseThrow().pid());
+      left = Optional.ofNullable(journal.getParent()).orElseThrow();
+      groups = groups(journal);
+      // One that lives is left alone.
+      assertThat(guestInProcess(modules, "simulated:edu", "done").status()).isZero();
+      assertThat(journal).exists();
+      process.toHandle().destroyForcibly();
+      assertThat(process.waitFor()).isEqualTo(137);
+    }
+    assertThat(left).isDirectory();
+    assertThat(groups).allMatch(Files::isDirectory);
+
+    ModulePathRun next = guestInProcess(modules, "simulated:edu", "done");
+    assertThat(next.err()).isEmpty();
+    assertThat(next.status()).isZero();
+    assertThat(left).doesNotExist();
+    assertThat(groups).noneMatch(Files::exists);
+  }
+
+  /** The journal of the run with this guest, among those of all runs that there are. */
+  private static Path journalOf(long guest) throws IOException {
+    try (Stream<Path> runs = Files.list(Path.of("/run/gatun-guest-run"))) {
+      return runs.map(run -> run.resolve("processes"))
+          .filter(journal -> lines(journal).stream().anyMatch(line -> line.startsWith(guest + " ")))
+          .findFirst()
+          .orElseThrow();
+    }
+  }
+
+  private static List<String> lines(Path journal) {
+    try {
+      return Files.readAllLines(journal);
+    } catch (IOException e) {
+      return List.of(); // the run has ended meanwhile, or this is no run's
+    }
+  }
+
+  private static List<Path> groups(Path journal) {
+    return lines(journal).stream()
+        .filter(line -> line.startsWith("group "))
+        .map(line -> Path.of(line.substring("group ".length())))
+        .toList();
   }
 
   @Test
