@@ -156,11 +156,15 @@ class GuestRunIT {
     assertThat(failing.status()).isEqualTo(ExitCode.FAILED);
   }
 
-  @Test
-  void doesItsWorkInAProcessOfItsOwn() throws Exception {
+  private static void needsRoot() throws IOException {
     assumeTrue(
         Files.getAttribute(Path.of("/proc/self"), "unix:uid").equals(0),
         "a guest's locks need root: run the tests as root");
+  }
+
+  @Test
+  void doesItsWorkInAProcessOfItsOwn() throws Exception {
+    needsRoot();
     Path modules =
         classes(
             MODULE,
@@ -182,6 +186,20 @@ class GuestRunIT {
     ModulePathRun failing = guestInProcess(modules, "simulated:edu", "ten");
     assertThat(failing.out()).contains("guest org.example.guest failed", "\"ten\"");
     assertThat(failing.status()).isEqualTo(ExitCode.FAILED);
+  }
+
+  /** A guest is another user than who makes its root, and has to find its way in it. */
+  @Test
+  void itsRootIsForItWhateverTheUmask() throws Exception {
+    needsRoot();
+    Path modules = classes(MODULE, GUEST.formatted("System.out.println(edu.factorial(5));"));
+    ProcessBuilder command =
+        ModulePathRun.command(List.of(), processCommand(modules, "simulated:edu"));
+    command.command().addAll(0, List.of("sh", "-c", "umask 077; exec \"$@\"", "sh"));
+    ModulePathRun run = ModulePathRun.of(command);
+    assertThat(run.err()).isEmpty();
+    assertThat(run.out()).startsWith("120\n");
+    assertThat(run.status()).isZero();
   }
 
   @Test

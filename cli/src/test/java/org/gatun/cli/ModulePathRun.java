@@ -29,7 +29,11 @@ record ModulePathRun(int status, String out, String err) {
 
   static ModulePathRun of(List<String> options, String... args)
       throws IOException, InterruptedException {
-    Process process = command(options, args).start();
+    return of(command(options, args));
+  }
+
+  static ModulePathRun of(ProcessBuilder command) throws IOException, InterruptedException {
+    Process process = command.start();
     process.getOutputStream().close();
     // Both are short: neither fills its pipe while the other is read.
     String out = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);

@@ -23,6 +23,9 @@ public final class RootFolder {
   private static final int MS_PRIVATE = 1 << 18;
   private static final int MNT_DETACH = 2;
 
+  /** For all to look into, and for its owner alone to change. */
+  private static final int UMASK = 022;
+
   /** For folders and links only: a page each at most. */
   private static final String SIZE = "mode=755,size=1m";
 
@@ -33,11 +36,14 @@ public final class RootFolder {
   }
 
   /**
-   * Begins with an empty one.
+   * Begins with an empty one. The thread's umask is the usual one from now on, whatever it was:
+   * another user is to find what is made here, and what the thread executes.
    *
    * @param at an empty folder
    */
   public static RootFolder make(Path at) {
+    // Since the thread has mounts of its own, it shares this with no other (unshare(2)).
+    Syscall.UMASK.call("0022", UMASK);
     // Or else what is mounted here is mounted for all.
     mount("none", Path.of("/"), null, MS_REC | MS_PRIVATE, null);
     mount("tmpfs", at, "tmpfs", MS_NOSUID | MS_NODEV, SIZE);

@@ -130,6 +130,7 @@ enum Syscall {
   SYSINFO(99, 179),
   TGKILL(234, 131),
   TIMES(100, 153),
+  UMASK(95, 166),
   UMOUNT2(166, 39),
   UNAME(63, 160),
   UNSHARE(272, 97),
