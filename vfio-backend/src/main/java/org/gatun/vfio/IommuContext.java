@@ -8,6 +8,8 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
 import org.gatun.nativeaccess.Access;
 import org.gatun.nativeaccess.Errno;
 import org.gatun.nativeaccess.Fd;
@@ -100,23 +102,34 @@ final class IommuContext implements DmaDomain.Mapper, AutoCloseable {
     }
   }
 
+  private static Fd openGroup(OpenFailures failures, Path node) {
+    try {
+      return outlastingChildren(
+          () -> Fd.open(node, Access.READ_WRITE), () -> failures.isHeldByNobody(node));
+    } catch (LinuxException e) {
+      throw failures.group(node, e);
+    }
+  }
+
   /**
    * A process that is being started has all descriptors of its parent until it executes a program
-   * (close-on-exec): if this process starts one while it closes a group, that is in use for some
-   * milliseconds more, by nobody who can be named.
+   * (close-on-exec): if this process starts one while it closes a group or a device, that is in use
+   * for some milliseconds more, by nobody who can be named.
+   *
+   * @param mayBeChild whether it may be such a process that keeps the call from being done
    */
-  private static Fd openGroup(OpenFailures failures, Path node) {
+  private static <T> T outlastingChildren(Supplier<T> call, BooleanSupplier mayBeChild) {
     long begin = System.nanoTime();
     while (true) {
       try {
-        return Fd.open(node, Access.READ_WRITE);
+        return call.get();
       } catch (LinuxException e) {
         boolean mayPass =
             e.errno() == Errno.EBUSY
                 && System.nanoTime() - begin < CHILD.toNanos()
-                && failures.isHeldByNobody(node);
+                && mayBeChild.getAsBoolean();
         if (!mayPass) {
-          throw failures.group(node, e);
+          throw e;
         }
         TimeSource.system().sleep(LOOK);
       }
@@ -210,7 +223,8 @@ final class IommuContext implements DmaDomain.Mapper, AutoCloseable {
    */
   Optional<String> detach() {
     try {
-      group.ioctl(Vfio.GROUP_UNSET_CONTAINER);
+      // Who has it, the kernel does not say.
+      outlastingChildren(() -> group.ioctl(Vfio.GROUP_UNSET_CONTAINER), () -> true);
       return Optional.empty();
     } catch (LinuxException e) {
       return switch (e.errno()) {

@@ -4,11 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.ProcessBuilder.Redirect;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -37,6 +40,7 @@ import org.gatun.pci.DmaBuffer;
 import org.gatun.pci.DmaDirection;
 import org.gatun.pci.PciDevice;
 import org.gatun.pci.PciException;
+import org.gatun.pci.TimeSource;
 import org.gatun.pci.config.ConfigRegisters;
 import org.gatun.pci.spi.Hazard;
 import org.gatun.pci.spi.SeizedDevice;
@@ -64,6 +68,9 @@ class RevocationInVm {
   private static final int LONGEST_LIFE_MILLIS = 300;
   private static final long QUEUE_BYTES = (long) GuestLoad.DEPTH * GuestLoad.IO_SIZE;
   private static final byte CANARY = (byte) 0xc5;
+
+  /** Less than the longest that a child is waited for. */
+  private static final Duration MOMENT = Duration.ofMillis(200);
 
   private static final EduOptions EDU_OPTIONS =
       EduOptions.defaults().withTimeout(Duration.ofMinutes(1));
@@ -255,6 +262,57 @@ class RevocationInVm {
         assertThat(edu.factorial(5)).isEqualTo(120);
       }
       assertThat(quarantine(broker)).isEmpty();
+    }
+  }
+
+  /** As a process has all that its parent has until it executes its program. */
+  @ParameterizedTest
+  @EnumSource
+  void whatAnotherProcessHoldsForAMomentIsWaitedFor(HeldByOther.Loot loot) throws Exception {
+    Taken taken = devices.device("edu").bind();
+    try (Broker broker = new Broker(List.of(new VfioBackend()))) {
+      broker.seize(taken.name());
+      Grant grant = grant(broker, taken.name());
+      grant.connect();
+      Process other = startOther(loot);
+      try (BufferedReader output = other.inputReader()) {
+        assertThat(output.readLine()).isEqualTo(HeldByOther.HELD);
+        Thread end = Thread.ofPlatform().start(() -> endAfterOurs(other));
+
+        grant.revoke(Duration.ZERO);
+
+        end.join();
+        assertThat(quarantine(broker)).isEmpty();
+      } finally {
+        other.destroyForcibly();
+        other.waitFor();
+      }
+    }
+  }
+
+  /** Ends the other process when this one has closed the device, and the kernel is asked. */
+  private static void endAfterOurs(Process other) {
+    Path own = Path.of("/proc/self/fd");
+    TimeSource.system()
+        .await(() -> !hasVfioDevice(own), Duration.ofMinutes(1), Duration.ofMillis(1));
+    TimeSource.system().sleep(MOMENT);
+    other.destroyForcibly();
+  }
+
+  private static boolean hasVfioDevice(Path descriptors) {
+    try (Stream<Path> files = Files.list(descriptors)) {
+      return files.anyMatch(file -> target(file).contains("[vfio-device]"));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** Nothing, of one that has been closed. */
+  private static String target(Path descriptor) {
+    try {
+      return Files.readSymbolicLink(descriptor).toString();
+    } catch (IOException _) {
+      return "";
     }
   }
 
