@@ -13,7 +13,6 @@ import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.Objects;
 import java.util.Random;
 import java.util.Set;
@@ -158,7 +157,7 @@ class BrokerKillsInVm {
       awaitArchives();
     }
     Thread.sleep(life);
-    assertThat(guests).as("the guests were at it to the end").allMatch(BrokerKillsInVm::isAlive);
+    assertThat(guests).as("the guests were at it to the end").allMatch(GuestProcesses::isAlive);
     if (survived) {
       for (long guest : guests) {
         // Being honest, they would end when they notice.
@@ -191,7 +190,7 @@ class BrokerKillsInVm {
 
   /** What the kernel says of a device that somebody has: by opening its group, all is proven. */
   private void assertStillThere() throws IOException {
-    assertThat(guests).as("stopped guests").allMatch(BrokerKillsInVm::isAlive);
+    assertThat(guests).as("stopped guests").allMatch(GuestProcesses::isAlive);
     assertThat(PinnedMemory.now().pages()).as("pinned pages").isPositive();
     for (Taken disk : disks) {
       assertThatExceptionOfType(FileSystemException.class)
@@ -225,8 +224,10 @@ class BrokerKillsInVm {
     }
     start = Duration.ofNanos(System.nanoTime() - begin);
     System.out.println("guests are at work after " + start.toMillis() + " ms");
-    assertThat(former).as("former guests").noneMatch(BrokerKillsInVm::isAlive);
-    assertThat(launched()).as("processes of guests").containsExactlyInAnyOrderElementsOf(guests);
+    assertThat(former).as("former guests").noneMatch(GuestProcesses::isAlive);
+    assertThat(GuestProcesses.all())
+        .as("processes of guests")
+        .containsExactlyInAnyOrderElementsOf(guests);
     for (Taken disk : disks) {
       disk.checkReset();
       disk.markInUse();
@@ -238,8 +239,8 @@ class BrokerKillsInVm {
     await("guests", next, () -> !next.process().isAlive() || started(next).size() == disks.size());
     assertThat(started(next)).as("guests: %s", said(next)).hasSize(disks.size());
     for (Taken disk : disks) {
-      long before = interrupts(disk);
-      await("I/O", next, () -> interrupts(disk) - before >= GOING);
+      long before = disk.interrupts();
+      await("I/O", next, () -> disk.interrupts() - before >= GOING);
     }
     return started(next);
   }
@@ -254,7 +255,7 @@ class BrokerKillsInVm {
     for (Taken disk : disks) {
       assertThat(ended.output().lines()).contains(disk.name() + ": released");
     }
-    assertThat(launched()).as("processes of guests").isEmpty();
+    assertThat(GuestProcesses.all()).as("processes of guests").isEmpty();
     assertAtRest();
   }
 
@@ -311,43 +312,8 @@ class BrokerKillsInVm {
   }
 
   private static void awaitNoneLaunchedBut(Set<Long> known) {
-    TimeSource.system().await(() -> known.containsAll(launched()), END_LIMIT, LOOK);
-    assertThat(known).as("processes of guests").containsAll(launched());
-  }
-
-  /** The processes, of whatever broker, that are to become a guest's or have. */
-  private static List<Long> launched() {
-    return ProcessHandle.allProcesses()
-        .filter(BrokerKillsInVm::isLaunched)
-        .map(ProcessHandle::pid)
-        .filter(BrokerKillsInVm::isAlive)
-        .toList();
-  }
-
-  private static boolean isLaunched(ProcessHandle process) {
-    String command = text(Path.of("/proc", Long.toString(process.pid()), "cmdline"));
-    return command.contains("org.gatun.broker.launcher/")
-        && !command.toLowerCase(Locale.ROOT).contains("rehearsal");
-  }
-
-  /** One that has ended, and whose new parent has not asked how, has nothing any more. */
-  private static boolean isAlive(long process) {
-    String stat = text(Path.of("/proc", Long.toString(process), "stat"));
-    return !stat.isEmpty() && stat.charAt(stat.lastIndexOf(')') + 2) != 'Z';
-  }
-
-  /** How often the device has interrupted for who has it now. */
-  private static long interrupts(Taken disk) {
-    return text(Path.of("/proc/interrupts"))
-        .lines()
-        .filter(line -> line.contains("vfio") && line.contains("(" + disk.address() + ")"))
-        .flatMap(
-            line ->
-                Stream.of(line.strip().split(" +", -1))
-                    .skip(1)
-                    .takeWhile(word -> word.matches("\\d+")))
-        .mapToLong(Long::parseLong)
-        .sum();
+    TimeSource.system().await(() -> known.containsAll(GuestProcesses.all()), END_LIMIT, LOOK);
+    assertThat(known).as("processes of guests").containsAll(GuestProcesses.all());
   }
 
   private static void openGroup(Taken disk) throws IOException {
@@ -355,14 +321,10 @@ class BrokerKillsInVm {
     FileChannel.open(group, StandardOpenOption.READ, StandardOpenOption.WRITE).close();
   }
 
-  /** Nothing, of a process that has ended. */
   private static String text(Path file) {
     try {
       return Files.readString(file);
     } catch (IOException e) {
-      if (file.startsWith("/proc")) {
-        return "";
-      }
       throw new UncheckedIOException(e);
     }
   }

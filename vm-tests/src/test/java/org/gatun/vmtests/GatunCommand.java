@@ -6,11 +6,13 @@ import java.io.File;
 import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import org.gatun.cli.Gatun;
+import org.gatun.vmtests.inside.Command;
 
 /**
  * The {@code gatun} command inside the machine, as a user runs it: on the module path, in a process
@@ -72,19 +74,43 @@ record GatunCommand(int exitStatus, String output, String errors) {
       throws URISyntaxException {
     List<String> words = new ArrayList<>();
     words.add(Path.of(System.getProperty("java.home"), "bin/java").toString());
-    // What starts fast and runs little.
-    words.addAll(List.of("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto"));
     words.addAll(List.of("-XX:SharedArchiveFile=" + archive(), "-Xlog:cds=off"));
     words.addAll(jvmOptions);
+    words.addAll(program(modulePath()));
+    words.addAll(List.of(arguments));
+    return words;
+  }
+
+  private static List<String> program(Path modules) {
+    List<String> words = new ArrayList<>();
+    // What starts fast and runs little.
+    words.addAll(List.of("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto"));
     words.addAll(
         List.of(
             "--enable-native-access=org.gatun.nativeaccess,com.sun.jna",
             "--illegal-native-access=deny"));
-    words.addAll(List.of("--module-path", modulePath().toString()));
+    words.addAll(List.of("--module-path", modules.toString()));
     words.addAll(List.of("--add-modules", "ALL-MODULE-PATH"));
     words.addAll(List.of("--module", "org.gatun.cli/org.gatun.cli.Gatun"));
-    words.addAll(List.of(arguments));
     return words;
+  }
+
+  /**
+   * Installs it in the machine, as a package would: what runs it may not see where it was built.
+   *
+   * @param folder for what it needs, the JDK too
+   * @param script by which it is run
+   */
+  static void install(Path folder, Path script) throws Exception {
+    Path jdk = Files.createDirectories(folder.resolve("jdk"));
+    Path modules = folder.resolve("modules");
+    Command.run("mount", "--bind", System.getProperty("java.home"), jdk.toString()).expectSuccess();
+    Command.run("cp", "-r", modulePath().toString(), modules.toString()).expectSuccess();
+    Files.writeString(
+        script,
+        "#!/bin/sh\nexec %s/bin/java %s \"$@\"\n"
+            .formatted(jdk, String.join(" ", program(modules))));
+    Files.setPosixFilePermissions(script, PosixFilePermissions.fromString("rwxr-xr-x"));
   }
 
   /** Demands that it was done. */

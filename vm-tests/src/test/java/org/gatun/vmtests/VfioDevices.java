@@ -15,6 +15,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.PciAddress;
 import org.gatun.pci.PciDevice;
@@ -213,6 +214,23 @@ final class VfioDevices implements AfterEachCallback {
 
     private boolean isBound() {
       return sysfs().driver().filter(DriverBinding.VFIO_PCI::equals).isPresent();
+    }
+
+    /** How often it has interrupted for who has it now. */
+    long interrupts() {
+      try {
+        return Files.readAllLines(Path.of("/proc/interrupts")).stream()
+            .filter(line -> line.contains("vfio") && line.contains("(" + address + ")"))
+            .flatMap(
+                line ->
+                    Stream.of(line.strip().split(" +", -1))
+                        .skip(1)
+                        .takeWhile(word -> word.matches("\\d+")))
+            .mapToLong(Long::parseLong)
+            .sum();
+      } catch (IOException e) {
+        throw new UncheckedIOException(e);
+      }
     }
 
     /** Reads one byte: all of config space, again and again, would slow down whom it waits for. */
