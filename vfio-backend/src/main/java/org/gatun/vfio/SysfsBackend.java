@@ -76,6 +76,11 @@ public final class SysfsBackend implements PciBackend {
   }
 
   @Override
+  public DeviceName nameOf(DeviceName name) {
+    return unprotected(address(name));
+  }
+
+  @Override
   public Optional<FoundDevice> find(DeviceName name) {
     PciAddress address = address(name);
     return sysfs.device(address).map(device -> VfioBackend.found(unprotected(address), device));

@@ -103,7 +103,7 @@ public final class Broker implements AutoCloseable {
           null);
     }
     Optional<FoundDevice> found = backend.find(name);
-    DeviceName own = found.map(FoundDevice::name).orElse(name);
+    DeviceName own = backend.nameOf(name);
     if (groups.containsKey(own)) {
       throw new GrantRefusedException(own, "the broker has it already", null, null);
     }

@@ -50,6 +50,11 @@ final class HookedBackend implements PciBackend {
   }
 
   @Override
+  public DeviceName nameOf(DeviceName name) {
+    return canonical(name);
+  }
+
+  @Override
   public Optional<FoundDevice> find(DeviceName name) {
     return inner.find(canonical(name));
   }
