@@ -77,11 +77,10 @@ class BrokerKillTest {
       try (BrokerService next = BrokerProcess.open(folder, bus)) {
         // Before it has touched a device.
         assertThat(isAlive(guest)).isFalse();
-        next.start();
+        long process = BrokerProcess.startGuest(next);
+        assertThat(process).isNotEqualTo(guest);
         assertThat(next.guests().getFirst().state()).contains(GrantState.CONNECTED);
-        assertThat(next.guests().getFirst().processes().orElseThrow())
-            .singleElement()
-            .isNotEqualTo(guest);
+        assertThat(next.guests().getFirst().processes()).contains(List.of(process));
         DeviceName disk = next.guests().getFirst().devices().getFirst();
         next.revoke(disk, Duration.ZERO);
         assertThatExceptionOfType(GrantRefusedException.class)
@@ -132,7 +131,7 @@ class BrokerKillTest {
     try (SimulatedBus bus = SimulatedBus.realTime()) {
       bus.plug("nvme,size=1M");
       try (BrokerService next = BrokerProcess.open(folder, bus)) {
-        next.start();
+        BrokerProcess.startGuest(next);
         assertThat(next.guests().getFirst().state()).contains(GrantState.CONNECTED);
       }
     }

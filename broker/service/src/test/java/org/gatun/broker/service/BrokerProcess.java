@@ -3,6 +3,8 @@ package org.gatun.broker.service;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 import org.gatun.broker.config.BrokerConfig;
 import org.gatun.hostile.GuestModules;
@@ -20,9 +22,21 @@ final class BrokerProcess {
     SimulatedBus bus = SimulatedBus.realTime();
     bus.plug("nvme,size=1M");
     BrokerService service = open(Path.of(arguments[0]), bus);
-    service.start();
-    System.out.println(service.guests().getFirst().processes().orElseThrow().getFirst());
+    System.out.println(startGuest(service));
     Thread.sleep(Long.MAX_VALUE);
+  }
+
+  /** Starts the service, and returns the process of its guest once that is at work. */
+  static long startGuest(BrokerService service) throws Exception {
+    CompletableFuture<Long> process = new CompletableFuture<>();
+    service.listen(
+        event -> {
+          if (event instanceof BrokerEvent.Started started) {
+            process.complete(started.process());
+          }
+        });
+    service.start();
+    return process.get(1, TimeUnit.MINUTES);
   }
 
   /** A service that has yet to be started. */
