@@ -203,6 +203,7 @@ public abstract class EscapeSuite {
     softly.assertAll();
   }
 
+  /** Of {@code /etc} there is what links in the JDK lead to, as in Debian's. */
   @Test
   void filesAndProcessesOfTheHostAreNotThere() throws Exception {
     expect(
@@ -230,7 +231,10 @@ public abstract class EscapeSuite {
         read /proc/kcore => refused: java.nio.file.*
         frame => refused: java.io.FileNotFoundException: /proc/self/pagemap .Permission denied.
         list /proc/self/fd => found \\[0, 1, .*
-        list / => found \\[(dev, )?gatun.*
+        list / => found \\[(dev, )?(etc, )?gatun, lib, (lib64, )?proc, usr\\]
+        list /etc => refused: .*|found \\[(java-\\d+-openjdk, )?ssl\\]
+        list /etc/ssl => refused: .*|found \\[certs\\]
+        list /etc/ssl/certs => refused: .*|found \\[java\\]
         read /dev/null => read 0
         read /dev/urandom => read 1
         write /x => refused: java.io.FileNotFoundException.*
