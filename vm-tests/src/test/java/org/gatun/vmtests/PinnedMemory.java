@@ -16,6 +16,9 @@ record PinnedMemory(long pages, long lockedKibibytes) {
 
   /** As it is now. */
   static PinnedMemory now() throws IOException {
+    // Each processor counts for itself, and adds that to what all read now and then; or when asked
+    // to: Linux, Documentation/admin-guide/sysctl/vm.rst, stat_refresh.
+    Files.readAllBytes(Path.of("/proc/sys/vm/stat_refresh"));
     long pages = 0;
     for (String line : Files.readAllLines(Path.of("/proc/vmstat"))) {
       if (line.startsWith("nr_foll_pin_acquired ")) {
