@@ -19,7 +19,6 @@ import java.util.Set;
 import java.util.function.BooleanSupplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.gatun.hostile.GuestModules;
 import org.gatun.pci.TimeSource;
@@ -131,17 +130,12 @@ class BrokerKillsInVm {
               devices: ['%s']
               quota: {dma: 8M}
               program:
-                module-path: [%s]
+                module-path: %s
                 module: org.gatun.hostile
                 arguments: [disk]
                 heap: 64M
           """
-              .formatted(
-                  DISKS.get(i),
-                  disks.get(i).name(),
-                  GuestModules.path().stream()
-                      .map(path -> "'" + path + "'")
-                      .collect(Collectors.joining(", "))));
+              .formatted(DISKS.get(i), disks.get(i).name(), GuestModules.pathInPolicy()));
     }
     return text.toString();
   }

@@ -11,7 +11,6 @@ import java.util.Random;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.gatun.broker.Broker;
 import org.gatun.broker.GrantRefusedException;
@@ -65,18 +64,13 @@ class ProcessGuestInVm {
                 devices: %s
                 quota: {dma: 8M}
                 program:
-                  module-path: [%s]
+                  module-path: %s
                   module: org.gatun.hostile
                   arguments: [%s]
                   heap: 64M
               - name: other
             """
-                .formatted(
-                    devices,
-                    GuestModules.path().stream()
-                        .map(path -> "'" + path + "'")
-                        .collect(Collectors.joining(", ")),
-                    arguments));
+                .formatted(devices, GuestModules.pathInPolicy(), arguments));
     BrokerService service =
         BrokerService.open(
             config,

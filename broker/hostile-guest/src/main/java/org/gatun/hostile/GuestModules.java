@@ -4,6 +4,7 @@ import java.io.File;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 
 /** For tests: where the modules of this guest are, and of the drivers that it uses. */
 public final class GuestModules {
@@ -19,6 +20,13 @@ public final class GuestModules {
   /** The guest's module path. */
   public static List<Path> path() {
     return matching(GUEST);
+  }
+
+  /** The same, as a policy file has it. */
+  public static String pathInPolicy() {
+    return path().stream()
+        .map(path -> "'" + path + "'")
+        .collect(Collectors.joining(", ", "[", "]"));
   }
 
   /** What stands for native execution. */

@@ -5,7 +5,6 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.Collectors;
 import org.gatun.broker.config.BrokerConfig;
 import org.gatun.hostile.GuestModules;
 import org.gatun.nativeaccess.Landlock;
@@ -50,7 +49,7 @@ final class BrokerProcess {
                 devices: ['simulated:nvme,size=1M']
                 quota: {dma: 4M}
                 program:
-                  module-path: [%s]
+                  module-path: %s
                   module: org.gatun.hostile
                   arguments: [disk]
                   heap: 64M
@@ -58,9 +57,7 @@ final class BrokerProcess {
               - name: other
             """
                 .formatted(
-                    GuestModules.path().stream()
-                        .map(path -> "'" + path + "'")
-                        .collect(Collectors.joining(", ")),
+                    GuestModules.pathInPolicy(),
                     Landlock.version() > 0 ? "" : "without: [landlock]"));
     return BrokerService.open(
         config,

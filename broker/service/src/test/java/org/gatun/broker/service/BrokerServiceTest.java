@@ -11,8 +11,6 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
-import java.util.concurrent.BlockingQueue;
-import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.atomic.AtomicReference;
 import org.gatun.broker.Broker;
 import org.gatun.broker.GrantRefusedException;
@@ -43,7 +41,7 @@ class BrokerServiceTest {
   private final SimulatedBus bus = SimulatedBus.realTime();
   private final DeviceName edu = bus.plug("edu");
   private final DeviceName nvme = bus.plug("nvme,size=1M");
-  private final BlockingQueue<BrokerEvent> events = new LinkedBlockingQueue<>();
+  private final HeardEvents events = new HeardEvents();
   private final BrokerConfig config =
       BrokerConfig.parse(
           "policy", "guests: [{name: one, devices: ['%s']}, {name: two}]".formatted(edu));
@@ -60,18 +58,7 @@ class BrokerServiceTest {
   }
 
   private BrokerService start(BrokerConfig policies) throws IOException {
-    BrokerService service = BrokerService.open(policies, folders(), List.of(bus));
-    service.listen(events::add);
-    boolean started = false;
-    try {
-      service.start();
-      started = true;
-      return service;
-    } finally {
-      if (!started) {
-        service.close();
-      }
-    }
+    return events.start(BrokerService.open(policies, folders(), List.of(bus)));
   }
 
   private BrokerService.Folders folders() {

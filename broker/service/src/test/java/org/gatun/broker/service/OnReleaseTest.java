@@ -12,10 +12,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
-import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.LinkedBlockingQueue;
-import java.util.concurrent.TimeUnit;
 import org.gatun.broker.Broker;
 import org.gatun.broker.GrantRefusedException;
 import org.gatun.broker.config.BrokerConfig;
@@ -49,7 +46,7 @@ class OnReleaseTest {
   private final SimulatedBus bus = SimulatedBus.realTime();
   private final DeviceName edu = bus.plug("edu");
   private final DeviceName nvme = bus.plug("nvme,size=1M");
-  private final BlockingQueue<BrokerEvent> events = new LinkedBlockingQueue<>();
+  private final HeardEvents events = new HeardEvents();
   private List<DeviceEraser> erasers = List.of(new NvmeEraser());
 
   @TempDir private Path folder;
@@ -70,33 +67,12 @@ class OnReleaseTest {
 
   private BrokerService start(String policy, String runtime) throws IOException {
     String guests = policy.contains("guests:") ? "" : "guests: [{name: one}, {name: two}]";
-    BrokerService service =
+    return events.start(
         BrokerService.open(
             BrokerConfig.parse("policy", policy + guests),
             new BrokerService.Folders(folder.resolve(runtime), folder.resolve("state")),
             List.of(bus),
-            erasers);
-    service.listen(events::add);
-    boolean started = false;
-    try {
-      service.start();
-      started = true;
-      return service;
-    } finally {
-      if (!started) {
-        service.close();
-      }
-    }
-  }
-
-  private <T extends BrokerEvent> T await(Class<T> kind) throws InterruptedException {
-    while (true) {
-      BrokerEvent event = events.poll(60, TimeUnit.SECONDS);
-      assertThat(event).as(kind.getSimpleName()).isNotNull();
-      if (kind.isInstance(event)) {
-        return kind.cast(event);
-      }
-    }
+            erasers));
   }
 
   /** What a guest finds in the first block of the disk; then it has its own there. */
@@ -211,8 +187,10 @@ class OnReleaseTest {
   void aDiskIsErasedWhenItsGuestHasLetGo(EraseMethod method) throws Exception {
     try (BrokerService service = start(onRelease(method.text()))) {
       grantWriteRevoke(service);
-      assertThat(await(BrokerEvent.Erasing.class)).isEqualTo(new BrokerEvent.Erasing(nvme, method));
-      assertThat(await(BrokerEvent.Erased.class)).isEqualTo(new BrokerEvent.Erased(nvme, method));
+      assertThat(events.await(BrokerEvent.Erasing.class))
+          .isEqualTo(new BrokerEvent.Erasing(nvme, method));
+      assertThat(events.await(BrokerEvent.Erased.class))
+          .isEqualTo(new BrokerEvent.Erased(nvme, method));
       assertThat(service.lastGuest(nvme)).isEmpty();
       service.grant(nvme, "two");
       assertThat(swap(service, 1, 0)).isZero();
@@ -266,7 +244,7 @@ class OnReleaseTest {
     erasers = List.of(stubborn);
     try (BrokerService service = start(onRelease("format"))) {
       grantWriteRevoke(service);
-      await(BrokerEvent.Erasing.class);
+      events.await(BrokerEvent.Erasing.class);
       for (String guest : List.of("one", "two")) {
         assertThatExceptionOfType(GrantRefusedException.class)
             .isThrownBy(() -> service.grant(nvme, guest))
@@ -278,13 +256,13 @@ class OnReleaseTest {
       service.grant(edu, "two"); // others go on
       service.revoke(edu, Duration.ZERO);
       stubborn.go.countDown();
-      assertThat(await(BrokerEvent.NotErased.class))
+      assertThat(events.await(BrokerEvent.NotErased.class))
           .isEqualTo(
               new BrokerEvent.NotErased(nvme, EraseMethod.FORMAT, nvme + ": it does not want to"));
       service.grant(nvme, "one");
       assertThat(swap(service, 0, PATTERN)).isEqualTo(PATTERN);
       service.revoke(nvme, Duration.ZERO);
-      await(BrokerEvent.NotErased.class);
+      events.await(BrokerEvent.NotErased.class);
       assertThatThrownBy(() -> service.grant(nvme, "two"))
           .isInstanceOf(GrantRefusedException.class);
       assertThat(service.lastGuest(nvme)).contains("one");
@@ -295,8 +273,8 @@ class OnReleaseTest {
     forgetDecisions();
     try (BrokerService service =
         start("guests: [{name: one}, {name: two, devices: ['%s']}]".formatted(nvme))) {
-      await(BrokerEvent.Refused.class);
-      await(BrokerEvent.Erased.class);
+      events.await(BrokerEvent.Refused.class);
+      events.await(BrokerEvent.Erased.class);
       service.startGuest("two");
       assertThat(swap(service, 1, 0)).isZero();
     }
@@ -312,17 +290,17 @@ class OnReleaseTest {
       assertThatThrownBy(() -> service.clear(nvme))
           .hasMessage(nvme + ": guest one has it; revoke it first");
       service.revoke(nvme, Duration.ZERO);
-      assertThat(await(BrokerEvent.Quarantined.class))
+      assertThat(events.await(BrokerEvent.Quarantined.class))
           .isEqualTo(new BrokerEvent.Quarantined(nvme, "guest one has let go of it"));
       isInQuarantine(service);
     }
     forgetDecisions();
     try (BrokerService service =
         start("guests: [{name: one, devices: ['%s']}, {name: two}]".formatted(nvme))) {
-      assertThat(await(BrokerEvent.Refused.class).guest()).isEqualTo("one");
+      assertThat(events.await(BrokerEvent.Refused.class).guest()).isEqualTo("one");
       isInQuarantine(service);
       service.clear(nvme);
-      await(BrokerEvent.Cleared.class);
+      events.await(BrokerEvent.Cleared.class);
       service.grant(nvme, "two");
       assertThat(swap(service, 1, 0)).isEqualTo(PATTERN);
       assertThatThrownBy(() -> service.clear(edu)).hasMessageContaining("nothing to clear");

@@ -11,10 +11,6 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.BlockingQueue;
-import java.util.concurrent.LinkedBlockingQueue;
-import java.util.concurrent.TimeUnit;
-import java.util.stream.Collectors;
 import jdk.jfr.consumer.RecordedEvent;
 import jdk.jfr.consumer.RecordingFile;
 import org.gatun.broker.GrantRefusedException;
@@ -40,7 +36,7 @@ class ProcessGuestTest {
   private final SimulatedBus bus = SimulatedBus.realTime();
   private final DeviceName edu = bus.plug("edu");
   private final DeviceName nvme = bus.plug("nvme,size=1M");
-  private final BlockingQueue<BrokerEvent> events = new LinkedBlockingQueue<>();
+  private final HeardEvents events = new HeardEvents();
 
   @TempDir private Path folder;
 
@@ -75,47 +71,19 @@ class ProcessGuestTest {
                 devices: ['%s']
                 quota: {dma: 4M}
                 program:
-                  module-path: [%s]
+                  module-path: %s
                   module: %s
                   arguments: [%s]
                   heap: 64M
                   %s
               - name: other
             """
-                .formatted(
-                    edu,
-                    GuestModules.path().stream()
-                        .map(path -> "'" + path + "'")
-                        .collect(Collectors.joining(", ")),
-                    module,
-                    arguments,
-                    more));
-    BrokerService service =
+                .formatted(edu, GuestModules.pathInPolicy(), module, arguments, more));
+    return events.start(
         BrokerService.open(
             config,
             new BrokerService.Folders(folder.resolve("run"), folder.resolve("state")),
-            List.of(bus));
-    service.listen(events::add);
-    boolean started = false;
-    try {
-      service.start();
-      started = true;
-      return service;
-    } finally {
-      if (!started) {
-        service.close();
-      }
-    }
-  }
-
-  private <T extends BrokerEvent> T await(Class<T> kind) throws InterruptedException {
-    while (true) {
-      BrokerEvent event = events.poll(30, TimeUnit.SECONDS);
-      assertThat(event).as(kind.getSimpleName()).isNotNull();
-      if (kind.isInstance(event)) {
-        return kind.cast(event);
-      }
-    }
+            List.of(bus)));
   }
 
   private static boolean isAlive(long process) {
@@ -125,11 +93,14 @@ class ProcessGuestTest {
   @Test
   void aGuestWorksAndLetsGo() throws Exception {
     try (BrokerService service = start("edu")) {
-      BrokerEvent.Started started = await(BrokerEvent.Started.class);
+      BrokerEvent.Started started = events.await(BrokerEvent.Started.class);
       assertThat(started.device()).isEqualTo(edu);
       assertThat(service.guests().getFirst().processes()).contains(List.of(started.process()));
+      assertThat(Files.readString(Path.of("/proc", "" + started.process(), "status")))
+          .as("its user is nobody else's, by its process")
+          .containsPattern("Uid:\t" + (0x7e00_0000 + started.process()) + "\t");
       assertThat(service.revoke(edu, PATIENCE)).isEqualTo("one");
-      BrokerEvent.Ended ended = await(BrokerEvent.Ended.class);
+      BrokerEvent.Ended ended = events.await(BrokerEvent.Ended.class);
       assertThat(ended.lastLines())
           .containsExactly("factorial 3628800", "round trip done", "let go");
       assertThat(ended.status()).isZero();
@@ -144,7 +115,8 @@ class ProcessGuestTest {
         Plan.class.getProtectionDomain().getCodeSource().getLocation().getPath().endsWith(".jar"),
         "classes of folders can't be archived: run the tests with 'mvn verify'");
     try (BrokerService service = start("edu")) {
-      assertThat(maps(await(BrokerEvent.Started.class).process())).doesNotContain("/archive/");
+      assertThat(maps(events.await(BrokerEvent.Started.class).process()))
+          .doesNotContain("/archive/");
       service.speedUpStarts();
       Path archives = folder.resolve("run/launch/archive");
       for (long end = System.nanoTime() + PATIENCE.toNanos();
@@ -153,11 +125,12 @@ class ProcessGuestTest {
         assertThat(System.nanoTime()).as("until there is an archive").isLessThan(end);
       }
       service.revoke(edu, PATIENCE);
-      await(BrokerEvent.Ended.class);
+      events.await(BrokerEvent.Ended.class);
       service.grant(edu, "one");
-      assertThat(maps(await(BrokerEvent.Started.class).process())).contains("/archive/SECOND-");
+      assertThat(maps(events.await(BrokerEvent.Started.class).process()))
+          .contains("/archive/SECOND-");
       service.revoke(edu, PATIENCE);
-      assertThat(await(BrokerEvent.Ended.class).lastLines())
+      assertThat(events.await(BrokerEvent.Ended.class).lastLines())
           .containsExactly("factorial 3628800", "round trip done", "let go");
     }
   }
@@ -169,17 +142,17 @@ class ProcessGuestTest {
   @Test
   void aLateGrantIsAProcessOfItsOwn() throws Exception {
     try (BrokerService service = start("stay")) {
-      BrokerEvent.Started first = await(BrokerEvent.Started.class);
+      BrokerEvent.Started first = events.await(BrokerEvent.Started.class);
       service.grant(nvme, "one");
-      BrokerEvent.Started second = await(BrokerEvent.Started.class);
+      BrokerEvent.Started second = events.await(BrokerEvent.Started.class);
       assertThat(second.device()).isEqualTo(nvme);
       assertThat(service.guests().getFirst().processes())
           .contains(List.of(first.process(), second.process()));
       service.revoke(nvme, Duration.ZERO);
-      assertThat(await(BrokerEvent.Ended.class).process()).isEqualTo(second.process());
+      assertThat(events.await(BrokerEvent.Ended.class).process()).isEqualTo(second.process());
       assertThat(isAlive(first.process())).isTrue();
     }
-    BrokerEvent.Ended last = await(BrokerEvent.Ended.class);
+    BrokerEvent.Ended last = events.await(BrokerEvent.Ended.class);
     assertThat(last.device()).isEqualTo(edu);
     assertThat(isAlive(last.process())).isFalse();
   }
@@ -187,22 +160,22 @@ class ProcessGuestTest {
   @Test
   void oneIsStoppedAndStarted() throws Exception {
     try (BrokerService service = start("stay")) {
-      BrokerEvent.Started first = await(BrokerEvent.Started.class);
+      BrokerEvent.Started first = events.await(BrokerEvent.Started.class);
       service.startGuest("one");
       assertThat(service.guests().getFirst().processes()).contains(List.of(first.process()));
       service.stopGuest("one", Duration.ZERO);
-      assertThat(await(BrokerEvent.Ended.class).process()).isEqualTo(first.process());
+      assertThat(events.await(BrokerEvent.Ended.class).process()).isEqualTo(first.process());
       service.startGuest("one");
-      assertThat(await(BrokerEvent.Started.class).device()).isEqualTo(edu);
+      assertThat(events.await(BrokerEvent.Started.class).device()).isEqualTo(edu);
     }
   }
 
   @Test
   void oneThatDoesNotLetGoIsEnded() throws Exception {
     try (BrokerService service = start("hang")) {
-      BrokerEvent.Started started = await(BrokerEvent.Started.class);
+      BrokerEvent.Started started = events.await(BrokerEvent.Started.class);
       service.revoke(edu, Duration.ofMillis(200));
-      BrokerEvent.Ended ended = await(BrokerEvent.Ended.class);
+      BrokerEvent.Ended ended = events.await(BrokerEvent.Ended.class);
       assertThat(ended.status()).isEqualTo(128 + 9);
       assertThat(ended.reason()).isEqualTo("its device was taken back");
       assertThat(ended.lastLines()).containsExactly("hanging");
@@ -214,9 +187,9 @@ class ProcessGuestTest {
   @Test
   void oneThatIsKilledLosesItsDevice() throws Exception {
     try (BrokerService service = start("stay")) {
-      long process = await(BrokerEvent.Started.class).process();
+      long process = events.await(BrokerEvent.Started.class).process();
       ProcessHandle.of(process).orElseThrow().destroyForcibly();
-      BrokerEvent.Ended ended = await(BrokerEvent.Ended.class);
+      BrokerEvent.Ended ended = events.await(BrokerEvent.Ended.class);
       assertThat(ended.status()).isEqualTo(128 + 9);
       assertThat(service.guests().getFirst().devices()).isEmpty();
       service.grant(edu, "other");
@@ -227,11 +200,11 @@ class ProcessGuestTest {
   void oneThatFailsIsRunAgain() throws Exception {
     String more = "restart: on-failure" + withoutWhatIsMissing();
     try (BrokerService service = start("exit 3", more, HOSTILE)) {
-      long first = await(BrokerEvent.Started.class).process();
-      assertThat(await(BrokerEvent.Ended.class).status()).isEqualTo(3);
-      long second = await(BrokerEvent.Started.class).process();
+      long first = events.await(BrokerEvent.Started.class).process();
+      assertThat(events.await(BrokerEvent.Ended.class).status()).isEqualTo(3);
+      long second = events.await(BrokerEvent.Started.class).process();
       assertThat(second).isNotEqualTo(first);
-      assertThat(await(BrokerEvent.Ended.class).process()).isEqualTo(second);
+      assertThat(events.await(BrokerEvent.Ended.class).process()).isEqualTo(second);
       assertThat(service.revoke(edu, Duration.ZERO)).isEqualTo("one");
       service.grant(edu, "other");
     }
@@ -241,7 +214,7 @@ class ProcessGuestTest {
   @Test
   void oneWhoseWatchdogHearsNothingIsEndedAndSaysWhereItHangs() throws Exception {
     try (BrokerService _ = start("watched", "watchdog: 2s" + withoutWhatIsMissing(), HOSTILE)) {
-      BrokerEvent.Ended ended = await(BrokerEvent.Ended.class);
+      BrokerEvent.Ended ended = events.await(BrokerEvent.Ended.class);
       assertThat(ended.status()).isEqualTo(128 + 9);
       assertThat(ended.reason()).isEqualTo("it gave no sign of life for 2 s");
       assertThat(ended.lastLines())
@@ -257,7 +230,7 @@ class ProcessGuestTest {
   @Test
   void whatIsLeftOfOneThatFailedIsKept() throws Exception {
     try (BrokerService _ = start("config, exit 3")) {
-      Path kept = await(BrokerEvent.Kept.class).folder();
+      Path kept = events.await(BrokerEvent.Kept.class).folder();
       assertThat(kept).hasParent(folder.resolve("state/post-mortem/one"));
       assertThat(Files.readAllLines(kept.resolve("output.txt")))
           .contains("guest: one", "device: " + edu, "status: 3", "[config] unchanged");
@@ -272,9 +245,23 @@ class ProcessGuestTest {
   }
 
   @Test
+  void whoeverWatchesHearsTheLastOfALongOutputOnly() throws Exception {
+    try (BrokerService _ = start("output 100, exit 3")) {
+      List<String> told = events.await(BrokerEvent.Ended.class).lastLines();
+      assertThat(String.join("", told)).hasSizeBetween(31 << 10, 32 << 10);
+      assertThat(told.getLast()).isEqualTo("[output 100] printed 100");
+      assertThat(told.getFirst()).startsWith("line 68 ");
+      assertThat(
+              Files.readAllLines(
+                  events.await(BrokerEvent.Kept.class).folder().resolve("output.txt")))
+          .anyMatch(line -> line.startsWith("line 0 "));
+    }
+  }
+
+  @Test
   void ofOneThatEndsWellNothingIsKept() throws Exception {
     try (BrokerService _ = start("exit 0")) {
-      await(BrokerEvent.Ended.class);
+      events.await(BrokerEvent.Ended.class);
     }
     assertThat(folder.resolve("state/post-mortem")).doesNotExist();
   }
@@ -283,7 +270,7 @@ class ProcessGuestTest {
   void oneThatSucceedsIsDone() throws Exception {
     String more = "restart: on-failure" + withoutWhatIsMissing();
     try (BrokerService service = start("exit 0", more, HOSTILE)) {
-      await(BrokerEvent.Ended.class);
+      events.await(BrokerEvent.Ended.class);
       Thread.sleep(1500); // longer than the first pause
       assertThat(events).noneMatch(BrokerEvent.Started.class::isInstance);
       assertThatThrownBy(() -> service.revoke(edu, Duration.ZERO))
@@ -294,10 +281,10 @@ class ProcessGuestTest {
   @Test
   void oneThatDoesNotStartIsRefusedSayingWhyAndTheBrokerGoesOn() throws Exception {
     try (BrokerService service = start("edu", "", "org.gatun.missing")) {
-      BrokerEvent.Refused refused = await(BrokerEvent.Refused.class);
+      BrokerEvent.Refused refused = events.await(BrokerEvent.Refused.class);
       assertThat(refused.guest()).isEqualTo("one");
       assertThat(refused.reason()).contains("org.gatun.missing").doesNotContain("\n");
-      Path kept = await(BrokerEvent.Kept.class).folder();
+      Path kept = events.await(BrokerEvent.Kept.class).folder();
       assertThat(Files.readString(kept.resolve("output.txt"))).contains("org.gatun.missing");
       assertThatThrownBy(() -> service.startGuest("one"))
           .isInstanceOf(GrantRefusedException.class)
@@ -311,8 +298,8 @@ class ProcessGuestTest {
   void oneThatDoesNotStartIsStartedAgain() throws Exception {
     String more = "restart: on-failure" + withoutWhatIsMissing();
     try (BrokerService service = start("edu", more, "org.gatun.missing")) {
-      await(BrokerEvent.Refused.class);
-      await(BrokerEvent.Refused.class);
+      events.await(BrokerEvent.Refused.class);
+      events.await(BrokerEvent.Refused.class);
       assertThat(service.revoke(edu, Duration.ZERO)).isEqualTo("one");
       service.grant(edu, "other");
     }
@@ -337,12 +324,12 @@ class ProcessGuestTest {
   void oneThatIsGrantedWhatItHasIsStillRunAgain() throws Exception {
     String more = "restart: on-failure" + withoutWhatIsMissing();
     try (BrokerService service = start("stay", more, HOSTILE)) {
-      long process = await(BrokerEvent.Started.class).process();
+      long process = events.await(BrokerEvent.Started.class).process();
       assertThatThrownBy(() -> service.grant(edu, "one"))
           .isInstanceOf(GrantRefusedException.class)
           .hasMessageContaining("has it already");
       ProcessHandle.of(process).orElseThrow().destroyForcibly();
-      assertThat(await(BrokerEvent.Started.class).process()).isNotEqualTo(process);
+      assertThat(events.await(BrokerEvent.Started.class).process()).isNotEqualTo(process);
     }
   }
 
@@ -363,7 +350,7 @@ class ProcessGuestTest {
     }
     System.setProperty("java.home", copy.toString());
     try (BrokerService _ = start("edu")) {
-      await(BrokerEvent.Started.class);
+      events.await(BrokerEvent.Started.class);
     } finally {
       System.setProperty("java.home", home.toString());
     }
@@ -373,7 +360,7 @@ class ProcessGuestTest {
   void aLockThatIsMissingEndsTheStart() throws Exception {
     assumeTrue(Landlock.version() == 0, "this kernel has all locks");
     try (BrokerService _ = start("edu", "", HOSTILE)) {
-      assertThat(await(BrokerEvent.Refused.class).reason())
+      assertThat(events.await(BrokerEvent.Refused.class).reason())
           .contains("the lock 'landlock' is not available");
     }
   }
@@ -389,7 +376,7 @@ class ProcessGuestTest {
     copyLibraries(usr);
     String more = "root: '%s'%s".formatted(root, withoutWhatIsMissing());
     try (BrokerService _ = start("read /srv/note, list /usr", more, HOSTILE)) {
-      assertThat(await(BrokerEvent.Ended.class).lastLines())
+      assertThat(events.await(BrokerEvent.Ended.class).lastLines())
           .containsExactly("[read /srv/note] read 1", "[list /usr] found [lib, lib64]");
     }
   }
