@@ -7,4 +7,6 @@ module org.gatun.specs {
 
   exports org.gatun.specs.edu;
   exports org.gatun.specs.nvme;
+  exports org.gatun.specs.serial;
+  exports org.gatun.specs.virtio;
 }

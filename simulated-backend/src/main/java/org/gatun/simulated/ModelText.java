@@ -42,10 +42,15 @@ final class ModelText {
       return switch (parts[0]) {
         case "edu" -> without("edu", options, new EduModel());
         case "nvme" -> nvme(options, serials);
+        case "serial" -> serial(options);
+        case "virtio-blk" -> virtioDisk(options);
+        case "virtio-net" -> virtioNetworkCard(options);
+        case "virtio-rng" -> virtioEntropy(options);
         case "specimen" -> without("specimen", options, new SpecimenModel());
         default ->
             throw new IllegalArgumentException(
-                "there is no simulated model '%s'; there are: edu, nvme, specimen"
+                ("there is no simulated model '%s'; there are: edu, nvme, serial, specimen,"
+                        + " virtio-blk, virtio-net, virtio-rng")
                     .formatted(parts[0]));
       };
     } catch (IllegalArgumentException e) {
@@ -74,6 +79,58 @@ final class ModelText {
       throw new IllegalArgumentException(name + " has no options: " + options.keySet());
     }
     return model;
+  }
+
+  private static DeviceModel serial(Map<String, String> options) {
+    only("serial", options, "line=none|loop");
+    boolean loop = choice(options.getOrDefault("line", "none"), "none", "loop");
+    return new SerialModel(loop ? SerialEnd.loop() : SerialEnd.unconnected());
+  }
+
+  private static DeviceModel virtioDisk(Map<String, String> options) {
+    only(
+        "virtio-blk",
+        options,
+        "block=512|4096",
+        "file=PATH",
+        "readonly=no|yes",
+        "serial=TEXT (up to 20 characters)",
+        "size=BYTES (64M, 1G)");
+    VirtioBlockModel model = VirtioBlockModel.DEFAULT;
+    for (Map.Entry<String, String> option : options.entrySet()) {
+      String value = option.getValue();
+      model =
+          switch (option.getKey()) {
+            case "block" -> model.withBlockSize(count(size(value)));
+            case "file" -> model.withFile(path(value));
+            case "readonly" -> choice(value, "no", "yes") ? model.asReadOnly() : model;
+            case "serial" -> model.withSerial(value);
+            default -> model.withSize(size(value));
+          };
+    }
+    return model;
+  }
+
+  private static DeviceModel virtioNetworkCard(Map<String, String> options) {
+    only("virtio-net", options, "cable=none|loop");
+    boolean loop = choice(options.getOrDefault("cable", "none"), "none", "loop");
+    return new VirtioNetworkModel(loop ? NetworkEnd.loop() : NetworkEnd.unconnected());
+  }
+
+  private static DeviceModel virtioEntropy(Map<String, String> options) {
+    only("virtio-rng", options, "seed=NUMBER");
+    return new VirtioEntropyModel(size(options.getOrDefault("seed", "0")));
+  }
+
+  /** Refuses options that there are not. */
+  private static void only(String model, Map<String, String> options, String... known) {
+    for (String option : options.keySet()) {
+      if (Arrays.stream(known).noneMatch(k -> k.startsWith(option + "="))) {
+        throw new IllegalArgumentException(
+            "%s has no option '%s'; there are: %s"
+                .formatted(model, option, String.join(", ", known)));
+      }
+    }
   }
 
   private static DeviceModel nvme(Map<String, String> options, Supplier<String> serials) {

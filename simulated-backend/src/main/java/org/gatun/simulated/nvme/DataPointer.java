@@ -1,6 +1,7 @@
 package org.gatun.simulated.nvme;
 
 import org.gatun.simulated.DmaPort;
+import org.gatun.simulated.media.DeviceMemory;
 import org.gatun.specs.nvme.NvmeStatus;
 import org.gatun.specs.nvme.Prp;
 

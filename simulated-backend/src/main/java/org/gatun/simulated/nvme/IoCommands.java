@@ -2,6 +2,7 @@ package org.gatun.simulated.nvme;
 
 import java.io.UncheckedIOException;
 import org.gatun.simulated.NvmeModel;
+import org.gatun.simulated.media.Media;
 import org.gatun.specs.nvme.DatasetManagementRange;
 import org.gatun.specs.nvme.NvmCommand;
 import org.gatun.specs.nvme.NvmOpcode;

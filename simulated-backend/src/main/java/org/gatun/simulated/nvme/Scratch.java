@@ -2,6 +2,7 @@ package org.gatun.simulated.nvme;
 
 import java.lang.foreign.MemorySegment;
 import org.gatun.simulated.DmaPort;
+import org.gatun.simulated.media.DeviceMemory;
 
 /** A structure on its way to or from the host. */
 record Scratch(MemorySegment memory) implements DeviceMemory {

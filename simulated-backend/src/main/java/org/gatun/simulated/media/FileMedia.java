@@ -1,4 +1,4 @@
-package org.gatun.simulated.nvme;
+package org.gatun.simulated.media;
 
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -16,7 +16,7 @@ import org.gatun.pci.DeviceUnavailableException;
 import org.gatun.simulated.DmaPort;
 
 /** Blocks in a file, mapped and locked. */
-final class FileMedia implements Media {
+public final class FileMedia implements Media {
   private final FileChannel channel;
   private final Arena arena;
   private final MemorySegment memory;
@@ -33,7 +33,7 @@ final class FileMedia implements Media {
    * @param wanted how much of it is used; all if empty
    */
   @SuppressWarnings("MustBeClosed") // the result closes both
-  static FileMedia open(DeviceName device, Path file, OptionalLong wanted, int blockSize) {
+  public static FileMedia open(DeviceName device, Path file, OptionalLong wanted, int blockSize) {
     FileChannel channel;
     try {
       channel = FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE);

@@ -1,7 +1,7 @@
-package org.gatun.simulated.nvme;
+package org.gatun.simulated.media;
 
 /** Where the blocks of a namespace are. Several queues at a time; ranges are inside. */
-interface Media extends DeviceMemory, AutoCloseable {
+public interface Media extends DeviceMemory, AutoCloseable {
   /** In bytes. */
   long size();
 

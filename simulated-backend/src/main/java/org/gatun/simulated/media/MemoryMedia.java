@@ -1,4 +1,4 @@
-package org.gatun.simulated.nvme;
+package org.gatun.simulated.media;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -7,7 +7,7 @@ import org.gatun.simulated.DmaPort;
 import org.jspecify.annotations.Nullable;
 
 /** Blocks in memory, which is only there for those parts that were written once. */
-final class MemoryMedia implements Media {
+public final class MemoryMedia implements Media {
   private static final int CHUNK_SHIFT = 21;
   private static final long CHUNK = 1L << CHUNK_SHIFT;
   private static final long ZEROS = 1 << 16;
@@ -17,7 +17,7 @@ final class MemoryMedia implements Media {
   private final long size;
   private final AtomicReferenceArray<@Nullable MemorySegment> chunks;
 
-  MemoryMedia(long size) {
+  public MemoryMedia(long size) {
     this.size = size;
     this.chunks = new AtomicReferenceArray<>((int) ((size + CHUNK - 1) >>> CHUNK_SHIFT));
   }
