@@ -57,6 +57,8 @@ class ArchitectureTest {
                   "org.gatun.nativeaccess")),
           Map.entry("org.gatun.driver.edu", Set.of("org.gatun.pci", "org.gatun.specs")),
           Map.entry("org.gatun.driver.nvme", Set.of("org.gatun.pci", "org.gatun.specs")),
+          Map.entry("org.gatun.driver.serial", Set.of("org.gatun.pci", "org.gatun.specs")),
+          Map.entry("org.gatun.driver.virtio", Set.of("org.gatun.pci", "org.gatun.specs")),
           Map.entry(
               "org.gatun.cli",
               Set.of(

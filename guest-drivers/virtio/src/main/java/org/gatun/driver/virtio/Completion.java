@@ -1,0 +1,11 @@
+package org.gatun.driver.virtio;
+
+/** How a driver learns that the device is done. */
+public enum Completion {
+  /** By looking at memory again and again. */
+  POLL,
+  /** By the interrupt pin. */
+  INTX,
+  /** By a message-signalled interrupt, one for each queue. */
+  MSIX
+}
