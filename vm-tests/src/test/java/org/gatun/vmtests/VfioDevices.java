@@ -245,6 +245,9 @@ final class VfioDevices implements AfterEachCallback {
     }
 
     private static void load(String driver) {
+      if (Files.exists(Path.of("/sys/bus/pci/drivers", driver))) {
+        return; // or it is no module
+      }
       try {
         Command.run("modprobe", driver).expectSuccess();
       } catch (IOException e) {

@@ -3,15 +3,20 @@ package org.gatun.vmtests.machine;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.gatun.vmtests.machine.TestDevice.E1000e;
 import org.gatun.vmtests.machine.TestDevice.Edu;
 import org.gatun.vmtests.machine.TestDevice.Namespace;
 import org.gatun.vmtests.machine.TestDevice.Nvme;
 import org.gatun.vmtests.machine.TestDevice.Place;
+import org.gatun.vmtests.machine.TestDevice.Serial;
 import org.gatun.vmtests.machine.TestDevice.VfioUser;
+import org.gatun.vmtests.machine.TestDevice.VirtioBlk;
+import org.gatun.vmtests.machine.TestDevice.VirtioNet;
 import org.gatun.vmtests.machine.TestDevice.VirtioRng;
 
 /**
@@ -27,6 +32,7 @@ final class PciLayout {
 
   private final List<String> arguments = new ArrayList<>();
   private final Map<String, String> addresses = new LinkedHashMap<>();
+  private final Set<Path> cables = new HashSet<>();
   private boolean memoryIsShared;
   private int nextPort;
   private int nextRootBusSlot = FIRST_ROOT_BUS_SLOT;
@@ -74,11 +80,30 @@ final class PciLayout {
     switch (device) {
       case Edu _ -> argument("-device", "edu,id=%s,%s".formatted(id, where));
       case E1000e _ -> argument("-device", "e1000e,id=%s,romfile=,%s".formatted(id, where));
-      case VirtioRng _ ->
-          argument(
-              "-device",
-              "virtio-rng-pci,id=%s,disable-legacy=on,iommu_platform=on,ats=on,%s"
-                  .formatted(id, where));
+      case VirtioRng _ -> virtio("virtio-rng-pci", id, where, "");
+      case VirtioBlk disk -> {
+        argument(
+            "-drive",
+            "if=none,format=raw,cache=unsafe,discard=unmap,id=%s-drive,file=%s"
+                .formatted(id, quoted(disk.image())));
+        virtio(
+            "virtio-blk-pci",
+            id,
+            where,
+            ",drive=%s-drive,serial=%1$s,logical_block_size=%d,physical_block_size=%2$d"
+                .formatted(id, disk.blockSize()));
+      }
+      case VirtioNet card -> {
+        argument("-netdev", "hubport,id=%s-cable,hubid=%d".formatted(id, card.hub()));
+        virtio("virtio-net-pci", id, where, ",romfile=,netdev=%s-cable".formatted(id));
+      }
+      case Serial port -> {
+        // Who comes first, listens.
+        String listens = cables.add(port.cable()) ? ",server=on,wait=off" : "";
+        argument(
+            "-chardev", "socket,id=%s-line,path=%s%s".formatted(id, quoted(port.cable()), listens));
+        argument("-device", "pci-serial,id=%s,chardev=%1$s-line,%s".formatted(id, where));
+      }
       case VfioUser served -> {
         memoryIsShared = true;
         argument("-device", vfioUser(served, where));
@@ -90,6 +115,13 @@ final class PciLayout {
         }
       }
     }
+  }
+
+  private void virtio(String model, String id, String where, String more) {
+    argument(
+        "-device",
+        "%s,id=%s,disable-legacy=on,iommu_platform=on,ats=on,%s%s"
+            .formatted(model, id, where, more));
   }
 
   /** A socket's address has parts of its own: QEMU takes such a device only as JSON. */

@@ -33,6 +33,28 @@ public sealed interface TestDevice {
   record VirtioRng(String id, Place place) implements TestDevice {}
 
   /**
+   * Virtio's disk, 1af4:1042, as {@link VirtioRng}; its serial number is its id.
+   *
+   * @param image a raw image; its size is a multiple of the block size
+   * @param blockSize in bytes: 512 or 4096
+   */
+  record VirtioBlk(String id, Place place, Path image, int blockSize) implements TestDevice {}
+
+  /**
+   * Virtio's network card, 1af4:1041, as {@link VirtioRng}.
+   *
+   * @param hub the cards of one number hear each other
+   */
+  record VirtioNet(String id, Place place, int hub) implements TestDevice {}
+
+  /**
+   * A serial port, 1b36:0002.
+   *
+   * @param cable a Unix socket that QEMU makes: the two ports that name it hear each other
+   */
+  record Serial(String id, Place place, Path cable) implements TestDevice {}
+
+  /**
    * An NVMe controller; its serial number is its id. Namespaces are numbered from 1.
    *
    * @param mdts the longest transfer of a command is 4 KiB &lt;&lt; mdts. QEMU takes 1024 pages at
