@@ -7,7 +7,6 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
-import java.util.Optional;
 import org.gatun.simulated.DmaPort;
 import org.gatun.simulated.media.Media;
 import org.gatun.specs.virtio.VirtioBlock;
@@ -85,10 +84,7 @@ public final class BlockKind implements VirtioKind {
 
   @Override
   public void notified(VirtioDevice device, int queue) {
-    for (Optional<Chain> next = device.take(queue); next.isPresent(); next = device.take(queue)) {
-      serve(device.dma(), next.get());
-      device.give(queue, next.get());
-    }
+    device.useEach(queue, chain -> serve(device.dma(), chain));
   }
 
   /** A request without room for its status can't be answered: it is given back as it came. */

@@ -1,7 +1,6 @@
 package org.gatun.simulated.virtio;
 
 import java.lang.foreign.MemorySegment;
-import java.util.Optional;
 import java.util.random.RandomGenerator;
 import org.gatun.specs.virtio.VirtioType;
 
@@ -42,13 +41,13 @@ public final class EntropyKind implements VirtioKind {
 
   @Override
   public void notified(VirtioDevice device, int queue) {
-    for (Optional<Chain> next = device.take(queue); next.isPresent(); next = device.take(queue)) {
-      Chain chain = next.get();
-      byte[] bytes = new byte[(int) Math.min(chain.writable(), MOST)];
-      random.nextBytes(bytes);
-      chain.write(MemorySegment.ofArray(bytes), 0, bytes.length);
-      device.give(queue, chain);
-    }
+    device.useEach(queue, this::fill);
+  }
+
+  private void fill(Chain chain) {
+    byte[] bytes = new byte[(int) Math.min(chain.writable(), MOST)];
+    random.nextBytes(bytes);
+    chain.write(MemorySegment.ofArray(bytes), 0, bytes.length);
   }
 
   @Override

@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Consumer;
 import org.gatun.simulated.DmaPort;
 import org.gatun.simulated.FunctionDescription;
 import org.gatun.simulated.ModelContext;
@@ -363,6 +364,14 @@ public final class VirtioDevice {
       status |= VirtioCommon.NEEDS_RESET;
       configChanged();
       return Optional.empty();
+    }
+  }
+
+  /** Takes all chains that there are, one after the other, and gives each back when it was used. */
+  void useEach(int number, Consumer<Chain> use) {
+    for (Optional<Chain> next = take(number); next.isPresent(); next = take(number)) {
+      use.accept(next.get());
+      give(number, next.get());
     }
   }
 
