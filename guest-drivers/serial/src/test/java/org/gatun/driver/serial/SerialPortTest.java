@@ -111,35 +111,50 @@ class SerialPortTest {
       far.send('c', UartRegisters.LSR_FRAMING);
       far.send(0, UartRegisters.LSR_BREAK | UartRegisters.LSR_FRAMING);
       far.send('d', 0);
+      awaitDelivered(far, port, true);
       assertThat(read(port, 4)).containsExactly('a', 'b', 'c', 'd');
       assertThat(port.errors()).isEqualTo(new LineErrors(0, 1, 1, 1));
       far.send(0, UartRegisters.LSR_BREAK | UartRegisters.LSR_FRAMING);
       far.send('e', 0);
+      awaitDelivered(far, port, false);
       port.write(new byte[1], 0, 1);
       port.flush();
       assertThat(read(port, 1)).as("a break, looked at while transmitting").containsExactly('e');
       for (int i = 0; i < 17; i++) {
         far.send(i, 0);
       }
+      awaitDelivered(far, port, true);
       assertThat(read(port, 16)).startsWith(0, 1, 2).endsWith(15);
       assertThat(port.errors()).isEqualTo(new LineErrors(1, 1, 1, 2));
     }
   }
 
+  /** What comes over a line comes in order: with a signal behind it, all before it is there. */
+  private void awaitDelivered(SerialEnd far, SerialPort port, boolean up) {
+    far.signal(up, up);
+    assertThat(
+            options
+                .time()
+                .await(() -> port.signals().clearToSend() == up, LONG, Duration.ofMillis(1)))
+        .isTrue();
+  }
+
   @Test
   void signalsGoBothWays() {
     try (SerialPort port = open(Completion.POLL)) {
-      options.time().sleep(Duration.ofMillis(1));
-      assertThat(port.signals()).isEqualTo(new ModemSignals(true, true, false, true));
+      awaitSignals(port, new ModemSignals(true, true, false, true));
       port.signal(true, false);
-      options.time().sleep(Duration.ofMillis(1));
-      assertThat(port.signals()).isEqualTo(new ModemSignals(false, true, false, true));
+      awaitSignals(port, new ModemSignals(false, true, false, true));
     }
     // It is down when the port is closed, and up when it is opened.
     try (SerialPort port = open(Completion.POLL)) {
-      options.time().sleep(Duration.ofMillis(1));
-      assertThat(port.signals()).isEqualTo(new ModemSignals(true, true, false, true));
+      awaitSignals(port, new ModemSignals(true, true, false, true));
     }
+  }
+
+  private void awaitSignals(SerialPort port, ModemSignals expected) {
+    options.time().await(() -> port.signals().equals(expected), LONG, Duration.ofMillis(1));
+    assertThat(port.signals()).isEqualTo(expected);
   }
 
   @Test
