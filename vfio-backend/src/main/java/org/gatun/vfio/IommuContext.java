@@ -31,8 +31,11 @@ import org.gatun.vfio.sysfs.Sysfs;
  * place here.
  */
 final class IommuContext implements DmaDomain.Mapper, AutoCloseable {
-  /** What a child takes at most until it executes its program, on a busy machine. */
-  private static final Duration CHILD = Duration.ofSeconds(1);
+  /**
+   * What a child takes at most until it executes its program: a second was not enough on an
+   * emulated machine that was busy.
+   */
+  private static final Duration CHILD = Duration.ofSeconds(5);
 
   private static final Duration LOOK = Duration.ofMillis(10);
 

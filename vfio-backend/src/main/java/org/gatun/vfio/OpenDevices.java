@@ -8,6 +8,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
+import org.gatun.pci.ShutdownException;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -29,13 +30,13 @@ final class OpenDevices {
   private OpenDevices() {}
 
   /**
-   * @throws IllegalStateException if the JVM is shutting down
+   * @throws ShutdownException if the JVM is shutting down
    */
   static void add(HostDevice device) {
     synchronized (DEVICES) {
       if (shuttingDown) {
         // The hook has seen all that it will close.
-        throw new IllegalStateException("the JVM is shutting down");
+        throw new ShutdownException(device.name());
       }
       if (hook == null) {
         Thread thread = new Thread(OpenDevices::closeAll, "gatun shutdown");

@@ -70,9 +70,8 @@ final class UnprotectedDevice extends HostDevice {
             new DeviceUnavailableException(
                 name, String.valueOf(e.getMessage()), "the kernel's log may say why", e);
       };
-    } catch (DeviceGoneException | IllegalStateException e) {
-      throw new DeviceUnavailableException(
-          name, "it went away, or the JVM is shutting down", null, e);
+    } catch (DeviceGoneException e) {
+      throw new DeviceUnavailableException(name, "it went away", null, e);
     } finally {
       if (!done) {
         if (device != null) {

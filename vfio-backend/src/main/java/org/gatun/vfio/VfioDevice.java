@@ -82,9 +82,8 @@ final class VfioDevice extends HostDevice {
       return device;
     } catch (LinuxException e) {
       throw new OpenFailures(name, iommuGroup, sysfs).unexpected(e);
-    } catch (DeviceGoneException | IllegalStateException e) {
-      throw new DeviceUnavailableException(
-          name, "it went away, or the JVM is shutting down", null, e);
+    } catch (DeviceGoneException e) {
+      throw new DeviceUnavailableException(name, "it went away", null, e);
     } finally {
       if (!registered) {
         if (device != null) {

@@ -9,6 +9,7 @@ import org.gatun.broker.policy.DeviceSnapshot;
 import org.gatun.pci.DetachListener;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.PciAddress;
+import org.gatun.pci.ShutdownException;
 import org.gatun.pci.config.ConfigRegisters;
 import org.gatun.pci.config.ConfigSpace;
 import org.gatun.pci.spi.FoundDevice;
@@ -186,6 +187,7 @@ final class OwnedDevice {
 
   /**
    * Opens it again, which resets it once more, and makes it what it was when it was seized first.
+   * In a JVM that is shutting down it is not opened again: it leaves.
    *
    * @param layout which tells what the last guest may have changed
    */
@@ -201,6 +203,8 @@ final class OwnedDevice {
       if (difference != null) {
         quarantine(difference);
       }
+    } catch (ShutdownException e) {
+      leave(String.valueOf(e.getMessage()));
     } catch (RuntimeException | InternalError e) {
       quarantine("it can't be opened again: " + e.getMessage());
     }

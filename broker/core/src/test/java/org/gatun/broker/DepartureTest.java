@@ -12,6 +12,7 @@ import org.gatun.pci.DetachListener;
 import org.gatun.pci.DeviceGoneException;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.PciDevice;
+import org.gatun.pci.ShutdownException;
 import org.gatun.simulated.EduModel;
 import org.gatun.simulated.SimulatedBus;
 import org.junit.jupiter.api.AfterEach;
@@ -59,6 +60,25 @@ class DepartureTest {
     bus.plug("edu", new EduModel());
     broker.seize(edu);
     grant();
+  }
+
+  @Test
+  void aDeviceThatComesBackWhileTheJvmShutsDownLeaves() {
+    broker.seize(edu);
+    Grant grant = grant();
+    backend.onSeize(
+        device -> {
+          device.close();
+          throw new ShutdownException(edu);
+        });
+    grant.revoke(Duration.ZERO);
+
+    assertThat(broker.devices().getFirst().quarantine()).isEmpty();
+    assertThatThrownBy(this::grant)
+        .isInstanceOf(GrantRefusedException.class)
+        .hasMessageContaining("shutting down");
+    broker.release(edu);
+    bus.open(edu).close();
   }
 
   @Test

@@ -49,6 +49,7 @@ public interface PciBackend {
    * @throws IllegalArgumentException if the text of the name makes no sense to this backend
    * @throws org.gatun.pci.DeviceUnavailableException if the device can't be opened: the message
    *     says why, and what to do
+   * @throws org.gatun.pci.ShutdownException if the JVM is shutting down
    */
   PciDevice open(DeviceName name);
 
