@@ -14,7 +14,7 @@ final class BusMaster {
   private final DeviceName device;
   private final IommuDomain domain;
   private final SimulatedIommu iommu;
-  private final List<DmaPort> ports = new CopyOnWriteArrayList<>();
+  private final List<IommuPort> ports = new CopyOnWriteArrayList<>();
   private volatile boolean enabled;
   private volatile @Nullable LongConsumer faultListener;
 
@@ -49,8 +49,8 @@ final class BusMaster {
     faultListener = listener;
   }
 
-  DmaPort newPort() {
-    DmaPort port = new DmaPort(this);
+  IommuPort newPort() {
+    IommuPort port = new IommuPort(this);
     ports.add(port);
     return port;
   }
@@ -67,7 +67,7 @@ final class BusMaster {
 
   /** Returns when the DMA that was in progress at the call has ended. */
   void awaitQuiet() {
-    for (DmaPort port : ports) {
+    for (IommuPort port : ports) {
       port.awaitQuiet();
     }
   }

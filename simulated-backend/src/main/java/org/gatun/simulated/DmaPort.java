@@ -1,72 +1,25 @@
 package org.gatun.simulated;
 
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.lang.invoke.MethodHandles;
-import java.lang.invoke.VarHandle;
-import java.nio.ByteOrder;
-import java.util.Objects;
-import org.gatun.pci.DmaDirection;
-import org.gatun.pci.PciException;
-import org.gatun.pci.spi.RemoteMemory;
-import org.gatun.simulated.IommuDomain.Mapping;
-import org.gatun.simulated.IommuDomain.Table;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The way of a device to the host's memory: each access goes through the IOMMU, and only while bus
- * master is on. What is refused reads as zeros, or is dropped, and is recorded by the IOMMU.
+ * master is on. What is refused is not done, and is recorded by the IOMMU.
  *
  * <p>A port is used by one thread at a time, as a lock of the model's says: an engine of the
  * device, say a queue, has one. An access takes no lock and allocates nothing. It must not be
  * followed by a use of the same port inside of it.
  */
-public final class DmaPort {
-  private static final VarHandle LONG =
-      ValueLayout.JAVA_LONG
-          .withOrder(ByteOrder.LITTLE_ENDIAN)
-          .varHandle()
-          .withInvokeExactBehavior();
-  private static final VarHandle SEQUENCE;
-
-  static {
-    try {
-      SEQUENCE = MethodHandles.lookup().findVarHandle(DmaPort.class, "sequence", long.class);
-    } catch (ReflectiveOperationException e) {
-      throw new ExceptionInInitializerError(e);
-    }
-  }
-
-  private final BusMaster master;
-
-  /** Odd while an access is in progress. */
-  private volatile long sequence;
-
-  private Table cachedTable = Table.EMPTY;
-  private @Nullable Mapping cached;
-
-  DmaPort(BusMaster master) {
-    this.master = master;
-  }
-
+public interface DmaPort {
   /**
    * Reads the host's memory.
    *
    * @param busAddress of the first byte, any value
    * @param target the device's memory
    * @param length in bytes, 0 or more
-   * @return whether all of it was read; else zeros are in place of the rest
+   * @return whether all of it was read; else the rest of the target is as it was
    */
-  public boolean read(long busAddress, MemorySegment target, long targetOffset, long length) {
-    long done = transfer(busAddress, target, targetOffset, length, false);
-    if (done == length) {
-      return true;
-    }
-    target.asSlice(targetOffset + done, length - done).fill((byte) 0);
-    master.refuse(busAddress + done, length - done, DmaDirection.TO_DEVICE);
-    return false;
-  }
+  boolean read(long busAddress, MemorySegment target, long targetOffset, long length);
 
   /**
    * Writes the host's memory.
@@ -76,14 +29,7 @@ public final class DmaPort {
    * @param length in bytes, 0 or more
    * @return whether all of it was written
    */
-  public boolean write(long busAddress, MemorySegment source, long sourceOffset, long length) {
-    long done = transfer(busAddress, source, sourceOffset, length, true);
-    if (done == length) {
-      return true;
-    }
-    master.refuse(busAddress + done, length - done, DmaDirection.FROM_DEVICE);
-    return false;
-  }
+  boolean write(long busAddress, MemorySegment source, long sourceOffset, long length);
 
   /**
    * Reads 64 bits in one access, with acquire.
@@ -91,7 +37,7 @@ public final class DmaPort {
    * @param busAddress a multiple of 8
    * @return 0 if it was refused
    */
-  public long readLong(long busAddress) {
+  default long readLong(long busAddress) {
     return readLong(busAddress, 0);
   }
 
@@ -100,25 +46,7 @@ public final class DmaPort {
    *
    * @param ifRefused what to return then: a value that nobody means
    */
-  public long readLong(long busAddress, long ifRefused) {
-    enter();
-    try {
-      Mapping mapping = find(busAddress);
-      if (mapping != null && mapping.readable) {
-        MemorySegment memory = mapping.memory;
-        return memory != null
-            ? (long) LONG.getAcquire(memory, busAddress - mapping.first)
-            : readRemote(mapping, busAddress);
-      }
-    } catch (IllegalStateException | WrongThreadException | PciException _) {
-      // Mapped memory of the driver's own, freed too early; or a remote host has gone: refused
-      // below.
-    } finally {
-      exit();
-    }
-    master.refuse(busAddress, Long.BYTES, DmaDirection.TO_DEVICE);
-    return ifRefused;
-  }
+  long readLong(long busAddress, long ifRefused);
 
   /**
    * Writes 64 bits in one access, with release.
@@ -126,115 +54,5 @@ public final class DmaPort {
    * @param busAddress a multiple of 8
    * @return whether it was written
    */
-  public boolean writeLong(long busAddress, long value) {
-    enter();
-    try {
-      Mapping mapping = find(busAddress);
-      if (mapping != null && mapping.writable) {
-        MemorySegment memory = mapping.memory;
-        if (memory != null) {
-          LONG.setRelease(memory, busAddress - mapping.first, value);
-        } else {
-          writeRemote(mapping, busAddress, value);
-        }
-        return true;
-      }
-    } catch (IllegalStateException | WrongThreadException | PciException _) {
-      // Mapped memory of the driver's own, freed too early; or a remote host has gone: refused
-      // below.
-    } finally {
-      exit();
-    }
-    master.refuse(busAddress, Long.BYTES, DmaDirection.FROM_DEVICE);
-    return false;
-  }
-
-  /** Returns when what was in progress at the call has ended. */
-  void awaitQuiet() {
-    long seen = sequence;
-    while ((seen & 1) != 0 && sequence == seen) {
-      Thread.onSpinWait();
-    }
-  }
-
-  private long transfer(
-      long busAddress, MemorySegment local, long localOffset, long length, boolean write) {
-    long done = 0;
-    enter();
-    try {
-      while (done < length) {
-        long address = busAddress + done;
-        Mapping mapping = find(address);
-        if (mapping == null || !(write ? mapping.writable : mapping.readable)) {
-          break;
-        }
-        long part = Math.min(length - done, mapping.last - address + 1);
-        long offset = address - mapping.first;
-        MemorySegment memory = mapping.memory;
-        if (memory == null) {
-          transferRemote(mapping, address, local.asSlice(localOffset + done, part), write);
-        } else if (write) {
-          MemorySegment.copy(local, localOffset + done, memory, offset, part);
-        } else {
-          MemorySegment.copy(memory, offset, local, localOffset + done, part);
-        }
-        done += part;
-      }
-    } catch (IllegalStateException | WrongThreadException | PciException _) {
-      // Mapped memory of the driver's own, freed too early, or a remote host has gone: to the
-      // device it is not there.
-    } finally {
-      exit();
-    }
-    return done;
-  }
-
-  private static void transferRemote(
-      Mapping mapping, long busAddress, MemorySegment local, boolean write) {
-    RemoteMemory remote = Objects.requireNonNull(mapping.remote);
-    if (write) {
-      remote.write(busAddress, local);
-    } else {
-      remote.read(busAddress, local);
-    }
-  }
-
-  private static long readRemote(Mapping mapping, long busAddress) {
-    try (Arena arena = Arena.ofConfined()) {
-      MemorySegment value = arena.allocate(Long.BYTES, Long.BYTES);
-      transferRemote(mapping, busAddress, value, false);
-      return (long) LONG.getAcquire(value, 0L);
-    }
-  }
-
-  private static void writeRemote(Mapping mapping, long busAddress, long value) {
-    try (Arena arena = Arena.ofConfined()) {
-      MemorySegment bytes = arena.allocate(Long.BYTES, Long.BYTES);
-      LONG.setRelease(bytes, 0L, value);
-      transferRemote(mapping, busAddress, bytes, true);
-    }
-  }
-
-  private @Nullable Mapping find(long busAddress) {
-    Table table = master.reachable();
-    Mapping last = cached;
-    if (table == cachedTable
-        && last != null
-        && busAddress >= last.first
-        && busAddress <= last.last) {
-      return last;
-    }
-    cachedTable = table;
-    cached = table.find(busAddress);
-    return cached;
-  }
-
-  private void enter() {
-    // Volatile: seen before the table is read, by who changes the table and then looks here.
-    SEQUENCE.setVolatile(this, sequence + 1);
-  }
-
-  private void exit() {
-    SEQUENCE.setRelease(this, sequence + 1);
-  }
+  boolean writeLong(long busAddress, long value);
 }

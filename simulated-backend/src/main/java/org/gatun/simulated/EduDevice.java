@@ -159,6 +159,8 @@ final class EduDevice implements RunningModel {
       if (toMemory) {
         dma.write(dmaDestination & EduRegisters.DMA_MASK, buffer, inside, dmaCount);
       } else {
+        // What nobody lets it read is zeros to it, as behind Intel's IOMMU.
+        buffer.asSlice(inside, dmaCount).fill((byte) 0);
         dma.read(dmaSource & EduRegisters.DMA_MASK, buffer, inside, dmaCount);
       }
     }

@@ -2,7 +2,10 @@ package org.gatun.simulated;
 
 import java.lang.foreign.MemorySegment;
 import org.gatun.pci.DeviceName;
+import org.gatun.pci.DmaDirection;
 import org.gatun.pci.TimeSource;
+import org.gatun.simulated.fault.Effect;
+import org.jspecify.annotations.Nullable;
 
 /** What a device gets from the bus that it is plugged into. Any thread. */
 public interface ModelContext {
@@ -11,6 +14,29 @@ public interface ModelContext {
 
   /** A new way to the host's memory, through the IOMMU. */
   DmaPort newDmaPort();
+
+  /**
+   * Has the IOMMU tell of a DMA access that it is said to have refused: for faults.
+   *
+   * @param busAddress the first byte that was refused
+   * @param size in bytes, of what was refused
+   */
+  void refuseDma(long busAddress, long size, DmaDirection direction);
+
+  /** The link of the device: for faults. */
+  Link link();
+
+  /**
+   * What is to go wrong with a command that the device has taken; to be asked for once for each, by
+   * models whose commands can go wrong.
+   *
+   * @param queue its number
+   * @param opcode 0 to 255; 0 if the device knows none
+   * @return null if nothing; of others, what is no concern of the device has happened already
+   */
+  default @Nullable Effect faultOf(int queue, int opcode) {
+    return null;
+  }
 
   /**
    * Whether the host enabled MSI or MSI-X: then {@link #signal} counts, else {@link

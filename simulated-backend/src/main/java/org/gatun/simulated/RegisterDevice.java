@@ -7,6 +7,8 @@ import java.util.Map;
 import java.util.function.LongConsumer;
 import java.util.function.LongSupplier;
 import org.gatun.pci.DeviceName;
+import org.gatun.simulated.fault.Effect;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A device of a {@link RegisterModel}: for its behaviour, which says what is to happen, and for
@@ -127,6 +129,11 @@ public final class RegisterDevice {
   /** Whether the host has enabled interrupts by messages. */
   public boolean hasMessageInterrupts() {
     return context.hasMessageInterrupts();
+  }
+
+  /** What is to go wrong with a command: as {@link ModelContext#faultOf}. */
+  public @Nullable Effect faultOf(int queue, int opcode) {
+    return context.faultOf(queue, opcode);
   }
 
   /** The way to the host's memory. */

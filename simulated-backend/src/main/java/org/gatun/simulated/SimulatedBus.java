@@ -160,7 +160,9 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
             description.bridge() ? freeBus() : 0,
             barAddresses,
             IommuGroups.groupOf(address, description, functions.values()));
-    functions.put(deviceName, new SimulatedFunction(slot, model, time, iommu));
+    functions.put(
+        deviceName,
+        new SimulatedFunction(slot, model, time, iommu, () -> unplugIfThere(deviceName)));
     showPlaces();
     return deviceName;
   }
@@ -186,8 +188,17 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
    * @throws IllegalArgumentException if there is no such device
    */
   public void unplug(DeviceName name) {
+    if (!unplugIfThere(name)) {
+      throw missing(name);
+    }
+  }
+
+  private boolean unplugIfThere(DeviceName name) {
     List<DeviceName> behind;
     synchronized (this) {
+      if (!functions.containsKey(name)) {
+        return false;
+      }
       int bus = function(name).secondaryBus();
       behind =
           bus == 0
@@ -197,18 +208,21 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
                   .map(SimulatedFunction::name)
                   .toList();
     }
-    behind.forEach(this::unplug);
+    behind.forEach(this::unplugIfThere);
     SimulatedFunction function;
     synchronized (this) {
-      function = function(name);
-      functions.remove(name);
+      function = functions.remove(name);
       showPlaces();
+    }
+    if (function == null) {
+      return false;
     }
     SimulatedDevice owner = function.owner();
     if (owner != null) {
       owner.unplugged("it was unplugged");
     }
     function.close();
+    return true;
   }
 
   @Override
@@ -358,9 +372,13 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
   private SimulatedFunction function(DeviceName name) {
     SimulatedFunction function = functions.get(name);
     if (function == null) {
-      throw new IllegalArgumentException("there is no " + name + " on this bus");
+      throw missing(name);
     }
     return function;
+  }
+
+  private static IllegalArgumentException missing(DeviceName name) {
+    return new IllegalArgumentException("there is no " + name + " on this bus");
   }
 
   /** By itself; or by its slot, as long as that resets nobody else. */

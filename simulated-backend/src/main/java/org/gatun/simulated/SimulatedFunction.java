@@ -10,6 +10,7 @@ import java.util.function.LongConsumer;
 import org.gatun.pci.Bar;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.DeviceUnavailableException;
+import org.gatun.pci.DmaDirection;
 import org.gatun.pci.PciAddress;
 import org.gatun.pci.RegisterHandler;
 import org.gatun.pci.TimeSource;
@@ -35,6 +36,11 @@ final class SimulatedFunction implements ModelContext {
   /** Whether its owner lets nobody access it, whatever the command register says in between. */
   private volatile boolean fenced;
 
+  private final Link link = new LinkOfFunction();
+  private final Runnable whenPulledOut;
+  private volatile boolean linkDown;
+  private volatile boolean pulledOut;
+
   /**
    * Where a function is.
    *
@@ -48,8 +54,17 @@ final class SimulatedFunction implements ModelContext {
       Map<Integer, Long> barAddresses,
       IommuGroup group) {}
 
-  SimulatedFunction(Slot slot, DeviceModel blueprint, BusTime time, SimulatedIommu iommu) {
+  /**
+   * @param whenPulledOut called, with no lock held, when the model says that the device is
+   */
+  SimulatedFunction(
+      Slot slot,
+      DeviceModel blueprint,
+      BusTime time,
+      SimulatedIommu iommu,
+      Runnable whenPulledOut) {
     this.slot = slot;
+    this.whenPulledOut = whenPulledOut;
     this.description = blueprint.description();
     this.time = time;
     this.config = new SimulatedConfig(description, slot.barAddresses(), new Writes());
@@ -135,12 +150,26 @@ final class SimulatedFunction implements ModelContext {
 
   @Override
   public void signal(int vector) {
-    interrupts.signal(vector);
+    if (!linkDown) {
+      interrupts.signal(vector);
+    }
   }
 
   @Override
   public void setInterruptLine(boolean on) {
-    interrupts.setLine(on);
+    if (!linkDown) {
+      interrupts.setLine(on);
+    }
+  }
+
+  @Override
+  public void refuseDma(long busAddress, long size, DmaDirection direction) {
+    busMaster.refuse(busAddress, size, direction);
+  }
+
+  @Override
+  public Link link() {
+    return link;
   }
 
   @Override
@@ -222,6 +251,18 @@ final class SimulatedFunction implements ModelContext {
       }
     }
     return readBar(bar, offset, width);
+  }
+
+  /** Reads config space as the host does: all ones if nobody answers. */
+  int readConfig(int offset, int width) {
+    return linkDown ? -1 >>> (Integer.SIZE - Byte.SIZE * width) : config.read(offset, width);
+  }
+
+  /** Writes config space as the host does. */
+  void writeConfig(int offset, int width, int value) {
+    if (!linkDown) {
+      config.write(offset, width, value);
+    }
   }
 
   /** Serves a trapped part of a memory BAR. Without decode, nobody answers on the bus. */
@@ -322,12 +363,46 @@ final class SimulatedFunction implements ModelContext {
 
   private void configChanged() {
     synchronized (decodeLock) {
-      memoryDecode = !fenced && config.active(ConfigRegisters.COMMAND_MEMORY);
-      portDecode = !fenced && config.active(ConfigRegisters.COMMAND_IO);
-      busMaster.enable(config.active(ConfigRegisters.COMMAND_BUS_MASTER));
+      boolean answers = !fenced && !linkDown;
+      memoryDecode = answers && config.active(ConfigRegisters.COMMAND_MEMORY);
+      portDecode = answers && config.active(ConfigRegisters.COMMAND_IO);
+      busMaster.enable(!linkDown && config.active(ConfigRegisters.COMMAND_BUS_MASTER));
     }
     // Not under that lock: whoever enables interrupts holds theirs, and comes here.
     interrupts.update();
+  }
+
+  private final class LinkOfFunction implements Link {
+    @Override
+    public boolean isDown() {
+      return linkDown;
+    }
+
+    @Override
+    public void down() {
+      linkDown = true;
+      configChanged();
+    }
+
+    @Override
+    public void up() {
+      schedule(
+          0,
+          () -> {
+            if (linkDown && !pulledOut) {
+              reset();
+              linkDown = false;
+              configChanged();
+            }
+          });
+    }
+
+    @Override
+    public void pullOut() {
+      pulledOut = true;
+      down();
+      schedule(0, whenPulledOut);
+    }
   }
 
   private final class Writes implements SimulatedConfig.Listener {

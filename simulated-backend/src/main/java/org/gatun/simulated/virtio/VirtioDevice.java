@@ -3,6 +3,7 @@ package org.gatun.simulated.virtio;
 import java.lang.System.Logger.Level;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
@@ -16,6 +17,7 @@ import org.gatun.simulated.RegisterDevice;
 import org.gatun.simulated.RegisterMap;
 import org.gatun.simulated.RegisterModel;
 import org.gatun.simulated.RunningModel;
+import org.gatun.simulated.fault.Effect;
 import org.gatun.specs.virtio.VirtioCommon;
 import org.gatun.specs.virtio.VirtioFeature;
 import org.gatun.specs.virtio.VirtioPci;
@@ -89,6 +91,9 @@ public final class VirtioDevice {
 
   /** Chains that were taken, ever. */
   private long taken;
+
+  /** Resets; what was to be given back before one is not. */
+  private int lives;
 
   /** Queues that have another turn coming. */
   private final BitSet waiting = new BitSet();
@@ -287,6 +292,7 @@ public final class VirtioDevice {
   }
 
   private void reset() {
+    lives++;
     status = 0;
     accepted = 0;
     queues.forEach(VirtioQueue::reset);
@@ -359,10 +365,7 @@ public final class VirtioDevice {
       }
       return next;
     } catch (VirtioQueue.BrokenException e) {
-      LOG.log(Level.DEBUG, "{0}: queue {1}: {2}", device.name(), number, e.getMessage());
-      // 2.1.2: the device says so, and uses nothing more.
-      status |= VirtioCommon.NEEDS_RESET;
-      configChanged();
+      breaks(number, e);
       return Optional.empty();
     }
   }
@@ -380,9 +383,44 @@ public final class VirtioDevice {
     queues.get(number).putBack();
   }
 
-  /** Gives one back. */
+  /** Gives one back; or not, or wrongly, where that is to be. */
   void give(int number, Chain chain) {
-    queues.get(number).put(chain);
+    VirtioQueue queue = queues.get(number);
+    Effect effect = device.faultOf(number, 0);
+    switch (effect) {
+      case null -> queue.put(chain, 0);
+      case Effect.Lose _ -> {}
+      case Effect.Delay(Duration by) -> {
+        int life = lives;
+        device.after(by, () -> giveLate(number, chain, life));
+      }
+      case Effect.Repeat(int times) -> {
+        for (int i = 0; i <= times; i++) {
+          queue.put(chain, 0);
+        }
+      }
+      case Effect.Flip(long bits) -> queue.put(chain, bits);
+      case Effect.Fail _ -> needReset();
+      default -> queue.put(chain, 0);
+    }
+  }
+
+  private void giveLate(int number, Chain chain, int life) {
+    if (life == lives) {
+      queues.get(number).put(chain, 0);
+      interruptFor(number);
+    }
+  }
+
+  private void breaks(int number, VirtioQueue.BrokenException e) {
+    LOG.log(Level.DEBUG, "{0}: queue {1}: {2}", device.name(), number, e.getMessage());
+    needReset();
+  }
+
+  /** 2.1.2: the device says so, and uses nothing more. */
+  private void needReset() {
+    status |= VirtioCommon.NEEDS_RESET;
+    configChanged();
   }
 
   private boolean isWorking(VirtioQueue queue) {
@@ -409,8 +447,18 @@ public final class VirtioDevice {
     if (taken != before) {
       kind.notified(this, number); // which sees to another turn
     }
-    if (isWorking(queue) && queue.isToInterrupt(has(VirtioFeature.EVENT_INDEX))) {
-      interrupt(VirtioPci.ISR_QUEUE, queue.vector);
+    interruptFor(number);
+  }
+
+  /** Interrupts for what a queue has been given back, if that is wanted. */
+  private void interruptFor(int number) {
+    VirtioQueue queue = queues.get(number);
+    try {
+      if (isWorking(queue) && queue.isToInterrupt(has(VirtioFeature.EVENT_INDEX))) {
+        interrupt(VirtioPci.ISR_QUEUE, queue.vector);
+      }
+    } catch (VirtioQueue.BrokenException e) {
+      breaks(number, e);
     }
   }
 

@@ -137,11 +137,15 @@ final class VirtioQueue {
     throw new BrokenException("a chain of more than %d descriptors".formatted(entries));
   }
 
-  /** Gives a chain back. */
-  void put(Chain chain) {
+  /**
+   * Gives a chain back.
+   *
+   * @param flipped bits of the element that are the wrong way round: 0, if all goes well
+   */
+  void put(Chain chain, long flipped) {
     long entry = used + SplitRing.ENTRIES + (long) (nextUsed & (size - 1)) * SplitRing.USED_SIZE;
-    scratch.set(INT, 0, chain.head());
-    scratch.set(INT, Integer.BYTES, (int) chain.written());
+    long element = Integer.toUnsignedLong(chain.head()) | chain.written() << Integer.SIZE;
+    scratch.set(LONG, 0, element ^ flipped);
     port.write(entry, scratch, 0, SplitRing.USED_SIZE);
     // 2.7.8.2: all that the device has written is there before the index says so.
     VarHandle.releaseFence();
@@ -151,7 +155,7 @@ final class VirtioQueue {
   }
 
   /** Whether the driver wants an interrupt for what it was given since the last one (2.7.7). */
-  boolean isToInterrupt(boolean eventIndex) {
+  boolean isToInterrupt(boolean eventIndex) throws BrokenException {
     if (nextUsed == lastTold) {
       return false;
     }
@@ -178,8 +182,10 @@ final class VirtioQueue {
     }
   }
 
-  private int readShort(long busAddress) {
-    port.read(busAddress, scratch, 0, Short.BYTES);
+  private int readShort(long busAddress) throws BrokenException {
+    if (!port.read(busAddress, scratch, 0, Short.BYTES)) {
+      throw new BrokenException("no index can be read at 0x%x".formatted(busAddress));
+    }
     return scratch.get(SHORT, 0) & 0xffff;
   }
 }

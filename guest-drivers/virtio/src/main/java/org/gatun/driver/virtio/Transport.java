@@ -72,11 +72,17 @@ final class Transport implements AutoCloseable {
    *
    * @param wanted features of the type that the driver knows
    * @param configSize bytes of the device's own configuration that the driver reads
+   * @param queueCount queues that the driver uses
    * @throws DeviceProtocolException if it is no such device, or does not behave like one
    * @throws DeviceTimeoutException if it does not become reset
    */
   static Transport open(
-      PciDevice device, VirtioType type, VirtioOptions options, long wanted, long configSize) {
+      PciDevice device,
+      VirtioType type,
+      VirtioOptions options,
+      long wanted,
+      long configSize,
+      int queueCount) {
     PciId id = device.id();
     if (id.vendor() != VirtioPci.VENDOR_ID || id.device() != type.deviceId()) {
       throw new DeviceProtocolException(
@@ -92,7 +98,7 @@ final class Transport implements AutoCloseable {
       transport = new Transport(device, options, configSize, opened);
       transport.agree(wanted);
       device.busMaster(true);
-      transport.enableInterrupts();
+      transport.enableInterrupts(queueCount);
       ready = true;
       return transport;
     } finally {
@@ -143,7 +149,7 @@ final class Transport implements AutoCloseable {
     }
   }
 
-  private void enableInterrupts() {
+  private void enableInterrupts(int queueCount) {
     Interrupts interrupts = device.interrupts();
     switch (options.completion()) {
       case POLL -> {}
@@ -153,9 +159,8 @@ final class Transport implements AutoCloseable {
         vectors = interrupts.enable(Interrupts.Kind.INTX, 1);
       }
       case MSIX -> {
-        int queueCount = common.read16(VirtioCommon.QUEUES);
         check(
-            interrupts.count(Interrupts.Kind.MSIX) >= queueCount && queueCount > 0,
+            interrupts.count(Interrupts.Kind.MSIX) >= queueCount,
             "fewer MSI-X vectors than queues");
         vectors = interrupts.enable(Interrupts.Kind.MSIX, queueCount);
       }

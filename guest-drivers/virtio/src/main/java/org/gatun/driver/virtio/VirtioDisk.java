@@ -97,7 +97,7 @@ public final class VirtioDisk implements AutoCloseable {
   public static VirtioDisk open(PciDevice device, VirtioOptions options) {
     Transport transport =
         Transport.open(
-            device, VirtioType.BLOCK, options, WANTED, VirtioBlock.ZEROES_SECTORS_MAX + 4);
+            device, VirtioType.BLOCK, options, WANTED, VirtioBlock.ZEROES_SECTORS_MAX + 4, 1);
     boolean opened = false;
     try {
       Virtqueue queue = transport.queue(0, DESCRIPTORS);

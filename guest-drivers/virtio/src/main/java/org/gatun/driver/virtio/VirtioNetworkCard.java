@@ -76,7 +76,7 @@ public final class VirtioNetworkCard implements AutoCloseable {
    */
   public static VirtioNetworkCard open(PciDevice device, VirtioOptions options) {
     Transport transport =
-        Transport.open(device, VirtioType.NETWORK, options, WANTED, VirtioNetwork.CONFIG_SIZE);
+        Transport.open(device, VirtioType.NETWORK, options, WANTED, VirtioNetwork.CONFIG_SIZE, 2);
     boolean opened = false;
     try {
       VirtioNetworkCard card = new VirtioNetworkCard(transport);

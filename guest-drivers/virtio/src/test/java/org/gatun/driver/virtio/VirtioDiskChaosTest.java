@@ -1,0 +1,58 @@
+package org.gatun.driver.virtio;
+
+import java.time.Duration;
+import org.gatun.pci.DmaBuffer;
+import org.gatun.pci.PciDevice;
+import org.gatun.pci.TimeSource;
+import org.gatun.simulated.DeviceModel;
+import org.gatun.simulated.VirtioBlockModel;
+import org.gatun.testkit.DiskChaosContract;
+
+/** The driver on a disk with which all kinds of things go wrong. */
+class VirtioDiskChaosTest extends DiskChaosContract {
+  private static final Duration TIMEOUT = Duration.ofMillis(20);
+
+  @Override
+  protected DeviceModel model(long bytes) {
+    return VirtioBlockModel.DEFAULT.withSize(bytes);
+  }
+
+  /** For a request, and then for a reset. */
+  @Override
+  protected Duration limit() {
+    return TIMEOUT.multipliedBy(3);
+  }
+
+  @Override
+  protected Disk open(PciDevice device, TimeSource time, boolean interrupts) {
+    VirtioDisk disk =
+        VirtioDisk.open(
+            device,
+            VirtioOptions.defaults()
+                .withTime(time)
+                .withTimeout(TIMEOUT)
+                .withCompletion(interrupts ? Completion.MSIX : Completion.POLL)
+                .withQueueSize(8));
+    return new Disk() {
+      @Override
+      public void read(long offset, DmaBuffer buffer, int length) {
+        disk.read(offset, buffer, 0, length);
+      }
+
+      @Override
+      public void write(long offset, DmaBuffer buffer, int length) {
+        disk.write(offset, buffer, 0, length);
+      }
+
+      @Override
+      public void flush() {
+        disk.flush();
+      }
+
+      @Override
+      public void close() {
+        disk.close();
+      }
+    };
+  }
+}

@@ -1,0 +1,136 @@
+package org.gatun.simulated.fault;
+
+import java.lang.foreign.MemorySegment;
+import org.gatun.pci.DeviceName;
+import org.gatun.pci.DmaDirection;
+import org.gatun.pci.TimeSource;
+import org.gatun.simulated.DmaPort;
+import org.gatun.simulated.Link;
+import org.gatun.simulated.ModelContext;
+import org.jspecify.annotations.Nullable;
+
+/** The way of a device to its bus, on which interrupts and DMA go wrong. */
+final class FaultyContext implements ModelContext {
+  private final ModelContext inner;
+  private final Faults faults;
+
+  FaultyContext(ModelContext inner, Faults faults) {
+    this.inner = inner;
+    this.faults = faults;
+  }
+
+  boolean isDown() {
+    return inner.link().isDown();
+  }
+
+  /** Does what an effect does to the device as a whole, wherever it is. */
+  void happens(Effect effect) {
+    switch (effect) {
+      case Effect.Interrupt(int vector) -> interrupt(vector);
+      case Effect.LinkDown(var duration) -> {
+        inner.link().down();
+        inner.schedule(duration.toNanos(), inner.link()::up);
+      }
+      case Effect.Remove() -> inner.link().pullOut();
+      default -> {}
+    }
+  }
+
+  private void interrupt(int vector) {
+    if (inner.hasMessageInterrupts()) {
+      inner.signal(vector);
+    } else {
+      inner.setInterruptLine(true);
+    }
+  }
+
+  @Override
+  public void signal(int vector) {
+    Effect effect = faults.at(Point.INTERRUPT, vector);
+    if (effect == null) {
+      inner.signal(vector);
+      return;
+    }
+    happens(effect);
+    switch (effect) {
+      case Effect.Lose() -> {}
+      case Effect.Delay(var by) -> inner.schedule(by.toNanos(), () -> inner.signal(vector));
+      case Effect.Repeat(int times) -> {
+        for (int i = 0; i <= times; i++) {
+          inner.signal(vector);
+        }
+      }
+      default -> inner.signal(vector);
+    }
+  }
+
+  @Override
+  public void setInterruptLine(boolean on) {
+    Effect effect = on ? faults.at(Point.INTERRUPT, 0) : null;
+    if (effect == null) {
+      inner.setInterruptLine(on);
+      return;
+    }
+    happens(effect);
+    switch (effect) {
+      case Effect.Lose() -> {}
+      case Effect.Delay(var by) -> inner.schedule(by.toNanos(), () -> inner.setInterruptLine(true));
+      // A level has no number: a storm of it is one that stays, which the driver's masking shows.
+      default -> inner.setInterruptLine(true);
+    }
+  }
+
+  @Override
+  public @Nullable Effect faultOf(int queue, int opcode) {
+    Effect effect = faults.at(Point.COMMAND, (long) queue << 8 | opcode);
+    if (effect != null) {
+      happens(effect);
+    }
+    return effect;
+  }
+
+  @Override
+  public DmaPort newDmaPort() {
+    return new FaultyPort(inner.newDmaPort(), this, faults);
+  }
+
+  @Override
+  public void refuseDma(long busAddress, long size, DmaDirection direction) {
+    inner.refuseDma(busAddress, size, direction);
+  }
+
+  @Override
+  public Link link() {
+    return inner.link();
+  }
+
+  @Override
+  public DeviceName name() {
+    return inner.name();
+  }
+
+  @Override
+  public boolean hasMessageInterrupts() {
+    return inner.hasMessageInterrupts();
+  }
+
+  @Override
+  public void signalEvents() {
+    inner.signalEvents();
+  }
+
+  @Override
+  public TimeSource time() {
+    return inner.time();
+  }
+
+  @Override
+  public void schedule(long delayNanos, Runnable action) {
+    inner.schedule(delayNanos, action);
+  }
+
+  @Override
+  public MemorySegment sharedMemory(int bar, long offset) {
+    return inner.sharedMemory(bar, offset);
+  }
+}
