@@ -28,6 +28,9 @@ public final class Faults {
   /** Immutable. */
   private volatile List<Armed> armed = List.of();
 
+  /** A switch with nothing on. */
+  public Faults() {}
+
   /** The same model, with which these faults happen. */
   public DeviceModel on(DeviceModel model) {
     return new FaultyModel(model, this);
