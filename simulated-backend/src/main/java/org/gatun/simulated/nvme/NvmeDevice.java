@@ -9,9 +9,6 @@ import org.gatun.simulated.ModelContext;
 import org.gatun.simulated.NvmeFault;
 import org.gatun.simulated.NvmeModel;
 import org.gatun.simulated.RunningModel;
-import org.gatun.simulated.media.FileMedia;
-import org.gatun.simulated.media.Media;
-import org.gatun.simulated.media.MemoryMedia;
 import org.gatun.specs.nvme.Aqa;
 import org.gatun.specs.nvme.AsynchronousEvent;
 import org.gatun.specs.nvme.Cap;
@@ -53,15 +50,16 @@ public final class NvmeDevice implements RunningModel {
   private static final int READY_TIMEOUT = 1;
 
   /** I/O since power-up. */
-  record Traffic(long reads, long writes, long bytesRead, long bytesWritten) {
-    static final Traffic NONE = new Traffic(0, 0, 0, 0);
+  record Traffic(long reads, long writes, long bytesRead, long bytesWritten, long mediaErrors) {
+    static final Traffic NONE = new Traffic(0, 0, 0, 0, 0);
 
     Traffic plus(SubmissionQueue queue) {
       return new Traffic(
           reads + queue.reads,
           writes + queue.writes,
           bytesRead + queue.bytesRead,
-          bytesWritten + queue.bytesWritten);
+          bytesWritten + queue.bytesWritten,
+          mediaErrors + queue.mediaErrors);
     }
   }
 
@@ -69,14 +67,13 @@ public final class NvmeDevice implements RunningModel {
   private final FaultPlan faults;
   private final long latencyNanos;
   private final long cap;
-  private final Media media;
+  private final Namespaces namespaces;
   private final Arena arena = Arena.ofShared();
   private final Scratch[] scratches;
   private final @Nullable DmaPort[] ports;
   private final QueueInterrupts interrupts;
   private final ErrorLog errors = new ErrorLog();
-  private final Events events = new Events();
-  private final FeatureValues features;
+  private final Events events;
   private final IoCommands io;
   private final AdminCommands admin;
   private final AtomicReferenceArray<@Nullable SubmissionQueue> submissionQueues;
@@ -103,16 +100,12 @@ public final class NvmeDevice implements RunningModel {
     this.faults = new FaultPlan(model);
     this.latencyNanos = model.latency().toNanos();
     this.cap = capabilities();
-    this.media =
-        model
-            .file()
-            .<Media>map(
-                file -> FileMedia.open(context.name(), file, model.size(), model.blockSize()))
-            .orElseGet(() -> new MemoryMedia(model.size().orElse(NvmeModel.DEFAULT_SIZE)));
+    this.namespaces = new Namespaces(context.name(), model);
     this.interrupts = new QueueInterrupts(context);
-    this.features = new FeatureValues(model.queues());
-    this.io = new IoCommands(model, media);
-    this.admin = new AdminCommands(this, model, io, features);
+    FeatureValues features = new FeatureValues(model.queues());
+    this.events = new Events(features);
+    this.io = new IoCommands(namespaces, model.maxTransfer());
+    this.admin = new AdminCommands(this, model, namespaces, features, events, context.time());
     int ids = model.queues() + 1;
     this.submissionQueues = new AtomicReferenceArray<>(ids);
     this.completionQueues = new AtomicReferenceArray<>(ids);
@@ -171,7 +164,7 @@ public final class NvmeDevice implements RunningModel {
     if (poller != null) {
       poller.close();
     }
-    media.close();
+    namespaces.close();
     arena.close();
   }
 
@@ -255,10 +248,6 @@ public final class NvmeDevice implements RunningModel {
   /** Whether CC has the sizes of queue entries that there are. */
   boolean hasEntrySizes() {
     return Cc.iosqes(cc) == SubmissionEntry.SIZE_LOG2 && Cc.iocqes(cc) == CQES;
-  }
-
-  Events events() {
-    return events;
   }
 
   ErrorLog errors() {
@@ -355,10 +344,51 @@ public final class NvmeDevice implements RunningModel {
     }
   }
 
+  /**
+   * Whether a command to a namespace, which was closed before, is in progress: when it returns
+   * false, none is any more.
+   */
+  boolean isInUse(Namespace namespace) {
+    for (int id = 1; id < queueIds(); id++) {
+      SubmissionQueue queue = submissionQueues.get(id);
+      if (queue != null) {
+        synchronized (queue.completions) {
+          if (queue.isUsing(namespace)) {
+            return true;
+          }
+        }
+      }
+    }
+    return false;
+  }
+
+  /**
+   * Completes an Admin command later.
+   *
+   * @param action what is done just before, even if a reset has ended the queue meanwhile
+   */
+  void completeLater(long nanos, SubmissionQueue queue, Command command, Runnable action) {
+    Command held = command.copy();
+    context.schedule(
+        nanos,
+        () -> {
+          synchronized (this) {
+            synchronized (queue.completions) {
+              action.run();
+              if (!queue.deleted) {
+                complete(queue, held, DataPointer.SUCCESS);
+                reportEvents();
+                announce(queue.completions);
+              }
+            }
+          }
+        });
+  }
+
   /** What the queues have moved since power-up. */
   Traffic traffic() {
     Traffic sum = pastTraffic;
-    for (int id = 1; id < queueIds(); id++) {
+    for (int id = 0; id < queueIds(); id++) {
       SubmissionQueue queue = submissionQueues.get(id);
       if (queue != null) {
         synchronized (queue.completions) {
@@ -434,7 +464,7 @@ public final class NvmeDevice implements RunningModel {
 
   private void shutDown() {
     try {
-      media.flush();
+      namespaces.flush();
       csts.updateAndGet(s -> Csts.withShst(s, Csts.SHST_COMPLETE));
     } catch (InternalError | UncheckedIOException _) {
       fail(); // the file behind the media can't be written
@@ -476,8 +506,7 @@ public final class NvmeDevice implements RunningModel {
       submissionQueues.set(id, null);
       completionQueues.set(id, null);
     }
-    events.clear();
-    features.reset();
+    admin.reset();
     interrupts.reset();
   }
 
