@@ -30,11 +30,10 @@ public interface ModelContext {
    * What is to go wrong with a command that the device has taken; to be asked for once for each, by
    * models whose commands can go wrong.
    *
-   * @param queue its number
-   * @param opcode 0 to 255; 0 if the device knows none
+   * @param command its key: see {@link org.gatun.simulated.fault.Point#COMMAND}
    * @return null if nothing; of others, what is no concern of the device has happened already
    */
-  default @Nullable Effect faultOf(int queue, int opcode) {
+  default @Nullable Effect faultOf(long command) {
     return null;
   }
 

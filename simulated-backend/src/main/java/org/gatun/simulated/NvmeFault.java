@@ -1,27 +1,48 @@
 package org.gatun.simulated;
 
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.Locale;
+import org.gatun.simulated.fault.Effect;
+import org.gatun.simulated.fault.Fault;
+import org.gatun.simulated.fault.Point;
+import org.gatun.specs.nvme.NvmeRegisters;
 
 /**
- * What a simulated NVMe controller does wrong, to see what a driver makes of it. Those that concern
- * commands come after {@link NvmeModel#faultAfter} I/O commands were served.
+ * What a simulated NVMe controller may do wrong by its name: some {@link Fault}s of many. Those
+ * that concern commands come after {@link NvmeModel#faultAfter} I/O commands were served.
  */
 public enum NvmeFault {
   /** Every register reads all ones, as of a device that fell off the bus. */
-  ALL_ONES,
+  ALL_ONES(Fault.at(Point.REGISTER_READ, new Effect.Lose())),
   /** CSTS.RDY does not follow CC.EN. */
-  NEVER_READY,
+  NEVER_READY(
+      Fault.at(Point.REGISTER_READ, new Effect.Force(1, 0))
+          .matching(Fault.register(0, NvmeRegisters.CSTS))),
   /** One I/O command is completed with an identifier that is another one's, or nobody's. */
-  UNKNOWN_COMMAND_ID,
+  UNKNOWN_COMMAND_ID(onIo(new Effect.Flip(0x8000L << Integer.SIZE)).times(1)),
   /** I/O commands are lost: none is completed, and Abort does not find them. */
-  DROP,
+  DROP(onIo(new Effect.Lose())),
   /** As {@link #DROP}, of one command. */
-  DROP_ONCE,
+  DROP_ONCE(onIo(new Effect.Lose()).times(1)),
   /** I/O commands are not completed until they are aborted, or their queue is deleted. */
-  HOLD,
+  HOLD(onIo(new Effect.Delay(Duration.ofDays(36_500)))),
   /** An I/O command makes the controller fail: CSTS.CFS is set, and nothing is completed. */
-  FATAL;
+  FATAL(onIo(new Effect.Fail()).times(1));
+
+  private final Fault fault;
+
+  NvmeFault(Fault fault) {
+    this.fault = fault;
+  }
+
+  private static Fault onIo(Effect effect) {
+    return Fault.at(Point.COMMAND, effect).matching(0, Fault.ADMIN);
+  }
+
+  Fault after(long commands) {
+    return fault.point() == Point.COMMAND ? fault.after(commands) : fault;
+  }
 
   /** As in the options of a device name: {@code all-ones}. */
   public String optionName() {

@@ -14,24 +14,31 @@ import org.gatun.pci.config.PciId;
 import org.gatun.simulated.FunctionDescription.BarDescription;
 import org.gatun.simulated.FunctionDescription.InterruptDescription;
 import org.gatun.simulated.FunctionDescription.Msix;
+import org.gatun.simulated.fault.Faults;
 import org.gatun.simulated.nvme.NvmeDevice;
 import org.gatun.specs.nvme.NvmeRegisters;
 import org.jspecify.annotations.Nullable;
 
 /**
- * An NVMe 1.4 controller with one namespace, in memory or in a file. Commands are processed on the
+ * An NVMe 1.4 controller with namespaces in memory, or one in a file. Commands are processed on the
  * thread that rings the doorbell, and are complete when the write returns, unless they take {@link
  * Builder#latency}.
+ *
+ * <p>Besides what each controller has: Format NVM between blocks of 512 and 4096 bytes, Sanitize,
+ * three slots for {@link NvmeFirmware}, of which the first is read only, and events. Blocks keep
+ * their data, and slots their firmware, until the device is unplugged; a file keeps the data only,
+ * and is in blocks of {@link Builder#blockSize} again when it is plugged the next time.
  */
 public final class NvmeModel implements DeviceModel {
-  /** In bytes: what a namespace in memory has if nothing else is said. */
+  /** In bytes: what each namespace in memory has if nothing else is said. */
   public static final long DEFAULT_SIZE = 64L << 20;
 
-  /** The serial number of a controller whose namespace is in memory. */
+  /** The serial number of a controller whose namespaces are in memory. */
   public static final String SERIAL = "GATUN0001";
 
   private static final int MIN_PAGE = 4096;
   private static final int MAX_QUEUES = 1024;
+  private static final int MAX_NAMESPACES = 256;
 
   /** Enough for any test, and chunks of it can still be counted. */
   private static final long MAX_SIZE = 1L << 44;
@@ -44,11 +51,13 @@ public final class NvmeModel implements DeviceModel {
   private final String serial;
   private final @Nullable Path file;
   private final OptionalLong size;
+  private final int namespaces;
   private final int blockSize;
   private final int queues;
   private final int vectors;
   private final int maxTransfer;
   private final Duration latency;
+  private final Duration formatTime;
   private final boolean sharedDoorbells;
   private final @Nullable NvmeFault fault;
   private final long faultAfter;
@@ -57,14 +66,21 @@ public final class NvmeModel implements DeviceModel {
     file = builder.file;
     serial = builder.serial.orElseGet(() -> file().map(NvmeModel::serialOf).orElse(SERIAL));
     size = builder.size;
+    namespaces = builder.namespaces;
     blockSize = builder.blockSize;
     queues = builder.queues;
     vectors = builder.vectors.orElse(builder.queues + 1);
     maxTransfer = builder.maxTransfer;
     latency = builder.latency;
+    formatTime = builder.formatTime;
     sharedDoorbells = builder.sharedDoorbells;
     fault = builder.fault;
     faultAfter = builder.faultAfter;
+    if (file != null && namespaces > 1) {
+      throw new IllegalArgumentException(
+          "%d namespaces do not fit into one file: leave out the file, or their number"
+              .formatted(namespaces));
+    }
     if (size.isPresent() && size.getAsLong() % blockSize != 0) {
       throw new IllegalArgumentException(
           "a size of %d bytes is not a multiple of the block, %d bytes"
@@ -72,7 +88,7 @@ public final class NvmeModel implements DeviceModel {
     }
   }
 
-  /** 64 MiB in memory, in blocks of 512 bytes, with 16 I/O queues. */
+  /** One namespace of 64 MiB in memory, in blocks of 512 bytes, with 16 I/O queues. */
   public NvmeModel() {
     this(new Builder());
   }
@@ -87,11 +103,13 @@ public final class NvmeModel implements DeviceModel {
     private Optional<String> serial = Optional.empty();
     private @Nullable Path file;
     private OptionalLong size = OptionalLong.empty();
+    private int namespaces = 1;
     private int blockSize = 512;
     private int queues = 16;
     private OptionalInt vectors = OptionalInt.empty();
     private int maxTransfer = 512 << 10;
     private Duration latency = Duration.ZERO;
+    private Duration formatTime = Duration.ZERO;
     private boolean sharedDoorbells;
     private @Nullable NvmeFault fault;
     private long faultAfter;
@@ -114,14 +132,24 @@ public final class NvmeModel implements DeviceModel {
       return this;
     }
 
-    /** The namespace is in this file, which exists. */
+    /** The one namespace is in this file, which exists. */
     public Builder file(Path path) {
       file = path;
       return this;
     }
 
     /**
-     * The size of the namespace.
+     * How many namespaces there are, all of the same size, and each with blocks of its own.
+     *
+     * @param count 1, the default, to 256
+     */
+    public Builder namespaces(int count) {
+      namespaces = (int) inRange("number of namespaces", count, 1, MAX_NAMESPACES);
+      return this;
+    }
+
+    /**
+     * The size of each namespace.
      *
      * @param bytes a multiple of the block, up to 16 TiB; of a file, how much of its start is used.
      *     By default a file is used as a whole, and memory has {@link #DEFAULT_SIZE}
@@ -132,7 +160,7 @@ public final class NvmeModel implements DeviceModel {
     }
 
     /**
-     * The size of a logical block.
+     * The size of a logical block, until a host formats a namespace otherwise.
      *
      * @param bytes 512 or 4096
      */
@@ -184,10 +212,17 @@ public final class NvmeModel implements DeviceModel {
      * @param time zero, the default, is at once; up to an hour
      */
     public Builder latency(Duration time) {
-      if (time.isNegative() || time.compareTo(Duration.ofHours(1)) > 0) {
-        throw new IllegalArgumentException("a command takes from zero to one hour, not " + time);
-      }
-      latency = time;
+      latency = upToAnHour("a command", time);
+      return this;
+    }
+
+    /**
+     * How long Format NVM takes, in the bus's time: meanwhile the namespace takes no commands.
+     *
+     * @param time zero, the default, is at once; up to an hour
+     */
+    public Builder formatTime(Duration time) {
+      formatTime = upToAnHour("a format", time);
       return this;
     }
 
@@ -225,6 +260,13 @@ public final class NvmeModel implements DeviceModel {
       return new NvmeModel(this);
     }
 
+    private static Duration upToAnHour(String what, Duration time) {
+      if (time.isNegative() || time.compareTo(Duration.ofHours(1)) > 0) {
+        throw new IllegalArgumentException(what + " takes from zero to one hour, not " + time);
+      }
+      return time;
+    }
+
     private static long inRange(String what, long value, long least, long most) {
       if (value < least || value > most) {
         throw new IllegalArgumentException(
@@ -244,17 +286,22 @@ public final class NvmeModel implements DeviceModel {
     return serial;
   }
 
-  /** The file that the namespace is in; empty if it is in memory. */
+  /** How many namespaces. */
+  public int namespaces() {
+    return namespaces;
+  }
+
+  /** The file that the namespace is in; empty if all are in memory. */
   public Optional<Path> file() {
     return Optional.ofNullable(file);
   }
 
-  /** The size that was asked for, in bytes. */
+  /** The size that was asked for, of each namespace, in bytes. */
   public OptionalLong size() {
     return size;
   }
 
-  /** In bytes: 512 or 4096. */
+  /** Of a block before any format, in bytes: 512 or 4096. */
   public int blockSize() {
     return blockSize;
   }
@@ -277,6 +324,11 @@ public final class NvmeModel implements DeviceModel {
   /** How long an I/O command takes. */
   public Duration latency() {
     return latency;
+  }
+
+  /** How long Format NVM takes. */
+  public Duration formatTime() {
+    return formatTime;
   }
 
   /** Whether doorbells are shared memory. */
@@ -318,7 +370,25 @@ public final class NvmeModel implements DeviceModel {
 
   @Override
   public RunningModel start(ModelContext context) {
-    return new NvmeDevice(context, this);
+    if (fault == null) {
+      return new NvmeDevice(context, this);
+    }
+    Faults faults = new Faults();
+    faults.add(fault.after(faultAfter));
+    return faults.on(new Sound()).start(context);
+  }
+
+  /** Without the fault. */
+  private final class Sound implements DeviceModel {
+    @Override
+    public FunctionDescription description() {
+      return NvmeModel.this.description();
+    }
+
+    @Override
+    public RunningModel start(ModelContext context) {
+      return new NvmeDevice(context, NvmeModel.this);
+    }
   }
 
   private static long roundUp(long size) {

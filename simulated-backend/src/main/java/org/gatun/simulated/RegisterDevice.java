@@ -132,8 +132,8 @@ public final class RegisterDevice {
   }
 
   /** What is to go wrong with a command: as {@link ModelContext#faultOf}. */
-  public @Nullable Effect faultOf(int queue, int opcode) {
-    return context.faultOf(queue, opcode);
+  public @Nullable Effect faultOf(long command) {
+    return context.faultOf(command);
   }
 
   /** The way to the host's memory. */

@@ -104,32 +104,32 @@ class NvmeModelTest {
     RawNvme nvme = enabled();
     DmaBuffer data = nvme.device.dma().allocate(PAGE, PAGE);
 
-    assertThat(identify(nvme, Cns.CONTROLLER, 0, data)).isZero();
+    assertThat(nvme.identify(Cns.CONTROLLER, 0, data)).isZero();
     IdentifyController controller = IdentifyController.copyOf(data.segment());
     assertThat(controller.numberOfNamespaces()).isEqualTo(1);
     assertThat(controller.mdts()).isEqualTo(7);
     assertThat(controller.version()).isEqualTo(Version.V1_4);
 
-    assertThat(identify(nvme, Cns.NAMESPACE, 1, data)).isZero();
+    assertThat(nvme.identify(Cns.NAMESPACE, 1, data)).isZero();
     IdentifyNamespace namespace = IdentifyNamespace.copyOf(data.segment());
     assertThat(namespace.size()).isEqualTo(BLOCKS);
     assertThat(namespace.formattedLbaFormat().blockSize()).isEqualTo(512);
 
-    assertThat(identify(nvme, Cns.ACTIVE_NAMESPACE_LIST, 0, data)).isZero();
+    assertThat(nvme.identify(Cns.ACTIVE_NAMESPACE_LIST, 0, data)).isZero();
     assertThat(NamespaceList.copyOf(data.segment()).namespaceId(0)).isEqualTo(1);
     assertThat(NamespaceList.copyOf(data.segment()).count()).isEqualTo(1);
-    assertThat(identify(nvme, Cns.ACTIVE_NAMESPACE_LIST, 1, data)).isZero();
+    assertThat(nvme.identify(Cns.ACTIVE_NAMESPACE_LIST, 1, data)).isZero();
     assertThat(NamespaceList.copyOf(data.segment()).count()).isZero();
 
-    assertThat(identify(nvme, Cns.NAMESPACE_DESCRIPTOR_LIST, 1, data)).isZero();
+    assertThat(nvme.identify(Cns.NAMESPACE_DESCRIPTOR_LIST, 1, data)).isZero();
     assertThat(data.getByteAcquire(0)).isEqualTo((byte) 1);
 
     int noNamespace = NvmeStatus.INVALID_NAMESPACE_OR_FORMAT.status();
-    assertThat(identify(nvme, Cns.NAMESPACE, 0, data)).isEqualTo(noNamespace);
-    assertThat(identify(nvme, Cns.NAMESPACE, 2, data)).isEqualTo(noNamespace);
-    assertThat(identify(nvme, Cns.NAMESPACE_DESCRIPTOR_LIST, 2, data)).isEqualTo(noNamespace);
-    assertThat(identify(nvme, Cns.ACTIVE_NAMESPACE_LIST, -1, data)).isEqualTo(noNamespace);
-    assertThat(identify(nvme, 0x77, 1, data))
+    assertThat(nvme.identify(Cns.NAMESPACE, 0, data)).isEqualTo(noNamespace);
+    assertThat(nvme.identify(Cns.NAMESPACE, 2, data)).isEqualTo(noNamespace);
+    assertThat(nvme.identify(Cns.NAMESPACE_DESCRIPTOR_LIST, 2, data)).isEqualTo(noNamespace);
+    assertThat(nvme.identify(Cns.ACTIVE_NAMESPACE_LIST, -1, data)).isEqualTo(noNamespace);
+    assertThat(nvme.identify(0x77, 1, data))
         .isEqualTo(NvmeStatus.INVALID_FIELD_IN_COMMAND.status());
   }
 
@@ -275,7 +275,7 @@ class NvmeModelTest {
     RawNvme nvme = enabled();
     Queue queue = nvme.createQueue(1);
     DmaBuffer data = nvme.device.dma().allocate(PAGE, PAGE);
-    assertThat(logPage(nvme, LogPage.SANITIZE_STATUS, SanitizeStatusLog.SIZE, data)).isZero();
+    assertThat(nvme.logPage(LogPage.SANITIZE_STATUS, SanitizeStatusLog.SIZE, data)).isZero();
     assertThat(new SanitizeStatusLog(data.segment()).status())
         .isEqualTo(SanitizeStatusLog.STATUS_NEVER);
 
@@ -292,7 +292,7 @@ class NvmeModelTest {
       int dword10 = AdminCommand.sanitizeDword10(action);
       assertThat(nvme.admin.run(AdminOpcode.SANITIZE, 0, 0, 0, dword10, 0, 0).status()).isZero();
       assertThat(readLast(queue, data)).isZero();
-      assertThat(logPage(nvme, LogPage.SANITIZE_STATUS, SanitizeStatusLog.SIZE, data)).isZero();
+      assertThat(nvme.logPage(LogPage.SANITIZE_STATUS, SanitizeStatusLog.SIZE, data)).isZero();
       SanitizeStatusLog log = new SanitizeStatusLog(data.segment());
       assertThat(log.status()).isEqualTo(SanitizeStatusLog.STATUS_SUCCESS);
       assertThat(log.commandDword10()).isEqualTo(dword10);
@@ -302,7 +302,7 @@ class NvmeModelTest {
     writeLast(queue, data);
     assertThat(nvme.admin.run(AdminOpcode.FORMAT_NVM, 2, 0, 0, userData, 0, 0).code())
         .isEqualTo(NvmeStatus.INVALID_NAMESPACE_OR_FORMAT.status());
-    assertThat(nvme.admin.run(AdminOpcode.FORMAT_NVM, 1, 0, 0, userData | 1, 0, 0).code())
+    assertThat(nvme.admin.run(AdminOpcode.FORMAT_NVM, 1, 0, 0, userData | 2, 0, 0).code())
         .isEqualTo(NvmeStatus.INVALID_FORMAT.status());
     int key = AdminCommand.SECURE_ERASE_CRYPTO << 9;
     assertThat(nvme.admin.run(AdminOpcode.FORMAT_NVM, 1, 0, 0, key, 0, 0).code())
@@ -586,25 +586,22 @@ class NvmeModelTest {
   void setsAndGetsFeatures() {
     RawNvme nvme = enabled();
     Done set =
-        feature(
-            nvme,
-            AdminOpcode.SET_FEATURES,
-            Features.NUMBER_OF_QUEUES,
-            Features.numberOfQueues(64, 64));
+        nvme.feature(
+            AdminOpcode.SET_FEATURES, Features.NUMBER_OF_QUEUES, Features.numberOfQueues(64, 64));
     assertThat(set.status()).isZero();
     assertThat(Features.submissionQueues(set.dword0())).isEqualTo(4);
     assertThat(Features.completionQueues(set.dword0())).isEqualTo(4);
     assertThat(
-            feature(nvme, AdminOpcode.SET_FEATURES, Features.NUMBER_OF_QUEUES, 0xffff_ffff).code())
+            nvme.feature(AdminOpcode.SET_FEATURES, Features.NUMBER_OF_QUEUES, 0xffff_ffff).code())
         .isEqualTo(NvmeStatus.INVALID_FIELD_IN_COMMAND.status());
 
-    assertThat(feature(nvme, AdminOpcode.SET_FEATURES, Features.ARBITRATION, 0x1234).status())
+    assertThat(nvme.feature(AdminOpcode.SET_FEATURES, Features.ARBITRATION, 0x1234).status())
         .isZero();
-    assertThat(feature(nvme, AdminOpcode.GET_FEATURES, Features.ARBITRATION, 0).dword0())
+    assertThat(nvme.feature(AdminOpcode.GET_FEATURES, Features.ARBITRATION, 0).dword0())
         .isEqualTo(0x1234);
-    assertThat(feature(nvme, AdminOpcode.GET_FEATURES, 0x7f, 0).code())
+    assertThat(nvme.feature(AdminOpcode.GET_FEATURES, 0x7f, 0).code())
         .isEqualTo(NvmeStatus.INVALID_FIELD_IN_COMMAND.status());
-    assertThat(feature(nvme, AdminOpcode.SET_FEATURES, 1 << 31 | Features.ARBITRATION, 0).code())
+    assertThat(nvme.feature(AdminOpcode.SET_FEATURES, 1 << 31 | Features.ARBITRATION, 0).code())
         .isEqualTo(NvmeStatus.FEATURE_IDENTIFIER_NOT_SAVEABLE.status());
 
     // Base 5.27.1.3: over and under temperature, of the composite one or of all sensors.
@@ -622,26 +619,25 @@ class NvmeModelTest {
     // 5.27.1.7: by vector.
     int configuration = Features.INTERRUPT_VECTOR_CONFIGURATION;
     int coalescingDisabled = 1 << 16 | 2;
-    assertThat(feature(nvme, AdminOpcode.SET_FEATURES, configuration, coalescingDisabled).status())
+    assertThat(nvme.feature(AdminOpcode.SET_FEATURES, configuration, coalescingDisabled).status())
         .isZero();
-    assertThat(feature(nvme, AdminOpcode.GET_FEATURES, configuration, 2).dword0())
+    assertThat(nvme.feature(AdminOpcode.GET_FEATURES, configuration, 2).dword0())
         .isEqualTo(coalescingDisabled);
-    assertThat(feature(nvme, AdminOpcode.GET_FEATURES, configuration, 1).dword0()).isEqualTo(1);
-    assertThat(feature(nvme, AdminOpcode.GET_FEATURES, configuration, 0xffff).code())
+    assertThat(nvme.feature(AdminOpcode.GET_FEATURES, configuration, 1).dword0()).isEqualTo(1);
+    assertThat(nvme.feature(AdminOpcode.GET_FEATURES, configuration, 0xffff).code())
         .isEqualTo(NvmeStatus.INVALID_FIELD_IN_COMMAND.status());
 
     nvme.createQueue(1);
-    assertThat(feature(nvme, AdminOpcode.SET_FEATURES, Features.NUMBER_OF_QUEUES, 0).code())
+    assertThat(nvme.feature(AdminOpcode.SET_FEATURES, Features.NUMBER_OF_QUEUES, 0).code())
         .isEqualTo(NvmeStatus.COMMAND_SEQUENCE_ERROR.status());
   }
 
   private static int setTemperature(RawNvme nvme, int dword11) {
-    return feature(nvme, AdminOpcode.SET_FEATURES, Features.TEMPERATURE_THRESHOLD, dword11).code();
+    return nvme.feature(AdminOpcode.SET_FEATURES, Features.TEMPERATURE_THRESHOLD, dword11).code();
   }
 
   private static int getTemperature(RawNvme nvme, int dword11) {
-    return feature(nvme, AdminOpcode.GET_FEATURES, Features.TEMPERATURE_THRESHOLD, dword11)
-        .dword0();
+    return nvme.feature(AdminOpcode.GET_FEATURES, Features.TEMPERATURE_THRESHOLD, dword11).dword0();
   }
 
   @Test
@@ -655,24 +651,24 @@ class NvmeModelTest {
     queue.io(NvmOpcode.READ, BLOCKS, 1, data.busAddress(), 0);
     delete(nvme, false, 1);
 
-    assertThat(logPage(nvme, LogPage.SMART, SmartLog.SIZE, data)).isZero();
+    assertThat(nvme.logPage(LogPage.SMART, SmartLog.SIZE, data)).isZero();
     SmartLog smart = SmartLog.copyOf(data.segment());
     assertThat(smart.hostReadCommands()).isEqualTo(2);
     assertThat(smart.hostWriteCommands()).isEqualTo(1);
     assertThat(smart.dataUnitsRead()).isEqualTo(1);
     assertThat(smart.errorLogEntries()).isEqualTo(1);
 
-    assertThat(logPage(nvme, LogPage.ERROR_INFORMATION, 128, data)).isZero();
+    assertThat(nvme.logPage(LogPage.ERROR_INFORMATION, 128, data)).isZero();
     ErrorLogEntry error = ErrorLogEntry.copyOf(data.segment());
     assertThat(error.lba()).isEqualTo(BLOCKS);
     assertThat(error.submissionQueueId()).isEqualTo(1);
     assertThat(error.commandId()).isEqualTo(3);
     assertThat(error.errorCount()).isEqualTo(1);
 
-    assertThat(logPage(nvme, LogPage.FIRMWARE_SLOT, 512, data)).isZero();
+    assertThat(nvme.logPage(LogPage.FIRMWARE_SLOT, 512, data)).isZero();
     assertThat(data.getByteAcquire(0)).isEqualTo((byte) 1);
-    assertThat(logPage(nvme, 0x33, 512, data)).isEqualTo(NvmeStatus.INVALID_LOG_PAGE.status());
-    assertThat(logPage(nvme, LogPage.SMART, 4L << 30, data))
+    assertThat(nvme.logPage(0x33, 512, data)).isEqualTo(NvmeStatus.INVALID_LOG_PAGE.status());
+    assertThat(nvme.logPage(LogPage.SMART, 4L << 30, data))
         .isEqualTo(NvmeStatus.INVALID_FIELD_IN_COMMAND.status());
   }
 
@@ -899,36 +895,6 @@ class NvmeModelTest {
     never.configure(RawNvme.enabledCc());
     bus.time().sleep(Duration.ofDays(1));
     assertThat(never.csts()).isZero();
-  }
-
-  private static int identify(RawNvme nvme, int cns, int nsid, DmaBuffer data) {
-    return nvme.admin
-        .run(
-            AdminOpcode.IDENTIFY,
-            nsid,
-            data.busAddress(),
-            0,
-            AdminCommand.identifyDword10(cns),
-            0,
-            0)
-        .code();
-  }
-
-  private static int logPage(RawNvme nvme, int page, long size, DmaBuffer data) {
-    return nvme.admin
-        .run(
-            AdminOpcode.GET_LOG_PAGE,
-            -1,
-            data.busAddress(),
-            0,
-            AdminCommand.logPageDword10(page, false, size),
-            AdminCommand.logPageDword11(size),
-            0)
-        .code();
-  }
-
-  private static Done feature(RawNvme nvme, int opcode, int dword10, int dword11) {
-    return nvme.admin.run(opcode, 0, 0, 0, dword10, dword11, 0);
   }
 
   private static int create(

@@ -10,8 +10,11 @@ import org.gatun.specs.nvme.AdminCommand;
 import org.gatun.specs.nvme.AdminOpcode;
 import org.gatun.specs.nvme.Aqa;
 import org.gatun.specs.nvme.Cc;
+import org.gatun.specs.nvme.Cns;
 import org.gatun.specs.nvme.CompletionEntry;
 import org.gatun.specs.nvme.Csts;
+import org.gatun.specs.nvme.IdentifyController;
+import org.gatun.specs.nvme.IdentifyNamespace;
 import org.gatun.specs.nvme.NvmCommand;
 import org.gatun.specs.nvme.NvmeRegisters;
 import org.gatun.specs.nvme.SubmissionEntry;
@@ -125,10 +128,14 @@ final class RawNvme {
       return done;
     }
 
-    /** A read or write in whole blocks. */
+    /** A read or write in whole blocks of namespace 1. */
     Done io(int opcode, long lba, int blocks, long prp1, long prp2) {
+      return io(opcode, 1, lba, blocks, prp1, prp2);
+    }
+
+    Done io(int opcode, int nsid, long lba, int blocks, long prp1, long prp2) {
       return run(
-          opcode, 1, prp1, prp2, (int) lba, (int) (lba >>> 32), NvmCommand.dword12(blocks, 0));
+          opcode, nsid, prp1, prp2, (int) lba, (int) (lba >>> 32), NvmCommand.dword12(blocks, 0));
     }
   }
 
@@ -177,6 +184,53 @@ final class RawNvme {
     registers.write64(NvmeRegisters.ACQ, admin.completions.busAddress());
     configure(enabledCc());
     assertThat(Csts.rdy(csts())).isTrue();
+  }
+
+  /** Identify into a buffer: its status, SCT and SC. */
+  int identify(int cns, int nsid, DmaBuffer data) {
+    int dword10 = AdminCommand.identifyDword10(cns);
+    return admin.run(AdminOpcode.IDENTIFY, nsid, data.busAddress(), 0, dword10, 0, 0).code();
+  }
+
+  IdentifyController identifyController(DmaBuffer data) {
+    assertThat(identify(Cns.CONTROLLER, 0, data)).isZero();
+    return IdentifyController.copyOf(data.segment());
+  }
+
+  IdentifyNamespace identifyNamespace(int nsid, DmaBuffer data) {
+    assertThat(identify(Cns.NAMESPACE, nsid, data)).isZero();
+    return IdentifyNamespace.copyOf(data.segment());
+  }
+
+  /** Get Log Page into a buffer, which clears its event: its status, SCT and SC. */
+  int logPage(int page, long size, DmaBuffer data) {
+    return admin
+        .run(
+            AdminOpcode.GET_LOG_PAGE,
+            SubmissionEntry.NSID_ALL,
+            data.busAddress(),
+            0,
+            AdminCommand.logPageDword10(page, false, size),
+            AdminCommand.logPageDword11(size),
+            0)
+        .code();
+  }
+
+  /** Get Features or Set Features. */
+  Done feature(int opcode, int dword10, int dword11) {
+    return admin.run(opcode, 0, 0, 0, dword10, dword11, 0);
+  }
+
+  /** Format NVM: its status, SCT and SC. */
+  int format(int nsid, int dword10) {
+    return admin.run(AdminOpcode.FORMAT_NVM, nsid, 0, 0, dword10, 0, 0).code();
+  }
+
+  /** Has the controller keep a request for an event, and returns the id of the command. */
+  int requestEvent() {
+    int id = admin.put(AdminOpcode.ASYNCHRONOUS_EVENT_REQUEST, 0, 0, 0, 0, 0, 0);
+    admin.ring();
+    return id;
   }
 
   /** Creates a pair of queues without interrupts. */

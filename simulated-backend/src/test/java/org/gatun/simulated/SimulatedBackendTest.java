@@ -59,6 +59,17 @@ class SimulatedBackendTest {
   }
 
   @Test
+  void aDiskHasAsManyNamespacesAsItsNameSays() {
+    try (PciDevice device = open("nvme,size=1M,namespaces=2,format-time=1s")) {
+      RawNvme nvme = new RawNvme(device);
+      nvme.enable();
+      DmaBuffer data = device.dma().allocate(4096, 4096);
+      assertThat(nvme.identifyController(data).numberOfNamespaces()).isEqualTo(2);
+      assertThat(nvme.identifyNamespace(2, data).size()).isEqualTo(2048);
+    }
+  }
+
+  @Test
   void eachOpenIsADeviceOfItsOwn() {
     try (PciDevice one = open("nvme");
         PciDevice two = open("nvme")) {
@@ -108,10 +119,15 @@ class SimulatedBackendTest {
         "nvme,size=1000 | not a multiple of the block",
         "nvme,size=512,block=4096 | not a multiple of the block",
         "nvme,block=1024 | 512 or 4096",
+        "nvme,namespaces=0 | from 1 to 256",
+        "nvme,namespaces=257 | namespaces=1..256",
+        "nvme,namespaces=2,file=disk.img | do not fit into one file",
         "nvme,queues=0 | from 1 to 1024",
         "nvme,mdts=5000 | power of two",
         "nvme,latency=10 | TIME (10us)",
         "nvme,latency=2000000s | one hour",
+        "nvme,format-time=2h | TIME (2s)",
+        "nvme,format-time=3601s | a format takes from zero to one hour",
         "nvme,doorbells=loud | trapped|shared",
         "nvme,fault=none | all-ones, never-ready",
         "nvme,file= | not empty"

@@ -206,9 +206,7 @@ final class DiskChaos implements AutoCloseable {
     Disk open = disk;
     disk = null;
     if (open != null) {
-      long start = time.nanoTime();
-      open.close();
-      took("close", start);
+      succeeds("close", open::close);
     }
   }
 

@@ -20,6 +20,9 @@ public abstract class DiskChaosContract {
   private static final int STEPS = Integer.getInteger("gatun.chaos", 3_000);
   private static final int STEPS_TWICE = Math.min(STEPS, 50_000);
 
+  /** For those who say which driver, and which disk. */
+  protected DiskChaosContract() {}
+
   /** A disk, as its driver has it. */
   protected interface Disk extends AutoCloseable {
     /** Reads whole blocks of 512 bytes. */

@@ -38,6 +38,21 @@ public final class AdminCommand {
   /** SANACT of Sanitize: Crypto Erase. */
   public static final int SANITIZE_CRYPTO_ERASE = 4;
 
+  /** CA of Firmware Commit: the image that was downloaded replaces that of the slot. */
+  public static final int COMMIT_REPLACE = 0;
+
+  /** CA of Firmware Commit: as {@link #COMMIT_REPLACE}, and the next reset activates it. */
+  public static final int COMMIT_REPLACE_AND_ACTIVATE = 1;
+
+  /** CA of Firmware Commit: the next reset activates what is in the slot. */
+  public static final int COMMIT_ACTIVATE = 2;
+
+  /**
+   * CA of Firmware Commit: what was downloaded, if anything, replaces the image of the slot, which
+   * is activated at once.
+   */
+  public static final int COMMIT_ACTIVATE_NOW = 3;
+
   private static final BitField QID = new BitField("CDW10.QID", 0, 16);
   private static final BitField QSIZE = new BitField("CDW10.QSIZE", 16, 16);
   private static final BitField PC = new BitField("CDW11.PC", 0, 1);
@@ -61,6 +76,8 @@ public final class AdminCommand {
   private static final BitField PIL = new BitField("CDW10.PIL", 8, 1);
   private static final BitField SES = new BitField("CDW10.SES", 9, 3);
   private static final BitField LBAFU = new BitField("CDW10.LBAFU", 12, 2);
+  private static final BitField FS = new BitField("CDW10.FS", 0, 3);
+  private static final BitField CA = new BitField("CDW10.CA", 3, 3);
   private static final BitField SANACT = new BitField("CDW10.SANACT", 0, 3);
   private static final BitField OWPASS = new BitField("CDW10.OWPASS", 4, 4);
 
@@ -229,13 +246,21 @@ public final class AdminCommand {
    * @param secureErase SES: {@link #SECURE_ERASE_USER_DATA} and so on
    */
   public static int formatDword10(IdentifyNamespace namespace, int secureErase) {
-    int format = namespace.formatIndex();
-    int dword10 = LBAFL.set(LBAFU.set(0, format >>> 4), format & 0xf);
+    int dword10 = formatDword10(namespace.formatIndex(), secureErase);
     dword10 = MSET.set(dword10, (namespace.flbas() & IdentifyNamespace.FLBAS_EXTENDED_LBA) != 0);
     // DPS has the type in bits 2:0, and its place in bit 3, as the command has them.
     dword10 = PI.set(dword10, namespace.dps() & 0x7);
-    dword10 = PIL.set(dword10, (namespace.dps() & 0x8) != 0);
-    return SES.set(dword10, secureErase);
+    return PIL.set(dword10, (namespace.dps() & 0x8) != 0);
+  }
+
+  /**
+   * Returns dword 10 of Format NVM without metadata and protection information.
+   *
+   * @param format LBAF: an index in the namespace's list of formats, 0 to 63
+   * @param secureErase SES: {@link #SECURE_ERASE_USER_DATA} and so on
+   */
+  public static int formatDword10(int format, int secureErase) {
+    return SES.set(LBAFL.set(LBAFU.set(0, format >>> 4), format & 0xf), secureErase);
   }
 
   /** LBAF of Format NVM, 0 to 63 (dword 10, bits 13:12 and 3:0). */
@@ -251,6 +276,60 @@ public final class AdminCommand {
   /** SES of Format NVM (dword 10, bits 11:9). */
   public static int secureErase(int dword10) {
     return SES.get(dword10);
+  }
+
+  // Firmware Image Download and Firmware Commit (Base 5.13 and 5.12; 1.4 sections 5.12 and 5.11).
+
+  /**
+   * Returns dword 10 of Firmware Image Download.
+   *
+   * @param size bytes of this part of the image: a positive multiple of 4, at most 16 GiB
+   */
+  public static int downloadDword10(long size) {
+    return (int) dwords(size);
+  }
+
+  /**
+   * Returns dword 11 of Firmware Image Download.
+   *
+   * @param offset where the part is in the image, in bytes: a multiple of 4, below 16 GiB
+   */
+  public static int downloadDword11(long offset) {
+    if (offset < 0 || offset >= 4L << 32 || (offset & 3) != 0) {
+      throw new IllegalArgumentException(
+          "Firmware Image Download: " + offset + " bytes is not a multiple of 4 below 16 GiB");
+    }
+    return (int) (offset / 4);
+  }
+
+  /** NUMD of Firmware Image Download: bytes of the part, 4 to 16 GiB (dword 10 + 1, in dwords). */
+  public static long downloadSize(int dword10) {
+    return 4 * (Integer.toUnsignedLong(dword10) + 1);
+  }
+
+  /** OFST of Firmware Image Download: where the part is, in bytes (dword 11, in dwords). */
+  public static long downloadOffset(int dword11) {
+    return 4 * Integer.toUnsignedLong(dword11);
+  }
+
+  /**
+   * Returns dword 10 of Firmware Commit.
+   *
+   * @param slot FS: 1 to 7, or 0 for the controller to choose
+   * @param action CA: {@link #COMMIT_REPLACE} and so on
+   */
+  public static int commitDword10(int slot, int action) {
+    return FS.set(CA.set(0, action), slot);
+  }
+
+  /** FS of Firmware Commit, 0 to 7 (dword 10, bits 2:0). */
+  public static int firmwareSlot(int dword10) {
+    return FS.get(dword10);
+  }
+
+  /** CA of Firmware Commit, 0 to 7 (dword 10, bits 5:3). */
+  public static int commitAction(int dword10) {
+    return CA.get(dword10);
   }
 
   // Sanitize (Base 5.24; 1.4 section 5.24). The pattern of an overwrite is in dword 11.
@@ -272,8 +351,7 @@ public final class AdminCommand {
 
   private static long dwords(long size) {
     if (size < 4 || size > 4L << 32 || (size & 3) != 0) {
-      throw new IllegalArgumentException(
-          "Get Log Page: " + size + " bytes is not a multiple of 4 in 4 to 16 GiB");
+      throw new IllegalArgumentException(size + " bytes is not a multiple of 4 in 4 to 16 GiB");
     }
     return size / 4 - 1;
   }

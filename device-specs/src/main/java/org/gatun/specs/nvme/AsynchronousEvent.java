@@ -56,6 +56,9 @@ public final class AsynchronousEvent {
   /** Notice: Asymmetric Namespace Access Change. */
   public static final int NOTICE_ASYMMETRIC_NAMESPACE_ACCESS_CHANGE = 3;
 
+  /** I/O Command Specific: Sanitize Operation Completed. */
+  public static final int IO_SANITIZE_COMPLETED = 1;
+
   private static final BitField TYPE = new BitField("Asynchronous Event.Type", 0, 3);
   private static final BitField INFORMATION = new BitField("Asynchronous Event.Information", 8, 8);
   private static final BitField LOG_PAGE = new BitField("Asynchronous Event.Log Page", 16, 8);

@@ -118,6 +118,12 @@ public final class IdentifyController {
   /** Unallocated NVM Capacity in bytes. */
   public static final int UNVMCAP = 296;
 
+  /**
+   * Firmware Update Granularity in 4 KiB, of offsets and lengths of a download: 0 is not reported,
+   * {@link #FWUG_NO_RESTRICTION}.
+   */
+  public static final int FWUG = 319;
+
   /** Keep Alive Support: granularity in 100 ms; 0 is not supported. */
   public static final int KAS = 320;
 
@@ -262,6 +268,15 @@ public final class IdentifyController {
   /** {@link #ONCS}: Copy. */
   public static final int ONCS_COPY = 1 << 8;
 
+  /** {@link #FRMW}: slot 1 is read only. */
+  public static final int FRMW_FIRST_SLOT_READ_ONLY = 1 << 0;
+
+  /** {@link #FRMW}: firmware can be activated without a reset. */
+  public static final int FRMW_ACTIVATION_WITHOUT_RESET = 1 << 4;
+
+  /** {@link #FWUG}: any multiple of 4 bytes. */
+  public static final int FWUG_NO_RESTRICTION = 0xff;
+
   /** {@link #LPA}: the SMART / Health log per namespace. */
   public static final int LPA_SMART_PER_NAMESPACE = 1 << 0;
 
@@ -285,6 +300,8 @@ public final class IdentifyController {
 
   /** {@link #CTRATT}: more than 16 LBA formats. */
   public static final int CTRATT_EXTENDED_LBA_FORMATS = 1 << 15;
+
+  private static final BitField FRMW_SLOTS = new BitField("FRMW.slots", 1, 3);
 
   private final MemorySegment data;
 
@@ -556,6 +573,16 @@ public final class IdentifyController {
     LittleEndian.putU8(data, FRMW, value);
   }
 
+  /** Returns how many firmware slots there are: bits 3:1 of {@link #FRMW}. */
+  public int firmwareSlots() {
+    return FRMW_SLOTS.get(frmw());
+  }
+
+  /** Sets how many firmware slots there are, 1 to 7, and leaves the other bits of FRMW. */
+  public void setFirmwareSlots(int slots) {
+    setFrmw(FRMW_SLOTS.set(frmw(), slots));
+  }
+
   /** Returns {@link #LPA}. */
   public int lpa() {
     return LittleEndian.getU8(data, LPA);
@@ -654,6 +681,16 @@ public final class IdentifyController {
   /** Sets {@link #UNVMCAP}. */
   public void setUnallocatedNvmCapacity(BigInteger value) {
     LittleEndian.putU128(data, UNVMCAP, value);
+  }
+
+  /** Returns {@link #FWUG}. */
+  public int firmwareUpdateGranularity() {
+    return LittleEndian.getU8(data, FWUG);
+  }
+
+  /** Sets {@link #FWUG}. */
+  public void setFirmwareUpdateGranularity(int value) {
+    LittleEndian.putU8(data, FWUG, value);
   }
 
   /** Returns {@link #KAS}. */

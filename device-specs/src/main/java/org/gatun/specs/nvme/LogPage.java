@@ -2,7 +2,7 @@ package org.gatun.specs.nvme;
 
 /** Log page identifiers, LID (Base 5.16.1). */
 public final class LogPage {
-  /** 00h: Supported Log Pages. */
+  /** 00h: Supported Log Pages: {@link SupportedLogPages}. */
   public static final int SUPPORTED_LOG_PAGES = 0x00;
 
   /** 01h: Error Information: {@link ErrorLogEntry}. */
@@ -11,13 +11,13 @@ public final class LogPage {
   /** 02h: SMART / Health Information: {@link SmartLog}. */
   public static final int SMART = 0x02;
 
-  /** 03h: Firmware Slot Information. */
+  /** 03h: Firmware Slot Information: {@link FirmwareSlotLog}. */
   public static final int FIRMWARE_SLOT = 0x03;
 
   /** 04h: Changed Namespace List: {@link NamespaceList}. */
   public static final int CHANGED_NAMESPACE_LIST = 0x04;
 
-  /** 05h: Commands Supported and Effects. */
+  /** 05h: Commands Supported and Effects: {@link CommandEffectsLog}. */
   public static final int COMMANDS_SUPPORTED_AND_EFFECTS = 0x05;
 
   /** 06h: Device Self-test. */

@@ -11,10 +11,10 @@
  * reads a completion's dword 3 with acquire. Nothing there allocates.
  *
  * <p><b>Views</b> ({@link IdentifyController}, {@link IdentifyNamespace}, {@link NamespaceList},
- * {@link SmartLog}, {@link ErrorLogEntry}) read and write a little-endian {@link
- * java.lang.foreign.MemorySegment} of any kind and alignment with plain accesses. A device can
- * change DMA memory between two reads, so a driver takes {@code copyOf} and looks at that. A view
- * reports what is there: whether it makes sense is for the driver to check.
+ * {@link SmartLog}, {@link ErrorLogEntry} and those of further log pages) read and write a
+ * little-endian {@link java.lang.foreign.MemorySegment} of any kind and alignment with plain
+ * accesses. A device can change DMA memory between two reads, so a driver takes {@code copyOf} and
+ * looks at that. A view reports what is there: whether it makes sense is for the driver to check.
  *
  * <p>Values that the specification calls "0's based" (0 means 1) are named as there where they are
  * raw ({@code mqes}), and by what they count where they are not ({@code maxQueueEntries}).

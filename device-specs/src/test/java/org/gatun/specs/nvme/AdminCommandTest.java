@@ -60,6 +60,27 @@ class AdminCommandTest {
     assertThat(AdminCommand.protectionInformation(dword10)).isEqualTo(3);
     assertThat(AdminCommand.secureErase(dword10)).isEqualTo(1);
     assertThat(AdminCommand.formatDword10(IdentifyNamespace.create(), 2)).isEqualTo(0x0400);
+    assertThat(AdminCommand.formatDword10(0x12, 1)).isEqualTo(0x1202);
+  }
+
+  @Test
+  void downloadsAndCommitsFirmware() {
+    assertThat(AdminCommand.downloadDword10(4096)).isEqualTo(1023);
+    assertThat(AdminCommand.downloadDword11(8192)).isEqualTo(2048);
+    assertThat(AdminCommand.downloadSize(1023)).isEqualTo(4096);
+    assertThat(AdminCommand.downloadSize(-1)).isEqualTo(1L << 34);
+    assertThat(AdminCommand.downloadOffset(-1)).isEqualTo((1L << 34) - 4);
+    for (long size : new long[] {0, 6, (1L << 34) + 4}) {
+      assertThatThrownBy(() -> AdminCommand.downloadDword10(size))
+          .hasMessageContaining(size + " bytes");
+    }
+    for (long offset : new long[] {-4, 2, 1L << 34}) {
+      assertThatThrownBy(() -> AdminCommand.downloadDword11(offset))
+          .hasMessageContaining(offset + " bytes");
+    }
+    assertThat(AdminCommand.commitDword10(2, AdminCommand.COMMIT_ACTIVATE_NOW)).isEqualTo(0x1a);
+    assertThat(AdminCommand.firmwareSlot(0xffff_ffc2)).isEqualTo(2);
+    assertThat(AdminCommand.commitAction(0xffff_ff1a)).isEqualTo(3);
   }
 
   @Test

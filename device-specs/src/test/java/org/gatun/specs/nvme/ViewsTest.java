@@ -45,7 +45,7 @@ class ViewsTest {
     raw.putShort(132, (short) 13).putShort(256, (short) 0x12a).put(258, (byte) 3);
     raw.put(259, (byte) 4).put(260, (byte) 5).put(261, (byte) 6).put(262, (byte) 63);
     raw.put(263, (byte) 31).putShort(266, (short) 343).putShort(268, (short) 373);
-    raw.putShort(270, (short) 2).putInt(272, 100).putInt(276, 10);
+    raw.putShort(270, (short) 2).putInt(272, 100).putInt(276, 10).put(319, (byte) 8);
     raw.putLong(280, 2).putLong(288, 1).putLong(296, -1).putLong(304, -1);
     raw.putInt(328, 0x80000006);
     raw.putShort(320, (short) 10).put(512, (byte) 0x66).put(513, (byte) 0x44);
@@ -79,6 +79,8 @@ class ViewsTest {
     assertThat(id.abortCommandLimit()).isEqualTo(3);
     assertThat(id.asynchronousEventRequestLimit()).isEqualTo(4);
     assertThat(id.frmw()).isEqualTo(5);
+    assertThat(id.firmwareSlots()).isEqualTo(2);
+    assertThat(id.firmwareUpdateGranularity()).isEqualTo(8);
     assertThat(id.lpa()).isEqualTo(6);
     assertThat(id.errorLogPageEntries()).isEqualTo(63);
     assertThat(id.powerStates()).isEqualTo(31);
@@ -125,6 +127,9 @@ class ViewsTest {
     id.setSerialNumber("GATUN-1");
     id.setModelNumber("Gatun simulated NVMe");
     id.setFirmwareRevision("0.1");
+    id.setFrmw(IdentifyController.FRMW_ACTIVATION_WITHOUT_RESET);
+    id.setFirmwareSlots(7);
+    id.setFirmwareUpdateGranularity(IdentifyController.FWUG_NO_RESTRICTION);
     id.setMdts(5);
     id.setControllerId(1);
     id.setVersion(Version.V1_4);
@@ -140,6 +145,8 @@ class ViewsTest {
     assertThat(text(4, 20)).isEqualTo("GATUN-1             ");
     assertThat(text(24, 40)).isEqualTo("Gatun simulated NVMe                    ");
     assertThat(text(64, 8)).isEqualTo("0.1     ");
+    assertThat(bytes[260]).isEqualTo((byte) 0x1e);
+    assertThat(bytes[319]).isEqualTo((byte) -1);
     assertThat(bytes[77]).isEqualTo((byte) 5);
     assertThat(raw.getShort(78)).isEqualTo((short) 1);
     assertThat(raw.getInt(80)).isEqualTo(0x10400);
@@ -367,6 +374,45 @@ class ViewsTest {
     assertThat(raw.getLong(152)).isEqualTo(1);
     assertThatThrownBy(() -> log.temperatureSensor(9))
         .isInstanceOf(IndexOutOfBoundsException.class);
+  }
+
+  @Test
+  void firmwareSlotLog() {
+    raw.put(0, (byte) 0x32).put(8, "1.0     ".getBytes(US_ASCII));
+    raw.put(56, "ABCDEFGH".getBytes(US_ASCII));
+    FirmwareSlotLog log = new FirmwareSlotLog(MemorySegment.ofArray(bytes));
+    assertThat(log.activeSlot()).isEqualTo(2);
+    assertThat(log.nextSlot()).isEqualTo(3);
+    assertThat(log.revision(1)).isEqualTo("1.0");
+    assertThat(log.revision(2)).isEmpty();
+    assertThat(log.revision(7)).isEqualTo("ABCDEFGH");
+    log.setSlots(7, 0);
+    log.setRevision(2, "2.0");
+    assertThat(bytes[0]).isEqualTo((byte) 7);
+    assertThat(text(16, 8)).isEqualTo("2.0     ");
+    assertThatThrownBy(() -> log.revision(0)).isInstanceOf(IndexOutOfBoundsException.class);
+    assertThatThrownBy(() -> log.setRevision(8, "")).isInstanceOf(IndexOutOfBoundsException.class);
+  }
+
+  @Test
+  void supportedLogPagesAndCommands() {
+    raw.putInt(4 * 2, 1).putInt(4 * 3, 2);
+    SupportedLogPages pages = new SupportedLogPages(MemorySegment.ofArray(bytes));
+    assertThat(pages.supports(2)).isTrue();
+    assertThat(pages.supports(3)).as("LSUPP is another bit").isFalse();
+    pages.add(255);
+    assertThat(raw.getInt(1020)).isEqualTo(1);
+    assertThatThrownBy(() -> pages.supports(256)).isInstanceOf(IndexOutOfBoundsException.class);
+
+    Arrays.fill(bytes, (byte) 0);
+    CommandEffectsLog effects = new CommandEffectsLog(MemorySegment.ofArray(bytes));
+    effects.setAdmin(0x80, CommandEffectsLog.CSUPP | CommandEffectsLog.CSE_NAMESPACE);
+    effects.setIo(1, CommandEffectsLog.CSUPP | CommandEffectsLog.LBCC);
+    assertThat(raw.getInt(0x200)).isEqualTo(0x10001);
+    assertThat(raw.getInt(1024 + 4)).isEqualTo(3);
+    assertThat(effects.admin(0x80)).isEqualTo(0x10001);
+    assertThat(effects.io(0)).isZero();
+    assertThatThrownBy(() -> effects.setIo(-1, 0)).isInstanceOf(IndexOutOfBoundsException.class);
   }
 
   @Test

@@ -18,7 +18,11 @@ package org.gatun.simulated.fault;
  * @param effect what happens
  */
 public record Fault(Point point, long pattern, long mask, long skipped, long count, Effect effect) {
+  /** In the key of a command: that it is one of an admin queue, where a device has such a queue. */
+  public static final long ADMIN = 1L << 24;
+
   private static final int BAR_SHIFT = 56;
+  private static final int QUEUE_SHIFT = 8;
 
   /**
    * See there.
@@ -49,6 +53,15 @@ public record Fault(Point point, long pattern, long mask, long skipped, long cou
    */
   public static long register(int bar, long offset) {
     return (long) bar << BAR_SHIFT | offset;
+  }
+
+  /**
+   * The key of a command of a queue that is not an admin queue.
+   *
+   * @param opcode 0 to 255; 0 where the device knows none
+   */
+  public static long command(int queue, int opcode) {
+    return (long) queue << QUEUE_SHIFT | opcode;
   }
 
   /** The same with keys that have the same bits under a mask only. */

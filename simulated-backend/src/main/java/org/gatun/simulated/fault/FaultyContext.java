@@ -81,11 +81,12 @@ final class FaultyContext implements ModelContext {
   }
 
   @Override
-  public @Nullable Effect faultOf(int queue, int opcode) {
-    Effect effect = faults.at(Point.COMMAND, (long) queue << 8 | opcode);
-    if (effect != null) {
-      happens(effect);
+  public @Nullable Effect faultOf(long command) {
+    Effect effect = faults.at(Point.COMMAND, command);
+    if (effect == null) {
+      return inner.faultOf(command);
     }
+    happens(effect);
     return effect;
   }
 

@@ -3,8 +3,8 @@ package org.gatun.simulated.fault;
 /** Where something can go wrong, and what identifies it there: the key that a fault matches. */
 public enum Point {
   /**
-   * A command of a queue; the key has the number of the queue in bits 8 and above, and below, where
-   * the device knows one, its opcode. A virtio device knows none.
+   * A command of a queue; the key is that of {@link Fault#command}, and for NVMe's admin queue also
+   * {@link Fault#ADMIN}. A virtio device knows no opcodes.
    */
   COMMAND,
   /** A read of a trapped register; the key is that of {@link Fault#register}. */

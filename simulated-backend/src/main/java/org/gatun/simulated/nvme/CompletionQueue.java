@@ -11,7 +11,8 @@ import org.gatun.specs.nvme.CompletionEntry;
  * its port is theirs too.
  */
 final class CompletionQueue {
-  private record Waiting(SubmissionQueue queue, int commandId, int status, int result) {}
+  private record Waiting(
+      SubmissionQueue queue, int commandId, int status, int result, long flipped) {}
 
   final int id;
   final boolean interrupts;
@@ -57,13 +58,14 @@ final class CompletionQueue {
   /**
    * Posts a completion, or keeps it until there is room.
    *
+   * @param flipped bits of its last two dwords that are the wrong way round: 0, if all goes well
    * @return false if DMA was refused
    */
-  boolean post(SubmissionQueue queue, int commandId, int status, int result) {
+  boolean post(SubmissionQueue queue, int commandId, int status, int result, long flipped) {
     if (hasRoom()) {
-      return write(queue, commandId, status, result);
+      return write(queue, commandId, status, result, flipped);
     }
-    backlog.add(new Waiting(queue, commandId, status, result));
+    backlog.add(new Waiting(queue, commandId, status, result, flipped));
     return true;
   }
 
@@ -94,14 +96,16 @@ final class CompletionQueue {
     while (!backlog.isEmpty() && next(tail) != head) {
       Waiting waiting = backlog.remove();
       if (!waiting.queue.deleted
-          && !write(waiting.queue, waiting.commandId, waiting.status, waiting.result)) {
+          && !write(
+              waiting.queue, waiting.commandId, waiting.status, waiting.result, waiting.flipped)) {
         return false;
       }
     }
     return true;
   }
 
-  private boolean write(SubmissionQueue queue, int commandId, int status, int result) {
+  private boolean write(
+      SubmissionQueue queue, int commandId, int status, int result, long flipped) {
     long entry = base + (long) tail * CompletionEntry.SIZE;
     int dword2 = CompletionEntry.dword2(queue.head, queue.id);
     int dword3 = CompletionEntry.dword3(commandId, phase, status);
@@ -109,7 +113,8 @@ final class CompletionQueue {
     boolean written =
         port.writeLong(entry + CompletionEntry.DWORD0, result & 0xffff_ffffL)
             && port.writeLong(
-                entry + CompletionEntry.DWORD2, (dword2 & 0xffff_ffffL) | (long) dword3 << 32);
+                entry + CompletionEntry.DWORD2,
+                ((dword2 & 0xffff_ffffL) | (long) dword3 << 32) ^ flipped);
     tail = next(tail);
     if (tail == 0) {
       phase = !phase;

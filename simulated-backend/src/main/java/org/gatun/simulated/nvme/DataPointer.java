@@ -1,11 +1,13 @@
 package org.gatun.simulated.nvme;
 
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import org.gatun.simulated.DmaPort;
 import org.gatun.simulated.media.DeviceMemory;
 import org.gatun.specs.nvme.NvmeStatus;
 import org.gatun.specs.nvme.Prp;
 
-/** Moves the data of a command along its PRP entries (Base 4.1.1). Stateless, allocates nothing. */
+/** Moves the data of a command along its PRP entries (Base 4.1.1). Stateless. */
 final class DataPointer {
   static final int SUCCESS = 0;
   private static final int OFFSET_INVALID = NvmeStatus.PRP_OFFSET_INVALID.status();
@@ -17,8 +19,35 @@ final class DataPointer {
   private DataPointer() {}
 
   /**
-   * Moves data. Each entry is read once, and checked. A chain of lists ends, since each page of it
-   * moves data and the length is given.
+   * Sends a part of a structure to the host; what is beyond its end is zero.
+   *
+   * @param offset 0 to the size of the structure
+   * @param size more than 0
+   * @return a status
+   */
+  static int send(
+      SubmissionQueue queue,
+      Command command,
+      int pageSize,
+      MemorySegment data,
+      long offset,
+      long size) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment copy = arena.allocate(size);
+      MemorySegment.copy(data, offset, copy, 0, Math.min(size, data.byteSize() - offset));
+      return move(queue.completions.port, command, pageSize, new Scratch(copy), 0, size, true);
+    }
+  }
+
+  /** Receives a structure from the host, as long as the memory for it, and returns a status. */
+  static int receive(SubmissionQueue queue, Command command, int pageSize, MemorySegment data) {
+    long size = data.byteSize();
+    return move(queue.completions.port, command, pageSize, new Scratch(data), 0, size, false);
+  }
+
+  /**
+   * Moves data, and allocates nothing. Each entry is read once, and checked. A chain of lists ends,
+   * since each page of it moves data and the length is given.
    *
    * @param length more than 0
    * @return a status

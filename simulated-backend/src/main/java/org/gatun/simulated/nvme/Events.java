@@ -3,6 +3,7 @@ package org.gatun.simulated.nvme;
 import java.util.ArrayDeque;
 import java.util.Arrays;
 import org.gatun.specs.nvme.AsynchronousEvent;
+import org.gatun.specs.nvme.Features;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -16,11 +17,16 @@ final class Events {
   /** An event and the request that it completes. */
   record Report(int commandId, int event) {}
 
+  private final FeatureValues features;
   private final ArrayDeque<Integer> requests = new ArrayDeque<>();
   private final ArrayDeque<Integer> events = new ArrayDeque<>();
 
-  /** By event type, with the log page that clears it. */
-  private final int[] maskedBy = new int[8];
+  /** By type, the event that was reported, until its log page is read; else 0, which is none. */
+  private final int[] unread = new int[8];
+
+  Events(FeatureValues features) {
+    this.features = features;
+  }
 
   /** Keeps a request; false if there are too many. */
   boolean request(int commandId) {
@@ -35,12 +41,23 @@ final class Events {
     return requests.remove(commandId);
   }
 
-  /** Something happened; forgotten if there are too many already. */
+  /** Something happened; forgotten if the host is to look for it anyway, or has too much to do. */
   void raise(int event) {
-    if (maskedBy[AsynchronousEvent.type(event)] == 0
+    if (unread[AsynchronousEvent.type(event)] != event
         && events.size() < KEPT
         && !events.contains(event)) {
       events.add(event);
+    }
+  }
+
+  /**
+   * As {@link #raise}, of an event that the host has to ask for (Base 5.27.1.8).
+   *
+   * @param enable its bit of {@link Features#ASYNCHRONOUS_EVENT_CONFIGURATION}
+   */
+  void raiseIfEnabled(int enable, int event) {
+    if ((features.get(Features.ASYNCHRONOUS_EVENT_CONFIGURATION, 0) & enable) != 0) {
+      raise(event);
     }
   }
 
@@ -51,7 +68,7 @@ final class Events {
     }
     Integer event = null;
     for (int kept : events) {
-      if (maskedBy[AsynchronousEvent.type(kept)] == 0) {
+      if (unread[AsynchronousEvent.type(kept)] == 0) {
         event = kept;
         break;
       }
@@ -60,15 +77,15 @@ final class Events {
       return null;
     }
     events.remove(event);
-    maskedBy[AsynchronousEvent.type(event)] = AsynchronousEvent.logPage(event);
+    unread[AsynchronousEvent.type(event)] = event;
     return new Report(requests.remove(), event);
   }
 
   /** The host has read a log page. */
   void pageRead(int logPage) {
-    for (int type = 0; type < maskedBy.length; type++) {
-      if (maskedBy[type] == logPage) {
-        maskedBy[type] = 0;
+    for (int type = 0; type < unread.length; type++) {
+      if (AsynchronousEvent.logPage(unread[type]) == logPage) {
+        unread[type] = 0;
       }
     }
   }
@@ -76,6 +93,6 @@ final class Events {
   void clear() {
     requests.clear();
     events.clear();
-    Arrays.fill(maskedBy, 0);
+    Arrays.fill(unread, 0);
   }
 }

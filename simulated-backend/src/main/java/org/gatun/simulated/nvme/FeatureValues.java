@@ -9,10 +9,15 @@ import org.gatun.specs.nvme.Features;
  * by part. Guarded by its monitor.
  */
 final class FeatureValues {
-  /** Of {@link Features#TEMPERATURE_THRESHOLD}, in kelvins: 70 degrees Celsius, and no limit. */
-  private static final int OVER_TEMPERATURE = 343;
+  /** The parts of {@link Features#TEMPERATURE_THRESHOLD}. */
+  static final int OVER_TEMPERATURE = 0;
 
-  private static final int UNDER_TEMPERATURE = 0;
+  static final int UNDER_TEMPERATURE = 1;
+
+  /** In kelvins: 70 degrees Celsius, and no limit. */
+  private static final int OVER_THRESHOLD = 343;
+
+  private static final int UNDER_THRESHOLD = 0;
 
   private record Key(int feature, int part) {}
 
@@ -24,7 +29,7 @@ final class FeatureValues {
         Map.ofEntries(
             Map.entry(Features.ARBITRATION, 0),
             Map.entry(Features.POWER_MANAGEMENT, 0),
-            Map.entry(Features.TEMPERATURE_THRESHOLD, OVER_TEMPERATURE),
+            Map.entry(Features.TEMPERATURE_THRESHOLD, OVER_THRESHOLD),
             Map.entry(Features.ERROR_RECOVERY, 0),
             Map.entry(Features.VOLATILE_WRITE_CACHE, Features.WRITE_CACHE_ENABLE),
             Map.entry(Features.NUMBER_OF_QUEUES, Features.numberOfQueues(queues, queues)),
@@ -44,7 +49,8 @@ final class FeatureValues {
 
   int byDefault(int feature, int part) {
     return switch (feature) {
-      case Features.TEMPERATURE_THRESHOLD -> part == 0 ? OVER_TEMPERATURE : UNDER_TEMPERATURE;
+      case Features.TEMPERATURE_THRESHOLD ->
+          part == OVER_TEMPERATURE ? OVER_THRESHOLD : UNDER_THRESHOLD;
       case Features.INTERRUPT_VECTOR_CONFIGURATION -> part; // its own number, and coalescing
       default -> defaults.getOrDefault(feature, 0);
     };

@@ -2,16 +2,15 @@ package org.gatun.simulated.nvme;
 
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
+import java.time.Duration;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 import org.gatun.simulated.DmaPort;
 import org.gatun.simulated.ModelContext;
-import org.gatun.simulated.NvmeFault;
 import org.gatun.simulated.NvmeModel;
 import org.gatun.simulated.RunningModel;
-import org.gatun.simulated.media.FileMedia;
-import org.gatun.simulated.media.Media;
-import org.gatun.simulated.media.MemoryMedia;
+import org.gatun.simulated.fault.Effect;
+import org.gatun.simulated.fault.Fault;
 import org.gatun.specs.nvme.Aqa;
 import org.gatun.specs.nvme.AsynchronousEvent;
 import org.gatun.specs.nvme.Cap;
@@ -53,30 +52,29 @@ public final class NvmeDevice implements RunningModel {
   private static final int READY_TIMEOUT = 1;
 
   /** I/O since power-up. */
-  record Traffic(long reads, long writes, long bytesRead, long bytesWritten) {
-    static final Traffic NONE = new Traffic(0, 0, 0, 0);
+  record Traffic(long reads, long writes, long bytesRead, long bytesWritten, long mediaErrors) {
+    static final Traffic NONE = new Traffic(0, 0, 0, 0, 0);
 
     Traffic plus(SubmissionQueue queue) {
       return new Traffic(
           reads + queue.reads,
           writes + queue.writes,
           bytesRead + queue.bytesRead,
-          bytesWritten + queue.bytesWritten);
+          bytesWritten + queue.bytesWritten,
+          mediaErrors + queue.mediaErrors);
     }
   }
 
   private final ModelContext context;
-  private final FaultPlan faults;
   private final long latencyNanos;
   private final long cap;
-  private final Media media;
+  private final Namespaces namespaces;
   private final Arena arena = Arena.ofShared();
   private final Scratch[] scratches;
   private final @Nullable DmaPort[] ports;
   private final QueueInterrupts interrupts;
   private final ErrorLog errors = new ErrorLog();
-  private final Events events = new Events();
-  private final FeatureValues features;
+  private final Events events;
   private final IoCommands io;
   private final AdminCommands admin;
   private final AtomicReferenceArray<@Nullable SubmissionQueue> submissionQueues;
@@ -100,19 +98,14 @@ public final class NvmeDevice implements RunningModel {
    */
   public NvmeDevice(ModelContext context, NvmeModel model) {
     this.context = context;
-    this.faults = new FaultPlan(model);
     this.latencyNanos = model.latency().toNanos();
     this.cap = capabilities();
-    this.media =
-        model
-            .file()
-            .<Media>map(
-                file -> FileMedia.open(context.name(), file, model.size(), model.blockSize()))
-            .orElseGet(() -> new MemoryMedia(model.size().orElse(NvmeModel.DEFAULT_SIZE)));
+    this.namespaces = new Namespaces(context.name(), model);
     this.interrupts = new QueueInterrupts(context);
-    this.features = new FeatureValues(model.queues());
-    this.io = new IoCommands(model, media);
-    this.admin = new AdminCommands(this, model, io, features);
+    FeatureValues features = new FeatureValues(model.queues());
+    this.events = new Events(features);
+    this.io = new IoCommands(namespaces, model.maxTransfer());
+    this.admin = new AdminCommands(this, model, namespaces, features, events, context.time());
     int ids = model.queues() + 1;
     this.submissionQueues = new AtomicReferenceArray<>(ids);
     this.completionQueues = new AtomicReferenceArray<>(ids);
@@ -129,9 +122,6 @@ public final class NvmeDevice implements RunningModel {
 
   @Override
   public long read(int bar, long offset, int width) {
-    if (faults.is(NvmeFault.ALL_ONES)) {
-      return -1;
-    }
     return register(offset & ~7L) >>> (8 * (offset & 7));
   }
 
@@ -171,7 +161,7 @@ public final class NvmeDevice implements RunningModel {
     if (poller != null) {
       poller.close();
     }
-    media.close();
+    namespaces.close();
     arena.close();
   }
 
@@ -257,10 +247,6 @@ public final class NvmeDevice implements RunningModel {
     return Cc.iosqes(cc) == SubmissionEntry.SIZE_LOG2 && Cc.iocqes(cc) == CQES;
   }
 
-  Events events() {
-    return events;
-  }
-
   ErrorLog errors() {
     return errors;
   }
@@ -337,12 +323,9 @@ public final class NvmeDevice implements RunningModel {
     if (queue == null) {
       return false;
     }
-    if (queueId == 0) {
-      if (events.abort(commandId)) {
-        post(queue, commandId, NvmeStatus.COMMAND_ABORT_REQUESTED.status(), 0);
-        return true;
-      }
-      return false;
+    if (queueId == 0 && events.abort(commandId)) {
+      post(queue, commandId, NvmeStatus.COMMAND_ABORT_REQUESTED.status(), 0);
+      return true;
     }
     synchronized (queue.completions) {
       Command command = queue.takeOutstanding(commandId);
@@ -350,15 +333,58 @@ public final class NvmeDevice implements RunningModel {
         return false;
       }
       post(queue, command.id(), NvmeStatus.COMMAND_ABORT_REQUESTED.status(), 0);
-      process(queue);
+      if (queueId != 0) { // which is being processed: this is one of its commands
+        process(queue);
+      }
       return true;
     }
+  }
+
+  /**
+   * Whether a command to a namespace, which was closed before, is in progress: when it returns
+   * false, none is any more.
+   */
+  boolean isInUse(Namespace namespace) {
+    for (int id = 1; id < queueIds(); id++) {
+      SubmissionQueue queue = submissionQueues.get(id);
+      if (queue != null) {
+        synchronized (queue.completions) {
+          if (queue.isUsing(namespace)) {
+            return true;
+          }
+        }
+      }
+    }
+    return false;
+  }
+
+  /**
+   * Completes an Admin command later.
+   *
+   * @param action what is done just before, even if a reset has ended the queue meanwhile
+   */
+  void completeLater(long nanos, SubmissionQueue queue, Command command, Runnable action) {
+    Command held = command.copy();
+    context.schedule(
+        nanos,
+        () -> {
+          synchronized (this) {
+            synchronized (queue.completions) {
+              action.run();
+              if (!queue.deleted) {
+                complete(queue, held, DataPointer.SUCCESS, 0);
+                reportEvents();
+                announce(queue.completions);
+              }
+            }
+          }
+        });
   }
 
   /** What the queues have moved since power-up. */
   Traffic traffic() {
     Traffic sum = pastTraffic;
-    for (int id = 1; id < queueIds(); id++) {
+    for (int id = 0; id < queueIds(); id++) {
       SubmissionQueue queue = submissionQueues.get(id);
       if (queue != null) {
         synchronized (queue.completions) {
@@ -434,7 +460,7 @@ public final class NvmeDevice implements RunningModel {
 
   private void shutDown() {
     try {
-      media.flush();
+      namespaces.flush();
       csts.updateAndGet(s -> Csts.withShst(s, Csts.SHST_COMPLETE));
     } catch (InternalError | UncheckedIOException _) {
       fail(); // the file behind the media can't be written
@@ -458,9 +484,7 @@ public final class NvmeDevice implements RunningModel {
     pageSize = (int) page;
     createCompletionQueue(0, acq, completionEntries, true, 0);
     createSubmissionQueue(0, asq, submissionEntries, completionQueueOrThrow(0));
-    if (!faults.is(NvmeFault.NEVER_READY)) {
-      csts.updateAndGet(s -> Csts.withRdy(s, true));
-    }
+    csts.updateAndGet(s -> Csts.withRdy(s, true));
   }
 
   /** Controller Reset: when it returns, no queue is processed any more. */
@@ -476,8 +500,7 @@ public final class NvmeDevice implements RunningModel {
       submissionQueues.set(id, null);
       completionQueues.set(id, null);
     }
-    events.clear();
-    features.reset();
+    admin.reset();
     interrupts.reset();
   }
 
@@ -547,61 +570,90 @@ public final class NvmeDevice implements RunningModel {
         break;
       }
       Command command = queue.command;
-      if (queue.id == 0) {
-        int status = admin.execute(queue, command);
-        if (status != DEFERRED) {
-          complete(queue, command, status);
-        }
-        reportEvents();
+      long key = Fault.command(queue.id, command.opcode()) | (queue.id == 0 ? Fault.ADMIN : 0);
+      Effect effect = context.faultOf(key);
+      if (effect != null) {
+        goWrong(effect, queue, command);
+      } else if (queue.id == 0 || latencyNanos == 0) {
+        execute(queue, command, 0);
       } else {
-        start(queue, command);
+        hold(queue, command, latencyNanos);
       }
     }
     announce(queue.completions);
   }
 
-  private void start(SubmissionQueue queue, Command command) {
-    NvmeFault fault = faults.next();
-    if (fault != null) {
-      goWrong(fault, queue, command);
-    } else if (latencyNanos == 0) {
-      complete(queue, command, io.execute(queue, command, pageSize));
-    } else {
-      Command held = command.copy();
-      queue.outstanding.add(held);
-      context.schedule(latencyNanos, () -> finish(queue, held));
+  private void goWrong(Effect effect, SubmissionQueue queue, Command command) {
+    switch (effect) {
+      case Effect.Lose _ -> {}
+      case Effect.Delay(Duration by) -> hold(queue, command, by.toNanos());
+      case Effect.Repeat(int times) -> {
+        execute(queue, command, 0);
+        for (int i = 0; i < times; i++) {
+          post(queue, command.id(), DataPointer.SUCCESS, command.result);
+        }
+      }
+      case Effect.Flip(long bits) -> execute(queue, command, bits);
+      case Effect.Fail _ -> fail();
+      default -> execute(queue, command, 0);
     }
   }
 
-  private void goWrong(NvmeFault fault, SubmissionQueue queue, Command command) {
-    switch (fault) {
-      case HOLD -> queue.outstanding.add(command.copy());
-      case UNKNOWN_COMMAND_ID -> post(queue, command.id() ^ 0x8000, DataPointer.SUCCESS, 0);
-      case FATAL -> fail();
-      case DROP, DROP_ONCE, ALL_ONES, NEVER_READY -> {} // lost, or nothing to do with commands
-    }
+  private void hold(SubmissionQueue queue, Command command, long nanos) {
+    Command held = command.copy();
+    queue.outstanding.add(held);
+    context.schedule(nanos, () -> finish(queue, held));
   }
 
   private void finish(SubmissionQueue queue, Command command) {
+    if (queue.id == 0) {
+      synchronized (this) {
+        finishHeld(queue, command);
+      }
+    } else {
+      finishHeld(queue, command);
+    }
+  }
+
+  private void finishHeld(SubmissionQueue queue, Command command) {
     synchronized (queue.completions) {
       if (!queue.deleted && queue.outstanding.remove(command)) {
-        complete(queue, command, io.execute(queue, command, pageSize));
+        execute(queue, command, 0);
         process(queue);
       }
     }
   }
 
-  private void complete(SubmissionQueue queue, Command command, int status) {
+  /**
+   * @param flipped bits of the completion that are the wrong way round
+   */
+  private void execute(SubmissionQueue queue, Command command, long flipped) {
+    if (queue.id != 0) {
+      complete(queue, command, io.execute(queue, command, pageSize), flipped);
+      return;
+    }
+    int status = admin.execute(queue, command);
+    if (status != DEFERRED) {
+      complete(queue, command, status, flipped);
+    }
+    reportEvents();
+  }
+
+  private void complete(SubmissionQueue queue, Command command, int status, long flipped) {
     if (status == DataPointer.SUCCESS) {
-      post(queue, command.id(), status, command.result);
+      post(queue, command.id(), status, command.result, flipped);
     } else {
       errors.add(queue, command, status);
-      post(queue, command.id(), status | NvmeStatus.MORE | NvmeStatus.DO_NOT_RETRY, 0);
+      post(queue, command.id(), status | NvmeStatus.MORE | NvmeStatus.DO_NOT_RETRY, 0, flipped);
     }
   }
 
   private void post(SubmissionQueue queue, int commandId, int status, int result) {
-    if (!queue.completions.post(queue, commandId, status, result)) {
+    post(queue, commandId, status, result, 0);
+  }
+
+  private void post(SubmissionQueue queue, int commandId, int status, int result, long flipped) {
+    if (!queue.completions.post(queue, commandId, status, result, flipped)) {
       fail();
     }
   }

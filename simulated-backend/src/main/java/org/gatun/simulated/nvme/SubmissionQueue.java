@@ -35,6 +35,7 @@ final class SubmissionQueue {
   long writes;
   long bytesRead;
   long bytesWritten;
+  long mediaErrors;
 
   SubmissionQueue(int id, long base, int entries, CompletionQueue completions, Scratch scratch) {
     this.id = id;
@@ -68,6 +69,16 @@ final class SubmissionQueue {
     head = head + 1 == entries ? 0 : head + 1;
     command.load(entry);
     return true;
+  }
+
+  /** Whether a command to a namespace, or to all, takes its time. */
+  boolean isUsing(Namespace namespace) {
+    for (Command candidate : outstanding) {
+      if (candidate.nsid == namespace.id || candidate.nsid == SubmissionEntry.NSID_ALL) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /** Takes a command off those that take their time. */

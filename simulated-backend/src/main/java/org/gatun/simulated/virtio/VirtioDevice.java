@@ -18,6 +18,7 @@ import org.gatun.simulated.RegisterMap;
 import org.gatun.simulated.RegisterModel;
 import org.gatun.simulated.RunningModel;
 import org.gatun.simulated.fault.Effect;
+import org.gatun.simulated.fault.Fault;
 import org.gatun.specs.virtio.VirtioCommon;
 import org.gatun.specs.virtio.VirtioFeature;
 import org.gatun.specs.virtio.VirtioPci;
@@ -386,7 +387,7 @@ public final class VirtioDevice {
   /** Gives one back; or not, or wrongly, where that is to be. */
   void give(int number, Chain chain) {
     VirtioQueue queue = queues.get(number);
-    Effect effect = device.faultOf(number, 0);
+    Effect effect = device.faultOf(Fault.command(number, 0));
     switch (effect) {
       case null -> queue.put(chain, 0);
       case Effect.Lose _ -> {}

@@ -1,0 +1,67 @@
+package org.gatun.driver.nvme;
+
+import java.time.Duration;
+import org.gatun.pci.DmaBuffer;
+import org.gatun.pci.PciDevice;
+import org.gatun.pci.TimeSource;
+import org.gatun.simulated.DeviceModel;
+import org.gatun.simulated.NvmeModel;
+import org.gatun.testkit.DiskChaosContract;
+
+/** The driver on a disk with which all kinds of things go wrong. */
+class NvmeDiskChaosTest extends DiskChaosContract {
+  private static final Duration TIMEOUT = Duration.ofMillis(20);
+
+  @Override
+  protected DeviceModel model(long bytes) {
+    return NvmeModel.builder().size(bytes).queues(2).build();
+  }
+
+  /** The controller's own, which it says in CAP.TO, and which a fault may have it say: all ones. */
+  @Override
+  protected Duration limit() {
+    return Duration.ofMinutes(5);
+  }
+
+  @Override
+  protected Disk open(PciDevice device, TimeSource time, boolean interrupts) {
+    NvmeController controller =
+        NvmeController.open(
+            device,
+            NvmeOptions.defaults()
+                .withTime(time)
+                .withQueueDepth(4)
+                .withCommandTimeout(TIMEOUT)
+                .withCompletion(interrupts ? Completion.INTERRUPT : Completion.POLL));
+    NvmeDisk disk;
+    try {
+      disk = controller.openDisk(1);
+    } catch (RuntimeException e) {
+      controller.close();
+      throw e;
+    }
+    return new Disk() {
+      @Override
+      public void read(long offset, DmaBuffer buffer, int length) {
+        disk.read(offset, buffer, 0, length);
+      }
+
+      @Override
+      public void write(long offset, DmaBuffer buffer, int length) {
+        disk.write(offset, buffer, 0, length);
+      }
+
+      @Override
+      public void flush() {
+        disk.flush();
+      }
+
+      @Override
+      public void close() {
+        try (controller) {
+          disk.close();
+        }
+      }
+    };
+  }
+}
