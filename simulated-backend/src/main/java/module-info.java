@@ -14,6 +14,7 @@ module org.gatun.simulated {
   requires static transitive org.jspecify;
 
   exports org.gatun.simulated;
+  exports org.gatun.simulated.trace;
 
   uses SharedMemoryProvider;
 

@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
  * device, say a queue, has one. An access takes no lock and allocates nothing. It must not be
  * followed by a use of the same port inside of it.
  */
-public final class DmaPort {
+public sealed class DmaPort permits TracedDmaPort {
   private static final VarHandle LONG =
       ValueLayout.JAVA_LONG
           .withOrder(ByteOrder.LITTLE_ENDIAN)
@@ -64,7 +64,7 @@ public final class DmaPort {
       return true;
     }
     target.asSlice(targetOffset + done, length - done).fill((byte) 0);
-    master.refuse(busAddress + done, length - done, DmaDirection.TO_DEVICE);
+    refuse(busAddress + done, length - done, DmaDirection.TO_DEVICE);
     return false;
   }
 
@@ -81,7 +81,7 @@ public final class DmaPort {
     if (done == length) {
       return true;
     }
-    master.refuse(busAddress + done, length - done, DmaDirection.FROM_DEVICE);
+    refuse(busAddress + done, length - done, DmaDirection.FROM_DEVICE);
     return false;
   }
 
@@ -116,7 +116,7 @@ public final class DmaPort {
     } finally {
       exit();
     }
-    master.refuse(busAddress, Long.BYTES, DmaDirection.TO_DEVICE);
+    refuse(busAddress, Long.BYTES, DmaDirection.TO_DEVICE);
     return ifRefused;
   }
 
@@ -145,8 +145,13 @@ public final class DmaPort {
     } finally {
       exit();
     }
-    master.refuse(busAddress, Long.BYTES, DmaDirection.FROM_DEVICE);
+    refuse(busAddress, Long.BYTES, DmaDirection.FROM_DEVICE);
     return false;
+  }
+
+  /** The IOMMU does not let an access through, or the rest of one. */
+  void refuse(long busAddress, long size, DmaDirection direction) {
+    master.refuse(busAddress, size, direction);
   }
 
   /** Returns when what was in progress at the call has ended. */

@@ -15,6 +15,7 @@ import org.gatun.pci.RegisterHandler;
 import org.gatun.pci.TimeSource;
 import org.gatun.pci.config.ConfigRegisters;
 import org.gatun.simulated.FunctionDescription.BarDescription;
+import org.gatun.simulated.trace.Tracer;
 import org.jspecify.annotations.Nullable;
 
 /** A function in its slot: config space, IOMMU, interrupts and the model behind its BARs. */
@@ -48,12 +49,20 @@ final class SimulatedFunction implements ModelContext {
       Map<Integer, Long> barAddresses,
       IommuGroup group) {}
 
-  SimulatedFunction(Slot slot, DeviceModel blueprint, BusTime time, SimulatedIommu iommu) {
+  /**
+   * @param tracer who writes down its DMA; null for nobody
+   */
+  SimulatedFunction(
+      Slot slot,
+      DeviceModel blueprint,
+      BusTime time,
+      SimulatedIommu iommu,
+      @Nullable Tracer tracer) {
     this.slot = slot;
     this.description = blueprint.description();
     this.time = time;
     this.config = new SimulatedConfig(description, slot.barAddresses(), new Writes());
-    this.busMaster = new BusMaster(slot.name(), slot.group().domain(), iommu);
+    this.busMaster = new BusMaster(slot.name(), slot.group().domain(), iommu, tracer);
     this.interrupts = new SimulatedInterrupts(slot.name(), description.interrupts(), config, time);
     try {
       for (BarDescription bar : description.bars()) {
