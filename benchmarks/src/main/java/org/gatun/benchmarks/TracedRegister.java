@@ -12,13 +12,12 @@ import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Mode;
 import org.openjdk.jmh.annotations.OutputTimeUnit;
 import org.openjdk.jmh.annotations.Scope;
-import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 
 /**
- * A 32-bit access to a register of a device on the simulated bus, and of one that is traced. Both are
- * in one program, so that the bare one has to be as fast as where nothing is traced.
+ * A 32-bit access to a register of a device on the simulated bus, and of one that is traced. Both
+ * are in one program, so that the bare one has to be as fast as where nothing is traced.
  */
 @State(Scope.Thread)
 @BenchmarkMode(Mode.AverageTime)
@@ -30,21 +29,13 @@ public class TracedRegister {
   private static final int CAPACITY = 4096;
 
   private final SimulatedBus bus = SimulatedBus.realTime();
-  private PciDevice bareDevice;
-  private PciDevice tracedDevice;
-  private Mmio bare;
-  private Mmio traced;
+  private final PciDevice bareDevice = bus.open(bus.plug("bare", new SpecimenModel()));
+  private final PciDevice tracedDevice =
+      new Trace(CAPACITY, TimeSource.system())
+          .watch(bus.open(bus.plug("traced", new SpecimenModel())));
+  private final Mmio bare = map(bareDevice);
+  private final Mmio traced = map(tracedDevice);
   private int next;
-
-  @Setup
-  public void open() {
-    Trace trace = new Trace(CAPACITY, TimeSource.system());
-    bareDevice = bus.open(bus.plug("bare", new SpecimenModel()));
-    bus.traceDma(trace);
-    tracedDevice = trace.watch(bus.open(bus.plug("traced", new SpecimenModel())));
-    bare = map(bareDevice);
-    traced = map(tracedDevice);
-  }
 
   private static Mmio map(PciDevice device) {
     return device.bar(SpecimenModel.REGISTERS).orElseThrow().map(0, SpecimenModel.DIRECT);

@@ -35,6 +35,13 @@ final class ReplayedSignals {
     }
   }
 
+  /** Consumes an interrupt that is pending; whether there was one. */
+  synchronized boolean take(int vector) {
+    boolean taken = pending.get(vector);
+    pending.clear(vector);
+    return taken;
+  }
+
   synchronized boolean isConnected(int vector) {
     return events.containsKey(vector);
   }

@@ -33,10 +33,14 @@ final class Script {
       return line.access();
     }
 
-    /** Whether the driver does it, and so has to. */
-    boolean ofDriver() {
-      Kind kind = access().kind();
-      return kind == Kind.READ || kind == Kind.INTERRUPT || kind.replayedInOrder();
+    /** Whether the driver has to do it. */
+    boolean isDue() {
+      return access().kind() == Kind.READ || access().kind().replayedInOrder();
+    }
+
+    /** Whether the device does it by itself, when the driver has done what comes before. */
+    boolean isOfDevice() {
+      return access().kind() == Kind.DEVICE_WRITE || access().kind() == Kind.SIGNAL;
     }
   }
 
@@ -76,9 +80,9 @@ final class Script {
           }
         }
         case ALLOCATE, MAP -> allocations.add(step);
-        case DEVICE_WRITE, DRIVER_WRITE, SIGNAL -> steps.add(step);
+        case DEVICE_WRITE, DRIVER_WRITE, SIGNAL, INTERRUPT -> steps.add(step);
         default -> {
-          if (step.ofDriver()) {
+          if (step.isDue()) {
             steps.add(step);
             polls = new HashSet<>();
           }
@@ -100,12 +104,11 @@ final class Script {
     if (expected != null
         && expected.access().kind() == Kind.READ
         && expected.access().register().equals(register)) {
-      pass();
-      long value = expected.access().value();
+      passTo(expected);
       isNews(expected.access());
       justRead = register;
       playDevice();
-      return value;
+      return expected.access().value();
     }
     Set<Register> polls = expected == null ? lastPolls : expected.polls();
     if (register.space() == Access.CONFIG) {
@@ -127,21 +130,24 @@ final class Script {
       throw mismatch(expected, act.toString());
     }
     justRead = null;
-    pass();
+    passTo(expected);
     playDevice();
   }
 
   /** The driver looks for an interrupt; whether it has one. */
   synchronized boolean takeInterrupt(int vector) {
     checkMatches();
-    Step expected = expected();
-    if (expected == null
-        || expected.access().kind() != Kind.INTERRUPT
-        || expected.access().address() != vector) {
+    if (signals.take(vector)) {
+      return true;
+    }
+    Step interrupt = next < steps.size() ? steps.get(next) : null;
+    if (interrupt == null
+        || interrupt.access().kind() != Kind.INTERRUPT
+        || interrupt.access().address() != vector) {
       return false;
     }
     justRead = null;
-    pass();
+    passTo(interrupt);
     playDevice();
     return true;
   }
@@ -164,7 +170,7 @@ final class Script {
   synchronized @Nullable ReplayMismatchException verdict() {
     Step expected = expected();
     if (mismatch == null && expected != null) {
-      long left = steps.subList(next, steps.size()).stream().filter(Step::ofDriver).count();
+      long left = steps.subList(next, steps.size()).stream().filter(Step::isDue).count();
       return new ReplayMismatchException(
           device,
           "#%d: expected %s, but the driver was done; it left %d accesses out"
@@ -191,24 +197,23 @@ final class Script {
   /** What the driver has to do next. */
   private @Nullable Step expected() {
     for (int at = next; at < steps.size(); at++) {
-      if (steps.get(at).ofDriver()) {
+      if (steps.get(at).isDue()) {
         return steps.get(at);
       }
     }
     return null;
   }
 
-  /** The driver has done what was expected: so it has written what was to be written before. */
-  private void pass() {
-    while (true) {
-      Step step = steps.get(next++);
-      if (step.ofDriver()) {
-        return;
-      }
-      if (step.access().kind() == Kind.DRIVER_WRITE) {
-        check(step);
-      } else {
-        play(step);
+  /**
+   * The driver has done this: so it has written what was to be written before. If it did not wait
+   * for an interrupt, that is pending now.
+   */
+  private void passTo(Step done) {
+    for (Step step = steps.get(next++); step != done; step = steps.get(next++)) {
+      switch (step.access().kind()) {
+        case DRIVER_WRITE -> check(step);
+        case INTERRUPT -> signals.signal((int) step.access().address());
+        default -> play(step);
       }
     }
   }
@@ -223,9 +228,7 @@ final class Script {
 
   /** What the device does without the driver doing anything more. */
   private void playDevice() {
-    while (next < steps.size()
-        && !steps.get(next).ofDriver()
-        && steps.get(next).access().kind() != Kind.DRIVER_WRITE) {
+    while (next < steps.size() && steps.get(next).isOfDevice()) {
       play(steps.get(next++));
     }
   }

@@ -14,6 +14,7 @@ import org.gatun.simulated.trace.Recording;
 import org.gatun.simulated.trace.ReplayMismatchException;
 import org.gatun.simulated.trace.ReplayedDevice;
 import org.gatun.specs.nvme.NvmeRegisters;
+import org.gatun.testkit.WrongRegister;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -67,7 +68,7 @@ class NvmeReplayTest {
   void aDriverThatWritesAWrongRegisterIsTold() {
     ReplayedDevice device = replayed();
     PciDevice changed =
-        WrongRegister.of(device, NvmeRegisters.DOORBELLS, 4); // the admin queue's completions
+        WrongRegister.of(device, NvmeRegisters.BAR, NvmeRegisters.completionHeadDoorbell(0, 0));
 
     assertThatExceptionOfType(ReplayMismatchException.class)
         .isThrownBy(() -> session(changed, NvmeOptions.defaults(), DATA))
