@@ -15,6 +15,7 @@ module org.gatun.simulated {
 
   exports org.gatun.simulated;
   exports org.gatun.simulated.fault;
+  exports org.gatun.simulated.trace;
 
   uses SharedMemoryProvider;
 

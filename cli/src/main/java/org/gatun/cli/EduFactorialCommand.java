@@ -36,7 +36,7 @@ final class EduFactorialCommand implements Runnable {
   public void run() {
     EduOptions options = EduOptions.defaults().withCompletion(completion);
     try (HeldDevice held = device.open(spec);
-        EduDevice edu = EduDevice.open(held.device(), options)) {
+        EduDevice edu = EduDevice.open(held.device(), options.withTime(held.time()))) {
       long factorial = Integer.toUnsignedLong(edu.factorial(n));
       output.print(
           Map.of("n", n, "factorial", factorial), out -> out.printf("%d! = %d%n", n, factorial));

@@ -7,6 +7,7 @@ import org.gatun.driver.nvme.NvmeOptions;
 import org.gatun.pci.DetachListener;
 import org.gatun.pci.PciDevice;
 import org.gatun.pci.PciException;
+import org.gatun.pci.TimeSource;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -20,19 +21,35 @@ final class HeldDevice implements AutoCloseable {
   private static final Duration MARGIN = Duration.ofSeconds(1);
 
   private final PciDevice device;
+  private final TimeSource time;
+  private final Runnable afterClose;
   private final Interruption interruption;
   private volatile @Nullable NvmeController controller;
   private volatile @Nullable Supplier<PciException> taken;
   private volatile long deadline;
 
-  private HeldDevice(PciDevice device, Interruption interruption) {
+  private HeldDevice(
+      PciDevice device, TimeSource time, Runnable afterClose, Interruption interruption) {
     this.device = device;
+    this.time = time;
+    this.afterClose = afterClose;
     this.interruption = interruption;
   }
 
   /** Takes a device over, and closes it if that fails. */
   static HeldDevice of(PciDevice device, Interruption interruption) {
-    HeldDevice held = new HeldDevice(device, interruption);
+    return of(device, TimeSource.system(), () -> {}, interruption);
+  }
+
+  /**
+   * As {@link #of(PciDevice, Interruption)}.
+   *
+   * @param time clock and waits for drivers of the device
+   * @param afterClose what is to be done when the command has closed it
+   */
+  static HeldDevice of(
+      PciDevice device, TimeSource time, Runnable afterClose, Interruption interruption) {
+    HeldDevice held = new HeldDevice(device, time, afterClose, interruption);
     try {
       device.onDetach(held.new Listener());
       interruption.guard(held::abandon);
@@ -47,12 +64,17 @@ final class HeldDevice implements AutoCloseable {
     return device;
   }
 
+  /** Clock and waits for its driver. */
+  TimeSource time() {
+    return time;
+  }
+
   /**
    * Brings it up as an NVMe controller, which is shut down when the process has to end even if the
    * command is stuck then, reading from a pipe for instance. The caller closes it.
    */
   NvmeController openNvme(NvmeOptions options) {
-    NvmeController opened = NvmeController.open(device, options);
+    NvmeController opened = NvmeController.open(device, options.withTime(time));
     controller = opened;
     return opened;
   }
@@ -104,7 +126,11 @@ final class HeldDevice implements AutoCloseable {
 
   @Override
   public void close() {
-    device.close();
+    try {
+      device.close();
+    } finally {
+      afterClose.run();
+    }
   }
 
   private final class Listener implements DetachListener {

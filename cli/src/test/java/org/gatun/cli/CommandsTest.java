@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Random;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -130,6 +131,30 @@ class CommandsTest {
     assertThat(p99).isLessThanOrEqualTo(result.at("/latencyMicros/p99.9").asDouble());
     assertThat(result.at("/allocatedBytesPerIo").asDouble()).isNotNegative();
     assertThat(result.at("/cpuMicrosPerIo").asDouble()).isPositive();
+  }
+
+  @Test
+  void aSessionThatWasRecordedIsADevice() throws IOException {
+    Path file = folder.resolve("session");
+    String[] read = {
+      "nvme", "read", "--length", "64K", "--output", folder.resolve("data").toString(), "--device"
+    };
+    CommandLineRun.of(with(read, "simulated:nvme,size=1M", "--record", file.toString()))
+        .expectSuccess();
+    String replay = "simulated:replay,file=" + file;
+
+    CommandLineRun.of(with(read, replay)).expectSuccess();
+    assertThat(folder.resolve("data")).hasSize(64 << 10);
+    CommandLineRun.of("nvme", "identify", "--device", replay)
+        .expectFailure(ExitCode.FAILED, "replay", "expected write32 BAR0+0x", "but the driver did");
+
+    Files.writeString(file, Files.readString(file).replace("read32", "read23"));
+    CommandLineRun.of("nvme", "identify", "--device", replay)
+        .expectFailure(ExitCode.UNAVAILABLE, "line 11: 'read23 config");
+  }
+
+  private static String[] with(String[] arguments, String... more) {
+    return Stream.concat(Stream.of(arguments), Stream.of(more)).toArray(String[]::new);
   }
 
   @Test

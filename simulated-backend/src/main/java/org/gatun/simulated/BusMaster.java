@@ -7,6 +7,7 @@ import java.util.function.LongConsumer;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.DmaDirection;
 import org.gatun.simulated.IommuDomain.Table;
+import org.gatun.simulated.trace.Tracer;
 import org.jspecify.annotations.Nullable;
 
 /** A function on its way to memory: a switch of its own, and the address space of its group. */
@@ -14,6 +15,7 @@ final class BusMaster {
   private final DeviceName device;
   private final IommuDomain domain;
   private final SimulatedIommu iommu;
+  private final @Nullable Tracer tracer;
   private final List<IommuPort> ports = new CopyOnWriteArrayList<>();
   private volatile boolean enabled;
   private volatile @Nullable LongConsumer faultListener;
@@ -21,8 +23,12 @@ final class BusMaster {
   /** Guarded by this. */
   private boolean detached;
 
-  BusMaster(DeviceName device, IommuDomain domain, SimulatedIommu iommu) {
+  /**
+   * @param tracer who writes down what is done; null for nobody
+   */
+  BusMaster(DeviceName device, IommuDomain domain, SimulatedIommu iommu, @Nullable Tracer tracer) {
     this.device = device;
+    this.tracer = tracer;
     this.domain = domain;
     this.iommu = iommu;
     domain.attach(this);
@@ -50,7 +56,7 @@ final class BusMaster {
   }
 
   IommuPort newPort() {
-    IommuPort port = new IommuPort(this);
+    IommuPort port = tracer == null ? new IommuPort(this) : new TracedDmaPort(this, tracer);
     ports.add(port);
     return port;
   }

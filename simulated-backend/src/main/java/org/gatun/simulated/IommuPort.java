@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
  * The way to the host's memory through the IOMMU. While somebody takes memory out of the IOMMU's
  * table, or turns bus master off, they wait for the access that is in progress here.
  */
-final class IommuPort implements DmaPort {
+sealed class IommuPort implements DmaPort permits TracedDmaPort {
   private static final VarHandle LONG =
       ValueLayout.JAVA_LONG
           .withOrder(ByteOrder.LITTLE_ENDIAN)
@@ -52,7 +52,7 @@ final class IommuPort implements DmaPort {
     if (done == length) {
       return true;
     }
-    master.refuse(busAddress + done, length - done, DmaDirection.TO_DEVICE);
+    refuse(busAddress + done, length - done, DmaDirection.TO_DEVICE);
     return false;
   }
 
@@ -62,7 +62,7 @@ final class IommuPort implements DmaPort {
     if (done == length) {
       return true;
     }
-    master.refuse(busAddress + done, length - done, DmaDirection.FROM_DEVICE);
+    refuse(busAddress + done, length - done, DmaDirection.FROM_DEVICE);
     return false;
   }
 
@@ -83,7 +83,7 @@ final class IommuPort implements DmaPort {
     } finally {
       exit();
     }
-    master.refuse(busAddress, Long.BYTES, DmaDirection.TO_DEVICE);
+    refuse(busAddress, Long.BYTES, DmaDirection.TO_DEVICE);
     return ifRefused;
   }
 
@@ -107,8 +107,13 @@ final class IommuPort implements DmaPort {
     } finally {
       exit();
     }
-    master.refuse(busAddress, Long.BYTES, DmaDirection.FROM_DEVICE);
+    refuse(busAddress, Long.BYTES, DmaDirection.FROM_DEVICE);
     return false;
+  }
+
+  /** The IOMMU does not let an access through, or the rest of one. */
+  void refuse(long busAddress, long size, DmaDirection direction) {
+    master.refuse(busAddress, size, direction);
   }
 
   /** Returns when what was in progress at the call has ended. */

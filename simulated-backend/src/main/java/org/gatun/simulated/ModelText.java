@@ -6,6 +6,7 @@ import java.time.Duration;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.BiConsumer;
 import java.util.function.Supplier;
 import java.util.regex.Matcher;
@@ -15,6 +16,7 @@ import org.gatun.pci.DeviceName;
 
 /** Reads a model and its options from the text of a device name: {@code nvme,size=1G}. */
 final class ModelText {
+  private static final String REPLAY = "replay";
   private static final Pattern NUMBER = Pattern.compile("(\\d{1,18})([A-Za-z]*)");
 
   private static final Map<String, Long> SIZES =
@@ -47,12 +49,33 @@ final class ModelText {
         case "virtio-net" -> virtioNetworkCard(options);
         case "virtio-rng" -> virtioEntropy(options);
         case "specimen" -> without("specimen", options, new SpecimenModel());
+        case REPLAY ->
+            throw new IllegalArgumentException("a recording is on no bus: open it by its name");
         default ->
             throw new IllegalArgumentException(
-                ("there is no simulated model '%s'; there are: edu, nvme, serial, specimen,"
-                        + " virtio-blk, virtio-net, virtio-rng")
+                ("there is no simulated model '%s'; there are: edu, nvme, replay, serial,"
+                        + " specimen, virtio-blk, virtio-net, virtio-rng")
                     .formatted(parts[0]));
       };
+    } catch (IllegalArgumentException e) {
+      throw new IllegalArgumentException(name + ": " + e.getMessage(), e);
+    }
+  }
+
+  /**
+   * The recording that a name means, if it means one: {@code replay,file=PATH}.
+   *
+   * @throws IllegalArgumentException if it makes no sense
+   */
+  static Optional<Path> recording(DeviceName name) {
+    String[] parts = name.text().split(",", -1);
+    if (!parts[0].equals(REPLAY)) {
+      return Optional.empty();
+    }
+    try {
+      Map<String, String> options = options(parts);
+      only(REPLAY, options, "file=PATH");
+      return Optional.of(path(options.getOrDefault("file", "")));
     } catch (IllegalArgumentException e) {
       throw new IllegalArgumentException(name + ": " + e.getMessage(), e);
     }

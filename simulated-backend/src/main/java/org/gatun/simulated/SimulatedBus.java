@@ -21,6 +21,9 @@ import org.gatun.pci.spi.PciBackend;
 import org.gatun.pci.spi.SeizedDevice;
 import org.gatun.simulated.FunctionDescription.BarDescription;
 import org.gatun.simulated.FunctionDescription.Trait;
+import org.gatun.simulated.trace.Trace;
+import org.gatun.simulated.trace.Tracer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * An emulated PCI bus with its IOMMU, and with the buses behind its bridges. Each has 32 slots, of
@@ -59,6 +62,7 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
   private long nextHigh = FIRST_HIGH;
   private long nextPort = FIRST_PORT;
   private Set<Hazard> machineHazards = Set.of();
+  private @Nullable Trace dmaTrace;
   private boolean closed;
 
   private SimulatedBus(BusTime time) {
@@ -88,6 +92,14 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
   /** The IOMMU, which knows of each access that it refused. */
   public SimulatedIommu iommu() {
     return iommu;
+  }
+
+  /**
+   * Writes down what the devices that are plugged in from now on do by DMA; what is done to them is
+   * for {@link Trace#watch}.
+   */
+  public synchronized void traceDma(Trace trace) {
+    dmaTrace = trace;
   }
 
   /**
@@ -160,9 +172,10 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
             description.bridge() ? freeBus() : 0,
             barAddresses,
             IommuGroups.groupOf(address, description, functions.values()));
+    Tracer tracer = dmaTrace == null ? null : dmaTrace.tracer(deviceName);
     functions.put(
         deviceName,
-        new SimulatedFunction(slot, model, time, iommu, () -> unplugIfThere(deviceName)));
+        new SimulatedFunction(slot, model, time, iommu, () -> unplugIfThere(deviceName), tracer));
     showPlaces();
     return deviceName;
   }

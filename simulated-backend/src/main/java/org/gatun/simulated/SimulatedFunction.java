@@ -16,6 +16,7 @@ import org.gatun.pci.RegisterHandler;
 import org.gatun.pci.TimeSource;
 import org.gatun.pci.config.ConfigRegisters;
 import org.gatun.simulated.FunctionDescription.BarDescription;
+import org.gatun.simulated.trace.Tracer;
 import org.jspecify.annotations.Nullable;
 
 /** A function in its slot: config space, IOMMU, interrupts and the model behind its BARs. */
@@ -56,19 +57,21 @@ final class SimulatedFunction implements ModelContext {
 
   /**
    * @param whenPulledOut called, with no lock held, when the model says that the device is
+   * @param tracer who writes down its DMA; null for nobody
    */
   SimulatedFunction(
       Slot slot,
       DeviceModel blueprint,
       BusTime time,
       SimulatedIommu iommu,
-      Runnable whenPulledOut) {
+      Runnable whenPulledOut,
+      @Nullable Tracer tracer) {
     this.slot = slot;
     this.whenPulledOut = whenPulledOut;
     this.description = blueprint.description();
     this.time = time;
     this.config = new SimulatedConfig(description, slot.barAddresses(), new Writes());
-    this.busMaster = new BusMaster(slot.name(), slot.group().domain(), iommu);
+    this.busMaster = new BusMaster(slot.name(), slot.group().domain(), iommu, tracer);
     this.interrupts = new SimulatedInterrupts(slot.name(), description.interrupts(), config, time);
     try {
       for (BarDescription bar : description.bars()) {

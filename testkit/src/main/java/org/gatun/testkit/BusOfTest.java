@@ -4,21 +4,39 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.SequencedMap;
+import org.gatun.pci.DeviceName;
 import org.gatun.pci.PciDevice;
 import org.gatun.pci.PciDevice.Usage;
+import org.gatun.pci.PciException;
+import org.gatun.simulated.SimulatedBackend;
 import org.gatun.simulated.SimulatedBus;
+import org.gatun.simulated.trace.Trace;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.extension.ExtensionContext;
 import org.opentest4j.AssertionFailedError;
 
 /** A bus, and the devices on it that a test was given. Closing it looks for what they lack. */
 final class BusOfTest implements AutoCloseable {
+  /** Devices that are on no bus: see {@link SimulatedBackend}. */
+  private static final String REPLAY = "replay,";
+
+  private static final SimulatedBackend BACKEND = new SimulatedBackend();
+
   private final SimulatedBus bus;
+  private final @Nullable Trace trace;
   private final ExtensionContext context;
   private final SequencedMap<String, PciDevice> devices = new LinkedHashMap<>();
 
-  BusOfTest(SimulatedBus bus, ExtensionContext context) {
+  /**
+   * @param trace of the devices; null for none
+   */
+  BusOfTest(SimulatedBus bus, @Nullable Trace trace, ExtensionContext context) {
     this.bus = bus;
+    this.trace = trace;
     this.context = context;
+    if (trace != null) {
+      bus.traceDma(trace);
+    }
   }
 
   SimulatedBus bus() {
@@ -26,26 +44,61 @@ final class BusOfTest implements AutoCloseable {
   }
 
   synchronized PciDevice device(String text) {
-    return devices.computeIfAbsent(text, t -> DeviceRoute.chosen(bus.open(bus.plug(t))));
+    return devices.computeIfAbsent(text, this::open);
+  }
+
+  private PciDevice open(String text) {
+    PciDevice device =
+        text.startsWith(REPLAY)
+            ? BACKEND.open(new DeviceName(BACKEND.scheme(), text))
+            : DeviceRoute.chosen(bus.open(bus.plug(text)));
+    return trace == null ? device : trace.watch(device);
+  }
+
+  /** For a test that has failed. */
+  void tellLastAccesses(ExtensionContext test) {
+    if (trace != null) {
+      FailureTrace.of(test).tell(trace.snapshot());
+    }
   }
 
   /** Closes the devices, newest first, then the bus. */
   @Override
   public synchronized void close() {
     List<String> leaks = new ArrayList<>();
+    List<PciException> failures = new ArrayList<>();
     try (bus) {
       for (PciDevice device : List.copyOf(devices.sequencedValues()).reversed()) {
         Usage usage = device.usage();
         if (!usage.equals(Usage.NONE)) {
           leaks.add(device.name() + ": " + describe(usage));
         }
-        device.close();
+        try {
+          device.close();
+        } catch (PciException e) {
+          failures.add(e);
+        }
       }
     }
-    // What a failed test left open says nothing new.
-    if (!leaks.isEmpty() && context.getExecutionException().isEmpty()) {
-      throw new AssertionFailedError(
-          "left open after the test: " + String.join("; ", leaks) + ". Close what was opened");
+    // What a failed test left open, or left out, says nothing new.
+    if (context.getExecutionException().isEmpty()) {
+      check(leaks, failures);
+    }
+  }
+
+  private void check(List<String> leaks, List<PciException> failures) {
+    AssertionFailedError failure = null;
+    if (!failures.isEmpty()) {
+      PciException first = failures.getFirst();
+      failure = new AssertionFailedError("when it was closed: " + first.getMessage(), first);
+    } else if (!leaks.isEmpty()) {
+      failure =
+          new AssertionFailedError(
+              "left open after the test: " + String.join("; ", leaks) + ". Close what was opened");
+    }
+    if (failure != null) {
+      tellLastAccesses(context);
+      throw failure;
     }
   }
 

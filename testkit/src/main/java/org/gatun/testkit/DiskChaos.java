@@ -21,7 +21,6 @@ import org.gatun.pci.TimeSource;
 import org.gatun.simulated.SimulatedBus;
 import org.gatun.simulated.fault.Chaos;
 import org.gatun.simulated.fault.Effect;
-import org.gatun.simulated.fault.Fault;
 import org.gatun.simulated.fault.Faults;
 import org.gatun.testkit.DiskChaosContract.Disk;
 import org.jspecify.annotations.Nullable;
@@ -158,16 +157,13 @@ final class DiskChaos implements AutoCloseable {
 
   private void check(int first, int count) {
     for (int i = 0; i < count; i++) {
+      int block = first + i;
       int found = word(i * BLOCK);
-      assertThat(possible.get(first + i))
-          .as(where("block %d, which reads as %d", first + i, found))
-          .contains(found);
+      assertThat(possible.get(block)).as(where(() -> "block " + block)).contains(found);
       for (int at = 0; at < BLOCK; at += Integer.BYTES) {
-        assertThat(word(i * BLOCK + at))
-            .as(where("block %d at %d", first + i, at))
-            .isEqualTo(found);
+        assertThat(word(i * BLOCK + at)).as(where(() -> "all of block " + block)).isEqualTo(found);
       }
-      possible.set(first + i, new TreeSet<>(Set.of(found)));
+      possible.set(block, new TreeSet<>(Set.of(found)));
     }
   }
 
@@ -182,18 +178,20 @@ final class DiskChaos implements AutoCloseable {
         isNew ? bus.plug("disk", faults.on(contract.model(SIZE))) : bus.scan().getFirst().name();
     device = bus.open(name);
     buffer = device().dma().allocate(SIZE, 4096);
-    assertThat(succeeds("open a sound device", this::openDisk)).as(where("sound")).isTrue();
+    assertThat(succeeds("open a sound device", this::openDisk))
+        .as(where(() -> "a sound device"))
+        .isTrue();
     if (corrupt || isNew) {
       int number = ++writes;
       fill(BLOCKS, number);
       assertThat(succeeds("write all", () -> disk().write(0, buffer(), SIZE)))
-          .as(where("sound"))
+          .as(where(() -> "a sound device"))
           .isTrue();
       possible.replaceAll(_ -> new TreeSet<>(Set.of(number)));
     }
     fill(BLOCKS, -1);
     assertThat(succeeds("read all", () -> disk().read(0, buffer(), SIZE)))
-        .as(where("sound"))
+        .as(where(() -> "a sound device"))
         .isTrue();
     check(0, BLOCKS);
   }
@@ -217,7 +215,7 @@ final class DiskChaos implements AutoCloseable {
     buffer = null;
     if (open != null && memory != null) {
       memory.close();
-      assertThat(open.usage()).as(where("left open")).isEqualTo(PciDevice.Usage.NONE);
+      assertThat(open.usage()).as(where(() -> "left open")).isEqualTo(PciDevice.Usage.NONE);
       open.close();
     }
   }
@@ -234,7 +232,7 @@ final class DiskChaos implements AutoCloseable {
       failures++;
       outcome = e.toString();
     } catch (RuntimeException | Error e) {
-      throw new AssertionError(where("%s: not a typed error", operation).get(), e);
+      throw new AssertionError(where(() -> operation + ": not a typed error").get(), e);
     }
     took(operation, start);
     note(operation + ": " + outcome);
@@ -245,7 +243,7 @@ final class DiskChaos implements AutoCloseable {
     long nanos = time.nanoTime() - start;
     longest = Math.max(longest, nanos);
     assertThat(Duration.ofNanos(nanos))
-        .as(where("time that '%s' took", operation))
+        .as(where(() -> "time of " + operation))
         .isLessThanOrEqualTo(contract.limit());
   }
 
@@ -256,11 +254,9 @@ final class DiskChaos implements AutoCloseable {
             .getBytes(StandardCharsets.UTF_8));
   }
 
-  private Supplier<String> where(String what, Object... arguments) {
-    List<Fault> active = faults.active();
+  private Supplier<String> where(Supplier<String> what) {
     return () ->
-        "seed %d, step %d, with %s: %s"
-            .formatted(chaos.seed(), step, active, what.formatted(arguments));
+        "seed %d, step %d, with %s: %s".formatted(chaos.seed(), step, faults.active(), what.get());
   }
 
   private void fill(int count, int number) {

@@ -4,7 +4,7 @@ import java.lang.reflect.InvocationHandler;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.util.Optional;
-import java.util.function.UnaryOperator;
+import java.util.function.BiFunction;
 import org.gatun.pci.Bar;
 import org.gatun.pci.Mmio;
 import org.gatun.pci.PciDevice;
@@ -21,7 +21,7 @@ record InStep(PciDevice device, Mmio registers) implements RegisterHandler {
         PciDevice.class,
         device,
         "bar",
-        found -> ((Optional<?>) found).map(bar -> mappedInStep(device, (Bar) bar)));
+        (_, found) -> ((Optional<?>) found).map(bar -> mappedInStep(device, (Bar) bar)));
   }
 
   @Override
@@ -50,7 +50,7 @@ record InStep(PciDevice device, Mmio registers) implements RegisterHandler {
         Bar.class,
         bar,
         "map",
-        mapped -> {
+        (_, mapped) -> {
           Mmio registers = (Mmio) mapped;
           return registers.isDirect()
               ? registers
@@ -62,8 +62,13 @@ record InStep(PciDevice device, Mmio registers) implements RegisterHandler {
         });
   }
 
-  /** The same, apart from what one method returns. */
-  private static <T> T proxy(Class<T> type, T target, String method, UnaryOperator<Object> change) {
+  /**
+   * The same, apart from what one method returns.
+   *
+   * @param change gives that for the arguments, and for what the target returns
+   */
+  static <T> T proxy(
+      Class<T> type, T target, String method, BiFunction<Object[], Object, Object> change) {
     InvocationHandler handler =
         (proxy, called, arguments) -> {
           if (called.getName().equals("bars")) {
@@ -71,7 +76,7 @@ record InStep(PciDevice device, Mmio registers) implements RegisterHandler {
           }
           try {
             Object result = called.invoke(target, arguments);
-            return called.getName().equals(method) ? change.apply(result) : result;
+            return called.getName().equals(method) ? change.apply(arguments, result) : result;
           } catch (InvocationTargetException e) {
             throw e.getCause();
           }

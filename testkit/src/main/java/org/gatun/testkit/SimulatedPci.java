@@ -40,6 +40,10 @@ import org.junit.jupiter.api.extension.ExtendWith;
  * <p>After a test, and after its {@code @AfterEach} methods, each device must have got back what it
  * gave out, or be closed: mappings, DMA buffers, vectors. If not, the test fails, with a message
  * that names them. A test that failed anyway is not checked.
+ *
+ * <p>For a test that fails, the last accesses of its devices, their DMA too, go to standard error,
+ * and all that were kept into files in {@code target/traces}, or in the folder that the system
+ * property {@code gatun.test.traces} names: as text, and as JSON for Perfetto.
  */
 @Documented
 @Inherited
@@ -58,4 +62,10 @@ public @interface SimulatedPci {
 
   /** How time passes. */
   Time time() default Time.VIRTUAL;
+
+  /**
+   * How many accesses of its devices are kept for a test that fails; 0 traces nothing, so that
+   * ranges of BARs that are direct stay direct.
+   */
+  int trace() default 4096;
 }

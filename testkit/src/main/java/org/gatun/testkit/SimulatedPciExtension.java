@@ -1,9 +1,12 @@
 package org.gatun.testkit;
 
+import java.util.Optional;
 import org.gatun.pci.PciDevice;
 import org.gatun.pci.TimeSource;
 import org.gatun.simulated.SimulatedBus;
+import org.gatun.simulated.trace.Trace;
 import org.gatun.testkit.SimulatedPci.Time;
+import org.junit.jupiter.api.extension.AfterEachCallback;
 import org.junit.jupiter.api.extension.ExtensionContext;
 import org.junit.jupiter.api.extension.ExtensionContext.Namespace;
 import org.junit.jupiter.api.extension.ParameterContext;
@@ -12,7 +15,7 @@ import org.junit.jupiter.api.extension.ParameterResolver;
 import org.junit.platform.commons.support.AnnotationSupport;
 
 /** Resolves the parameters of {@link SimulatedPci}. The bus is in the store, which closes it. */
-final class SimulatedPciExtension implements ParameterResolver {
+final class SimulatedPciExtension implements ParameterResolver, AfterEachCallback {
   private static final Namespace NAMESPACE = Namespace.create(SimulatedPciExtension.class);
 
   SimulatedPciExtension() {}
@@ -51,24 +54,31 @@ final class SimulatedPciExtension implements ParameterResolver {
     return bus.device(device.value());
   }
 
+  /** A test has failed; the bus may be that of its class. */
+  @Override
+  public void afterEach(ExtensionContext context) {
+    BusOfTest bus = context.getStore(NAMESPACE).get(BusOfTest.class, BusOfTest.class);
+    if (bus != null && context.getExecutionException().isPresent()) {
+      bus.tellLastAccesses(context);
+    }
+  }
+
   private static BusOfTest bus(ExtensionContext context) {
     return context
         .getStore(NAMESPACE)
-        .getOrComputeIfAbsent(
-            BusOfTest.class, _ -> new BusOfTest(newBus(context), context), BusOfTest.class);
+        .getOrComputeIfAbsent(BusOfTest.class, _ -> newBus(context), BusOfTest.class);
   }
 
-  private static SimulatedBus newBus(ExtensionContext context) {
-    Time time =
+  private static BusOfTest newBus(ExtensionContext context) {
+    Optional<SimulatedPci> wanted =
         AnnotationSupport.findAnnotation(
-                context.getRequiredTestClass(),
-                SimulatedPci.class,
-                context.getEnclosingTestClasses())
-            .map(SimulatedPci::time)
-            .orElse(Time.VIRTUAL);
-    return switch (time) {
-      case VIRTUAL -> DeviceRoute.newBus();
-      case REAL -> SimulatedBus.realTime();
-    };
+            context.getRequiredTestClass(), SimulatedPci.class, context.getEnclosingTestClasses());
+    SimulatedBus bus =
+        switch (wanted.map(SimulatedPci::time).orElse(Time.VIRTUAL)) {
+          case VIRTUAL -> DeviceRoute.newBus();
+          case REAL -> SimulatedBus.realTime();
+        };
+    int traced = wanted.map(SimulatedPci::trace).orElse(0);
+    return new BusOfTest(bus, traced == 0 ? null : new Trace(traced, bus.time()), context);
   }
 }

@@ -1,5 +1,6 @@
 package org.gatun.testkit;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.platform.engine.discovery.DiscoverySelectors.selectClass;
 import static org.junit.platform.testkit.engine.EventConditions.event;
@@ -9,9 +10,15 @@ import static org.junit.platform.testkit.engine.EventConditions.test;
 import static org.junit.platform.testkit.engine.TestExecutionResultConditions.instanceOf;
 import static org.junit.platform.testkit.engine.TestExecutionResultConditions.message;
 
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 import org.assertj.core.api.Condition;
 import org.gatun.pci.DmaBuffer;
 import org.gatun.pci.Interrupts.Kind;
@@ -20,6 +27,7 @@ import org.gatun.pci.PciDevice;
 import org.gatun.pci.TimeSource;
 import org.gatun.pci.spi.FoundDevice;
 import org.gatun.simulated.SimulatedBus;
+import org.gatun.simulated.trace.Recorder;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
@@ -27,6 +35,7 @@ import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInfo;
 import org.junit.jupiter.api.extension.ParameterResolutionException;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.platform.testkit.engine.EngineExecutionResults;
 import org.junit.platform.testkit.engine.EngineTestKit;
 import org.opentest4j.AssertionFailedError;
@@ -251,6 +260,107 @@ class SimulatedPciTest {
     run(SeveralDevices.class).testEvents().assertStatistics(s -> s.succeeded(1).failed(0));
 
     assertThat(SEEN).extracting(d -> d.name().text()).containsExactly("nvme,size=16M", "edu");
+  }
+
+  @SimulatedPci(trace = 4)
+  static class Failing {
+    @Test
+    void fails(@Device("edu") PciDevice device) {
+      try (Mmio registers = device.bar(0).orElseThrow().map(0, 0x100)) {
+        for (int i = 0; i < 10; i++) {
+          registers.write32(4, i);
+        }
+        assertThat(registers.read32(4)).isEqualTo(1);
+      }
+    }
+
+    @Test
+    void passes(@Device("edu") PciDevice device) {
+      device.busMaster(true);
+    }
+  }
+
+  @SimulatedPci(trace = 0)
+  static class Untraced {
+    @Test
+    void fails(@Device("nvme,doorbells=shared") PciDevice device) {
+      try (Mmio doorbells = device.bar(0).orElseThrow().map(0x1000, 8)) {
+        assertThat(doorbells.isDirect()).isFalse();
+      }
+    }
+  }
+
+  @Test
+  void aFailureTellsTheLastAccesses(@TempDir Path folder) throws IOException {
+    ByteArrayOutputStream errors = new ByteArrayOutputStream();
+    PrintStream before = System.err;
+    System.setErr(new PrintStream(errors, true, UTF_8));
+    System.setProperty(FailureTrace.FOLDER, folder.toString());
+    try {
+      run(Failing.class).testEvents().assertStatistics(s -> s.succeeded(1).failed(1));
+      run(Untraced.class).testEvents().assertStatistics(s -> s.succeeded(0).failed(1));
+    } finally {
+      System.setErr(before);
+      System.clearProperty(FailureTrace.FOLDER);
+    }
+
+    List<String> lines = errors.toString(UTF_8).lines().toList();
+    assertThat(lines).hasSize(7);
+    assertThat(lines.getFirst())
+        .startsWith("The last accesses before the failure of " + Failing.class.getName())
+        .endsWith(" fails(PciDevice):");
+    assertThat(lines.get(1)).isEqualTo("(7 earlier accesses are not shown)");
+    assertThat(lines.get(5)).endsWith("simulated:edu  read32 BAR0+0x4 = 0xfffffff6");
+    try (Stream<Path> files = Files.list(folder)) {
+      assertThat(files.map(file -> file.getFileName().toString()).sorted())
+          .hasSize(2)
+          .first()
+          .asString()
+          .matches(".*SimulatedPciTest\\$Failing\\.fails-[0-9a-f]{8}\\.json");
+    }
+  }
+
+  @SimulatedPci
+  static class Replayed {
+    @Test
+    void asRecorded(@Device("replay,file=target/edu.recording") PciDevice device) {
+      assertThat(identification(device)).isEqualTo(0x010000ed);
+    }
+
+    @Test
+    void nothingDone(@Device("replay,file=target/edu.recording") PciDevice device) {
+      assertThat(device.name().text()).startsWith("replay,");
+    }
+  }
+
+  private static int identification(PciDevice device) {
+    try (Mmio registers = device.bar(0).orElseThrow().map(0, 4)) {
+      return registers.read32(0);
+    }
+  }
+
+  @Test
+  void aRecordingIsADevice() throws IOException {
+    try (SimulatedBus bus = SimulatedBus.virtualTime()) {
+      Recorder recorder = new Recorder(bus.open(bus.plug("edu")), bus.time());
+      try (PciDevice device = recorder.device()) {
+        assertThat(identification(device)).isEqualTo(0x010000ed);
+      }
+      recorder
+          .recording()
+          .save(Files.createDirectories(Path.of("target")).resolve("edu.recording"));
+    }
+
+    run(Replayed.class)
+        .testEvents()
+        .assertThatEvents()
+        .haveExactly(1, event(test("asRecorded"), finishedSuccessfully()))
+        .haveExactly(
+            1,
+            event(
+                test("nothingDone"),
+                finishedWithFailure(
+                    message(m -> m.contains("expected read32 BAR0+0x0 = 0x10000ed, but")))));
   }
 
   @SimulatedPci

@@ -1,6 +1,7 @@
 package org.gatun.driver.nvme;
 
 import java.time.Duration;
+import org.gatun.pci.DeviceProtocolException;
 import org.gatun.pci.DmaBuffer;
 import org.gatun.pci.PciDevice;
 import org.gatun.pci.TimeSource;
@@ -35,6 +36,9 @@ class NvmeDiskChaosTest extends DiskChaosContract {
                 .withCompletion(interrupts ? Completion.INTERRUPT : Completion.POLL));
     NvmeDisk disk;
     try {
+      if (controller.namespaces().isEmpty()) {
+        throw new DeviceProtocolException(device.name(), "it has lost its namespace", null, null);
+      }
       disk = controller.openDisk(1);
     } catch (RuntimeException e) {
       controller.close();

@@ -1,0 +1,176 @@
+package org.gatun.simulated.trace;
+
+import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.gatun.pci.Bar;
+import org.gatun.pci.BusRange;
+import org.gatun.pci.Interrupts;
+import org.gatun.simulated.trace.RecordedDevice.RecordedBar;
+
+/**
+ * A session of a driver with its device, written down by a {@link Recorder}, to be played again by
+ * a {@link ReplayedDevice}. As a file it is text, a line for each access, without times, so that
+ * two of them can be compared: docs/tracing.md describes it. Immutable.
+ */
+public final class Recording {
+  /** The most memory that one line tells of, in bytes. */
+  static final int LONGEST = 4096;
+
+  private static final String FORMAT = "gatun-recording 1";
+  private static final Pattern CONFIG = Pattern.compile("config (256|4096) = (.+)");
+  private static final Pattern VECTORS = Pattern.compile("vectors (INTX|MSI|MSIX) = (\\d{1,4})");
+  private static final Pattern BAR =
+      Pattern.compile("bar ([0-5]) (memory|io) 0x([0-9a-f]{1,15})( prefetchable)?");
+  private static final Pattern USABLE =
+      Pattern.compile("usable 0x([0-9a-f]{1,16}) 0x([0-9a-f]{1,16})");
+
+  private final RecordedDevice device;
+  private final List<RecordedLine> lines;
+
+  Recording(RecordedDevice device, List<RecordedLine> lines) {
+    this.device = device;
+    this.lines = List.copyOf(lines);
+  }
+
+  RecordedDevice device() {
+    return device;
+  }
+
+  /** What was done, and what the device did to memory. */
+  List<RecordedLine> lines() {
+    return lines;
+  }
+
+  /** The number of the first of them in a file. */
+  int firstLine() {
+    return header().size() + 1;
+  }
+
+  /** As it is in a file. */
+  public List<String> text() {
+    List<String> text = new ArrayList<>(header());
+    lines.forEach(line -> text.add(line.toString()));
+    return text;
+  }
+
+  /** Writes it to a file. */
+  public void save(Path file) throws IOException {
+    Files.write(file, text());
+  }
+
+  /**
+   * Reads one from a file.
+   *
+   * @throws IllegalArgumentException if it is no recording; the message says where, and why
+   */
+  public static Recording load(Path file) throws IOException {
+    try {
+      return parse(Files.readAllLines(file));
+    } catch (CharacterCodingException e) {
+      throw new IllegalArgumentException(file + " is no recording: it is not text", e);
+    } catch (IllegalArgumentException e) {
+      throw new IllegalArgumentException(file + " is no recording: " + e.getMessage(), e);
+    }
+  }
+
+  private List<String> header() {
+    List<String> header = new ArrayList<>();
+    header.add(FORMAT);
+    header.add("device " + device.name());
+    header.add("config %d = %s".formatted(device.config().length, HexRuns.format(device.config())));
+    for (Interrupts.Kind kind : Interrupts.Kind.values()) {
+      header.add("vectors %s = %d".formatted(kind, device.vectors().getOrDefault(kind, 0)));
+    }
+    for (RecordedBar bar : device.bars()) {
+      header.add(
+          "bar %d %s 0x%x%s"
+              .formatted(
+                  bar.index(),
+                  bar.kind() == Bar.Kind.IO ? "io" : "memory",
+                  bar.size(),
+                  bar.prefetchable() ? " prefetchable" : ""));
+    }
+    for (BusRange range : device.usable()) {
+      header.add("usable 0x%x 0x%x".formatted(range.first(), range.last()));
+    }
+    header.add("");
+    return header;
+  }
+
+  private static Recording parse(List<String> text) {
+    if (text.isEmpty() || !text.getFirst().equals(FORMAT)) {
+      throw new IllegalArgumentException("its first line is not '" + FORMAT + "'");
+    }
+    int end = text.indexOf("");
+    if (end < 0) {
+      throw new IllegalArgumentException("no empty line ends its header");
+    }
+    RecordedDevice device = header(text.subList(1, end));
+    List<RecordedLine> lines = new ArrayList<>();
+    for (int i = end + 1; i < text.size(); i++) {
+      try {
+        RecordedLine line = line(text.get(i));
+        device.check(line.access());
+        lines.add(line);
+      } catch (IllegalArgumentException e) {
+        throw new IllegalArgumentException("line " + (i + 1) + ": " + e.getMessage(), e);
+      }
+    }
+    return new Recording(device, lines);
+  }
+
+  private static RecordedDevice header(List<String> header) {
+    String name = "";
+    byte[] config = new byte[0];
+    Map<Interrupts.Kind, Integer> vectors = new EnumMap<>(Interrupts.Kind.class);
+    List<RecordedBar> bars = new ArrayList<>();
+    List<BusRange> usable = new ArrayList<>();
+    for (String line : header) {
+      Matcher match;
+      if (line.startsWith("device ")) {
+        name = line.substring("device ".length());
+      } else if ((match = CONFIG.matcher(line)).matches()) {
+        config = HexRuns.parse(match.group(2), Integer.parseInt(match.group(1)));
+      } else if ((match = VECTORS.matcher(line)).matches()) {
+        vectors.put(Interrupts.Kind.valueOf(match.group(1)), Integer.parseInt(match.group(2)));
+      } else if ((match = BAR.matcher(line)).matches()) {
+        bars.add(
+            new RecordedBar(
+                Integer.parseInt(match.group(1)),
+                match.group(2).equals("io") ? Bar.Kind.IO : Bar.Kind.MEMORY,
+                Long.parseLong(match.group(3), 16),
+                match.group(4) != null));
+      } else if ((match = USABLE.matcher(line)).matches()) {
+        usable.add(
+            new BusRange(
+                Long.parseUnsignedLong(match.group(1), 16),
+                Long.parseUnsignedLong(match.group(2), 16)));
+      } else {
+        throw new IllegalArgumentException("'%s' in its header".formatted(Access.shortened(line)));
+      }
+    }
+    return new RecordedDevice(name, config, vectors, bars, usable);
+  }
+
+  private static RecordedLine line(String text) {
+    int data = text.startsWith("d") ? text.indexOf(" = ") : -1;
+    if (data < 0) {
+      return new RecordedLine(Access.parse(text), null);
+    }
+    Access access = Access.parse(text.substring(0, data));
+    if (access.length() < 1 || access.length() > LONGEST) {
+      throw new IllegalArgumentException(
+          "a line has 1 to %d bytes, not %d".formatted(LONGEST, access.length()));
+    }
+    return new RecordedLine(
+        access, HexRuns.parse(text.substring(data + " = ".length()), (int) access.length()));
+  }
+}

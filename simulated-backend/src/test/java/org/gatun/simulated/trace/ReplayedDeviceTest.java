@@ -1,0 +1,296 @@
+package org.gatun.simulated.trace;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import org.gatun.pci.DeviceGoneException;
+import org.gatun.pci.DeviceName;
+import org.gatun.pci.DeviceUnavailableException;
+import org.gatun.pci.DmaBuffer;
+import org.gatun.pci.Event;
+import org.gatun.pci.Interrupts;
+import org.gatun.pci.Mmio;
+import org.gatun.pci.Vector;
+import org.gatun.simulated.SimulatedBackend;
+import org.gatun.simulated.SimulatedBus;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** What a replayed device demands and tolerates, by recordings that are written by hand. */
+class ReplayedDeviceTest {
+  private static final String HEADER =
+      """
+      gatun-recording 1
+      device vfio:0000:01:00.0
+      config 256 = 34125678 00*252
+      vectors INTX = 1
+      vectors MSI = 0
+      vectors MSIX = 4
+      bar 0 memory 0x1000
+      bar 2 io 0x20
+      usable 0x0 0xfedfffff
+
+      """;
+
+  private static final DeviceName NAME = DeviceName.parse("simulated:replay");
+
+  @TempDir private Path folder;
+  private final SimulatedBus bus = SimulatedBus.virtualTime();
+
+  @AfterEach
+  void closeBus() {
+    bus.close();
+  }
+
+  private Path file(String... lines) throws IOException {
+    return Files.writeString(folder.resolve("recording"), HEADER + String.join("\n", lines) + "\n");
+  }
+
+  private ReplayedDevice device(String... lines) throws IOException {
+    return new ReplayedDevice(NAME, Recording.load(file(lines)), bus.time());
+  }
+
+  private static Mmio registers(ReplayedDevice device) {
+    return device.bar(0).orElseThrow().map(0, 0x1000);
+  }
+
+  @Test
+  void aFileIsReadAsItIsWritten() throws IOException {
+    Path file =
+        file(
+            "read32 BAR0+0x0 = 0xffffffff",
+            "write64 BAR0+0x8 = 0x1122334455667788",
+            "write16 config+0x4 = 0x6",
+            "enable MSIX = 2",
+            "allocate 0x100000 +0x2000",
+            "driver-write 0x100000 +0x3 = 010203",
+            "device-write 0x100ffe +0x1000 = 01ff 00*4000 02*94",
+            "interrupt vector 1",
+            "bus-master = 1",
+            "close");
+    Recording recording = Recording.load(file);
+    assertThat(recording.text()).isEqualTo(Files.readAllLines(file));
+    assertThat(recording.lines().get(6).data()).hasSize(4096).startsWith(1, 255).endsWith(2, 2);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "read32 BAR0+0x0 = 0x0| read32 BAR0+0x1000 = 0x0| line 12: the device has no such register",
+        "reset| read32 BAR1+0x0 = 0x0| line 12: the device has no such register: read32 BAR1+0x0",
+        "reset| read32 config+0x100 = 0x0| line 12: the device has no such register",
+        "reset| read24 BAR0+0x0 = 0x0| line 12: 'read24 BAR0+0x0 = 0x0' is no access",
+        "reset| read32 BAR0+0x2 = 0x0| line 12: offset 0x2 is not a multiple of 4",
+        "reset| reset vector 1| line 12: 'reset vector 1' is no access",
+        "reset| device-write 0x0 +0x2 = 00*3| line 12: there are more than 2 bytes",
+        "reset| device-write 0x0 +0x2 = 00| line 12: there are 1 bytes, not 2",
+        "reset| device-write 0x0 +0x2 = 00*999999999999| line 12: ",
+        "reset| device-write 0x0 +0xffffffffffffffff = 00| line 12: a line has 1 to 4096 bytes",
+        "reset| device-write 0x0 +0x2| line 12: device-write 0x0 +0x2 needs data",
+        "reset| interrupt vector 99999| line 12: 'interrupt vector 99999' is no access"
+      })
+  void whatIsWrongInAFileIsSaid(String first, String second, String problem) throws IOException {
+    Path file = file(first, second);
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> Recording.load(file))
+        .withMessageStartingWith(file + " is no recording: " + problem);
+  }
+
+  @Test
+  void whatIsNoRecordingIsNoDevice() throws IOException {
+    Path file = Files.write(folder.resolve("binary"), new byte[] {(byte) 0xff, 0, 1});
+    DeviceName name = DeviceName.parse("simulated:replay,file=" + file);
+    SimulatedBackend backend = new SimulatedBackend();
+    assertThatExceptionOfType(DeviceUnavailableException.class)
+        .isThrownBy(() -> backend.open(name))
+        .withMessageContaining("is no recording: it is not text");
+    Files.delete(file);
+    assertThatExceptionOfType(DeviceUnavailableException.class)
+        .isThrownBy(() -> backend.open(name))
+        .withMessageContaining("can't read the recording");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> backend.open(DeviceName.parse("simulated:replay,fil=x")))
+        .withMessageContaining("file=PATH");
+  }
+
+  @Test
+  void pollsMayBeMoreOrFewer() throws IOException {
+    String[] session = {
+      "read32 BAR0+0x4 = 0x1",
+      "read32 BAR0+0x4 = 0x1",
+      "read32 BAR0+0x4 = 0x1",
+      "read32 BAR0+0x4 = 0x0",
+      "write32 BAR0+0x8 = 0x5",
+      "read32 BAR0+0x4 = 0x0",
+      "write32 BAR0+0x8 = 0x6"
+    };
+    ReplayedDevice fewer = device(session);
+    try (fewer;
+        Mmio registers = registers(fewer)) {
+      assertThat(registers.read32(4)).isEqualTo(1);
+      assertThat(registers.read32(4)).isZero();
+      registers.write32(8, 5);
+      registers.write32(8, 6);
+    }
+    ReplayedDevice more = device(session);
+    try (more;
+        Mmio registers = registers(more)) {
+      assertThat(registers.read32(4)).isEqualTo(1);
+      assertThat(registers.read32(4)).isZero();
+      assertThat(registers.read32(4)).as("polled after what it last said").isZero();
+      registers.write32(8, 5);
+      assertThat(registers.read32(4)).isZero();
+      assertThat(registers.read32(4)).isZero();
+      registers.write32(8, 6);
+      assertThatExceptionOfType(ReplayMismatchException.class)
+          .isThrownBy(() -> registers.read32(4))
+          .withMessageContaining("after the end of the recording the driver did read32 BAR0+0x4");
+      assertThatExceptionOfType(ReplayMismatchException.class).isThrownBy(more::verify);
+    } catch (ReplayMismatchException e) {
+      assertThat(e).as("from close").hasMessageContaining("after the end");
+    }
+  }
+
+  @Test
+  void theDeviceWritesMemoryAndInterrupts() throws IOException {
+    ReplayedDevice device =
+        device(
+            "enable MSIX = 2",
+            "allocate 0x7654000 +0x1000",
+            "driver-write 0x7654010 +0x2 = 0102",
+            "write32 BAR0+0x0 = 0x7654000",
+            "interrupt vector 1",
+            "device-write 0x7654800 +0x4 = aabbccdd",
+            "read32 BAR0+0x4 = 0x9");
+    try (device;
+        Mmio registers = registers(device);
+        DmaBuffer buffer = device.dma().allocate(100, 1)) {
+      assertThat(buffer.busAddress()).isEqualTo(0x765_4000);
+      Vector vector = device.interrupts().enable(Interrupts.Kind.MSIX, 2).get(1);
+      assertThat(vector.poll()).isFalse();
+      buffer.putShort(0x10, (short) 0x0201);
+      registers.write32(0, 0x765_4000);
+      assertThat(buffer.getIntAcquire(0x800)).as("not before the interrupt").isZero();
+      assertThat(vector.await(Duration.ofSeconds(1))).isTrue();
+      assertThat(buffer.getIntAcquire(0x800)).isEqualTo(0xddcc_bbaa);
+      assertThat(vector.await(Duration.ofSeconds(1))).isFalse();
+      assertThat(registers.read32(4)).isEqualTo(9);
+    }
+    assertThatExceptionOfType(DeviceGoneException.class).isThrownBy(device::dma);
+  }
+
+  @Test
+  void anInterruptThatNobodyWaitedForIsPending() throws IOException {
+    ReplayedDevice device =
+        device("enable MSIX = 1", "interrupt vector 0", "write32 BAR0+0x0 = 0x1");
+    try (device;
+        Mmio registers = registers(device)) {
+      Vector vector = device.interrupts().enable(Interrupts.Kind.MSIX, 1).getFirst();
+      registers.write32(0, 1);
+      assertThat(vector.poll()).isTrue();
+      assertThat(vector.poll()).isFalse();
+    }
+  }
+
+  @Test
+  void eventsAreSignalled() throws IOException {
+    List<String> signals = new ArrayList<>();
+    Event event =
+        new Event() {
+          @Override
+          public void signal() {
+            signals.add("signal");
+          }
+
+          @Override
+          public <T> Optional<T> unwrap(Class<T> exactType) {
+            return Optional.empty();
+          }
+        };
+    ReplayedDevice device =
+        device(
+            "enable INTX = 1",
+            "connect vector 0",
+            "write8 BAR2+0x3 = 0x7",
+            "signal vector 0",
+            "unmask vector 0");
+    try (device) {
+      Vector vector = device.interrupts().enable(Interrupts.Kind.INTX, 1).getFirst();
+      vector.connect(event);
+      assertThat(signals).isEmpty();
+      device.bar(2).orElseThrow().ports().write8(3, 7);
+      assertThat(signals).hasSize(1);
+      vector.mask(false);
+    }
+  }
+
+  @Test
+  void eachDifferenceIsToldWithItsPlace() throws IOException {
+    assertMismatch(
+        device -> registers(device).write32(4, 2),
+        "#11: expected write32 BAR0+0x0 = 0x1, but the driver did write32 BAR0+0x4 = 0x2",
+        "write32 BAR0+0x0 = 0x1");
+    assertMismatch(
+        device -> registers(device).read32(8),
+        "#11: expected reset, but the driver did read32 BAR0+0x8",
+        "reset");
+    assertMismatch(
+        device -> device.config().write16(4, 6),
+        "#11: expected bus-master = 1, but the driver did write16 config+0x4 = 0x6",
+        "bus-master = 1");
+    assertMismatch(
+        device -> device.dma().allocate(8192, 1).close(),
+        "#12: expected allocate 0x1000 +0x1000, but the driver did allocate of 0x2000 bytes",
+        "reset",
+        "allocate 0x1000 +0x1000");
+    assertMismatch(
+        ReplayedDevice::reset,
+        "#12: expected that the driver has DMA memory for device-write 0x1000 +0x1, but it has not",
+        "reset",
+        "device-write 0x1000 +0x1 = 00");
+    assertMismatch(
+        device -> {
+          try (DmaBuffer buffer = device.dma().allocate(4096, 1)) {
+            buffer.putByte(1, (byte) 5);
+            device.reset();
+          }
+        },
+        "#12: expected driver-write 0x1000 +0x2, but the driver wrote 0x05, not 0x04, to 0x1001",
+        "allocate 0x1000 +0x1000",
+        "driver-write 0x1000 +0x2 = 0004",
+        "reset");
+  }
+
+  private interface Driver {
+    void drive(ReplayedDevice device);
+  }
+
+  private void assertMismatch(Driver driver, String message, String... lines) throws IOException {
+    ReplayedDevice device = device(lines);
+    String all = "simulated:replay: " + message + "; ";
+    assertThatExceptionOfType(ReplayMismatchException.class)
+        .as(Arrays.toString(lines))
+        .isThrownBy(() -> driver.drive(device))
+        .withMessageStartingWith(all);
+    assertThatExceptionOfType(ReplayMismatchException.class)
+        .isThrownBy(device::reset)
+        .withMessageStartingWith(all);
+    assertThatExceptionOfType(ReplayMismatchException.class)
+        .isThrownBy(device::close)
+        .withMessageStartingWith(all);
+    device.close();
+  }
+}
