@@ -2,6 +2,7 @@ package org.gatun.simulated;
 
 import java.util.List;
 import org.gatun.pci.config.Capability;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A capability of a function, as data: its registers, and what a write to them changes. {@link
@@ -22,6 +23,9 @@ public record CapabilityDescription(
     int length,
     List<Register> registers,
     List<Integer> storage) {
+  /** PCI Express Capabilities, with the Device/Port Type in bits 7:4 (PCIe 5.0, 7.5.3.2). */
+  private static final int EXPRESS_TYPE = 2;
+
   /** Device Capabilities (PCI Express Base Specification 5.0, 7.5.3.3). */
   private static final int EXPRESS_CAPABILITIES = 4;
 
@@ -119,6 +123,13 @@ public record CapabilityDescription(
             && (value(AF_CAPABILITIES) & AF_FUNCTION_LEVEL_RESET) != 0)
         || (isConventional(Capability.POWER_MANAGEMENT)
             && (value(PM_CONTROL) & PM_NO_SOFT_RESET) == 0);
+  }
+
+  /** Which port of PCI Express it makes of a function; null if of none. */
+  @Nullable PortKind port() {
+    return isConventional(Capability.PCI_EXPRESS)
+        ? PortKind.ofType(value(EXPRESS_TYPE) >>> 4 & 0xf)
+        : null;
   }
 
   /** Whether it keeps the function from reaching its neighbours past the IOMMU. */

@@ -9,6 +9,7 @@ import org.gatun.simulated.CapabilityDescription.Register;
 import org.gatun.simulated.FunctionDescription.BarDescription;
 import org.gatun.simulated.FunctionDescription.Msix;
 import org.gatun.simulated.FunctionDescription.Trait;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Config space laid out from a description: the registers after power-up, which of their bits a
@@ -67,9 +68,11 @@ final class ConfigLayout {
 
   /**
    * @param addresses of the BARs, by index, as firmware has assigned them
+   * @param windows what it passes on, if it is a bridge
    * @throws IllegalArgumentException if the capabilities do not fit
    */
-  ConfigLayout(FunctionDescription function, Map<Integer, Long> addresses) {
+  ConfigLayout(
+      FunctionDescription function, Map<Integer, Long> addresses, @Nullable BridgeWindows windows) {
     int size =
         function.express() ? ConfigRegisters.EXPRESS_SIZE : ConfigRegisters.CONVENTIONAL_SIZE;
     values = new RegisterBytes(size);
@@ -77,6 +80,9 @@ final class ConfigLayout {
     clearable = new RegisterBytes(size);
     owned = new RegisterBytes(size);
     header(function);
+    if (windows != null) {
+      bridge(windows);
+    }
     for (BarDescription bar : function.bars()) {
       bar(bar, addresses.getOrDefault(bar.index(), 0L));
     }
@@ -126,28 +132,42 @@ final class ConfigLayout {
     values.put(ConfigRegisters.INTERRUPT_PIN, 1, function.interrupts().pin());
     if (function.bridge()) {
       values.put(ConfigRegisters.HEADER_TYPE, 1, 1);
-      bridge();
     } else {
       values.put(ConfigRegisters.SUBSYSTEM_VENDOR_ID, 2, function.id().subsystemVendor());
       values.put(ConfigRegisters.SUBSYSTEM_ID, 2, function.id().subsystem());
     }
   }
 
-  private void bridge() {
+  private void bridge(BridgeWindows windows) {
     writable.put(BUS_NUMBERS, 2, 0xffff);
     writable.put(BUS_NUMBERS + 2, 1, 0xff);
     writable.put(SECONDARY_LATENCY, 1, 0xff);
-    values.put(IO_WINDOW, 2, 0x01f1); // none: the limit is below the base; 32 bits
+    values.put(IO_WINDOW, 2, window(windows.ports(), 8, 8) | 0x0101); // 32 bits
     writable.put(IO_WINDOW, 2, 0xf0f0);
     clearable.put(SECONDARY_STATUS, 2, STATUS_ERRORS);
-    values.put(MEMORY_WINDOW, 4, 0x0000_fff0);
+    values.put(MEMORY_WINDOW, 4, window(windows.memory(), 16, 16));
     writable.put(MEMORY_WINDOW, 4, 0xfff0_fff0);
-    values.put(PREFETCHABLE_WINDOW, 4, 0x0001_fff1); // 64 bits
+    values.put(PREFETCHABLE_WINDOW, 4, window(windows.high(), 16, 16) | 0x0001_0001); // 64 bits
     writable.put(PREFETCHABLE_WINDOW, 4, 0xfff0_fff0);
+    if (windows.high().isOpen()) {
+      values.put(PREFETCHABLE_UPPER, 4, (int) (windows.high().first() >>> 32));
+      values.put(PREFETCHABLE_UPPER + 4, 4, (int) (windows.high().last() >>> 32));
+    }
     writable.put(PREFETCHABLE_UPPER, 4, -1);
     writable.put(PREFETCHABLE_UPPER + 4, 4, -1);
     writable.put(IO_WINDOW_UPPER, 4, -1);
     writable.put(BRIDGE_CONTROL, 2, BRIDGE_CONTROL_BITS);
+  }
+
+  /** Base and limit, of so many bits each; of a closed window, the limit is below the base. */
+  private static int window(AddressWindow window, int shift, int bits) {
+    int mask = (1 << bits) - 0x10;
+    if (!window.isOpen()) {
+      return mask;
+    }
+    int base = (int) (window.first() >>> shift) & mask;
+    int limit = (int) (window.last() >>> shift) & mask;
+    return base | limit << bits;
   }
 
   private void bar(BarDescription bar, long address) {

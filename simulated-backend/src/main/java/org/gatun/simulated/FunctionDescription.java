@@ -2,12 +2,14 @@ package org.gatun.simulated;
 
 import java.util.HashSet;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import org.gatun.pci.Bar;
 import org.gatun.pci.config.Capability;
 import org.gatun.pci.config.PciClass;
 import org.gatun.pci.config.PciId;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A PCI function, as data: the bus makes config space, BARs and interrupts from it. A bridge (class
@@ -114,6 +116,15 @@ public record FunctionDescription(
   /** Whether it is a bridge to another bus. */
   public boolean bridge() {
     return isBridge(pciClass);
+  }
+
+  /** Which port of PCI Express it is; null if it is none. */
+  @Nullable PortKind port() {
+    return capabilities.stream()
+        .map(CapabilityDescription::port)
+        .filter(Objects::nonNull)
+        .findFirst()
+        .orElse(null);
   }
 
   /** Whether it can be reset by itself, without its slot. */

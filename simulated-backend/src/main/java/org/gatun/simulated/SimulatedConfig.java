@@ -1,10 +1,10 @@
 package org.gatun.simulated;
 
-import java.util.Map;
 import java.util.Optional;
 import org.gatun.pci.config.Capability;
 import org.gatun.pci.config.ConfigRegisters;
 import org.gatun.pci.config.ConfigSpace;
+import org.gatun.simulated.SimulatedFunction.Slot;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -66,12 +66,12 @@ final class SimulatedConfig implements HardwareConfig {
   private final @Nullable VitalProductData vpd;
 
   /**
-   * @param addresses of the BARs, by index, as firmware has assigned them
+   * @param slot with the addresses that firmware has assigned
    * @throws IllegalArgumentException if the capabilities do not fit
    */
-  SimulatedConfig(FunctionDescription function, Map<Integer, Long> addresses, Listener listener) {
+  SimulatedConfig(FunctionDescription function, Slot slot, Listener listener) {
     this.listener = listener;
-    ConfigLayout layout = new ConfigLayout(function, addresses);
+    ConfigLayout layout = new ConfigLayout(function, slot.barAddresses(), slot.windows());
     initial = layout.values;
     data = initial.copy();
     writable = layout.writable;

@@ -2,6 +2,7 @@ package org.gatun.simulated;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Objects;
@@ -19,6 +20,9 @@ import org.jspecify.annotations.Nullable;
 
 /** A function in its slot: config space, IOMMU, interrupts and the model behind its BARs. */
 final class SimulatedFunction implements ModelContext {
+  static final Comparator<SimulatedFunction> BY_ADDRESS =
+      Comparator.comparing(SimulatedFunction::address);
+
   private final Slot slot;
   private final FunctionDescription description;
   private final BusTime time;
@@ -35,24 +39,31 @@ final class SimulatedFunction implements ModelContext {
   /** Whether its owner lets nobody access it, whatever the command register says in between. */
   private volatile boolean fenced;
 
+  /** The number of the bus behind it, if it is a bridge; else 0. */
+  private volatile int secondaryBus;
+
   /**
    * Where a function is.
    *
-   * @param secondaryBus the number of the bus behind it, if it is a bridge; else 0
+   * @param bridge to its bus; null on the root bus
+   * @param device the number of the slot on that bus
    * @param barAddresses by index of the BAR
+   * @param windows of what is behind it, if it is a bridge; else null
    */
   record Slot(
       DeviceName name,
-      PciAddress address,
-      int secondaryBus,
+      @Nullable SimulatedFunction bridge,
+      int device,
+      int function,
       Map<Integer, Long> barAddresses,
+      @Nullable BridgeWindows windows,
       IommuGroup group) {}
 
   SimulatedFunction(Slot slot, DeviceModel blueprint, BusTime time, SimulatedIommu iommu) {
     this.slot = slot;
     this.description = blueprint.description();
     this.time = time;
-    this.config = new SimulatedConfig(description, slot.barAddresses(), new Writes());
+    this.config = new SimulatedConfig(description, slot, new Writes());
     this.busMaster = new BusMaster(slot.name(), slot.group().domain(), iommu);
     this.interrupts = new SimulatedInterrupts(slot.name(), description.interrupts(), config, time);
     try {
@@ -81,13 +92,34 @@ final class SimulatedFunction implements ModelContext {
     return slot.name();
   }
 
-  PciAddress address() {
-    return slot.address();
+  Slot slot() {
+    return slot;
   }
 
-  /** The number of the bus behind it, if it is a bridge; else 0. */
-  int secondaryBus() {
-    return slot.secondaryBus();
+  /** With the number that its bus has now. */
+  PciAddress address() {
+    SimulatedFunction bridge = slot.bridge();
+    return new PciAddress(
+        0, bridge == null ? 0 : bridge.secondaryBus, slot.device(), slot.function());
+  }
+
+  /** The bridge to its bus; null on the root bus. */
+  @Nullable SimulatedFunction bridge() {
+    return slot.bridge();
+  }
+
+  /** Whether it is one of the functions in a slot. */
+  boolean isIn(@Nullable SimulatedFunction bridge, int device) {
+    return slot.bridge() == bridge && slot.device() == device;
+  }
+
+  /** Of the bus behind it: it is a bridge. */
+  BridgeWindows windows() {
+    return Objects.requireNonNull(slot.windows());
+  }
+
+  void secondaryBus(int number) {
+    secondaryBus = number;
   }
 
   IommuGroup group() {

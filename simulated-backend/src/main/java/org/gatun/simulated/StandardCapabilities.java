@@ -81,28 +81,31 @@ public final class StandardCapabilities {
         register(0x30, 2, 1, 0xffff, 0)); // Link Control 2
   }
 
-  /** PCI Express, of a root port with a slot (PCIe 7.5.3). */
-  public static CapabilityDescription expressRootPort() {
-    return conventional(
-        Capability.PCI_EXPRESS,
-        0x3c,
-        constant(2, 2, 0x0142), // version 2, root port, slot
-        constant(4, 4, 0x8002),
-        register(8, 2, 0x0810, 0x7fff, 0),
-        register(0xa, 2, 0, 0, 0x4f),
-        constant(0xc, 4, 0x11),
-        register(0x10, 2, 0, 0x0ffb, 0),
-        register(0x12, 2, 0x11, 0, 0xc000),
-        constant(0x14, 4, 0x7f), // Slot Capabilities
-        register(0x18, 2, 0, 0x1fff, 0),
-        register(0x1a, 2, 0x40, 0, 0x11f),
-        register(0x1c, 2, 0, 0x1f, 0), // Root Control
-        register(0x20, 4, 0, 0, 1 << 16),
-        constant(0x24, 4, 0x3f),
-        register(0x28, 2, 0, 0x67ff, 0),
-        constant(0x2c, 4, 0x2),
-        register(0x30, 2, 1, 0xffff, 0),
-        register(0x38, 2, 0, 0xffff, 0)); // Slot Control 2
+  /** PCI Express, of a port; of one that has one, with its slot (PCIe 7.5.3). */
+  public static CapabilityDescription expressPort(PortKind kind) {
+    List<Register> registers = new ArrayList<>();
+    registers.add(constant(2, 2, 0x0002 | kind.type() << 4 | (kind.hasSlot() ? 1 << 8 : 0)));
+    registers.add(constant(4, 4, 0x8002));
+    registers.add(register(8, 2, 0x0810, 0x7fff, 0));
+    registers.add(register(0xa, 2, 0, 0, 0x4f));
+    registers.add(constant(0xc, 4, 0x11));
+    registers.add(register(0x10, 2, 0, 0x0ffb, 0));
+    registers.add(register(0x12, 2, 0x11, 0, 0xc000));
+    if (kind.hasSlot()) {
+      registers.add(constant(0x14, 4, 0x7f)); // Slot Capabilities
+      registers.add(register(0x18, 2, 0, 0x1fff, 0));
+      registers.add(register(0x1a, 2, 0x40, 0, 0x11f));
+      registers.add(register(0x38, 2, 0, 0xffff, 0)); // Slot Control 2
+    }
+    if (kind == PortKind.ROOT) {
+      registers.add(register(0x1c, 2, 0, 0x1f, 0)); // Root Control
+      registers.add(register(0x20, 4, 0, 0, 1 << 16));
+    }
+    registers.add(constant(0x24, 4, 0x3f));
+    registers.add(register(0x28, 2, 0, 0x67ff, 0));
+    registers.add(constant(0x2c, 4, 0x2));
+    registers.add(register(0x30, 2, 1, 0xffff, 0));
+    return new CapabilityDescription(Capability.PCI_EXPRESS, 0, false, 0x3c, registers);
   }
 
   /** Advanced Features (Conventional Advanced Features ECN): writing bit 0 of control resets. */
