@@ -14,6 +14,7 @@ final class BusMaster {
   private final DeviceName device;
   private final IommuDomain domain;
   private final SimulatedIommu iommu;
+  private final Runnable readRefused;
   private final List<DmaPort> ports = new CopyOnWriteArrayList<>();
   private volatile boolean enabled;
   private volatile @Nullable LongConsumer faultListener;
@@ -21,10 +22,14 @@ final class BusMaster {
   /** Guarded by this. */
   private boolean detached;
 
-  BusMaster(DeviceName device, IommuDomain domain, SimulatedIommu iommu) {
+  /**
+   * @param readRefused what the function does when a read of its own comes back unanswered
+   */
+  BusMaster(DeviceName device, IommuDomain domain, SimulatedIommu iommu, Runnable readRefused) {
     this.device = device;
     this.domain = domain;
     this.iommu = iommu;
+    this.readRefused = readRefused;
     domain.attach(this);
   }
 
@@ -37,6 +42,9 @@ final class BusMaster {
   void refuse(long busAddress, long size, DmaDirection direction) {
     if (enabled) {
       iommu.record(device, busAddress, size, direction);
+      if (direction == DmaDirection.TO_DEVICE) {
+        readRefused.run();
+      }
       LongConsumer listener = faultListener;
       if (listener != null) {
         listener.accept(busAddress);

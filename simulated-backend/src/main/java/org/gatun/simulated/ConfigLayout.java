@@ -43,13 +43,13 @@ final class ConfigLayout {
 
   private static final int SECONDARY_LATENCY = 0x1b;
   private static final int IO_WINDOW = 0x1c;
-  private static final int SECONDARY_STATUS = 0x1e;
+  static final int SECONDARY_STATUS = 0x1e;
   private static final int MEMORY_WINDOW = 0x20;
   private static final int PREFETCHABLE_WINDOW = 0x24;
   private static final int PREFETCHABLE_UPPER = 0x28;
   private static final int IO_WINDOW_UPPER = 0x30;
   private static final int BRIDGE_ROM = 0x38;
-  private static final int BRIDGE_CONTROL = 0x3e;
+  static final int BRIDGE_CONTROL = 0x3e;
   private static final int BRIDGE_CONTROL_BITS = 0xfff;
 
   /** Extended capabilities start at multiples of this, with gaps between them. */
@@ -110,12 +110,7 @@ final class ConfigLayout {
   private void header(FunctionDescription function) {
     values.put(ConfigRegisters.VENDOR_ID, 2, function.id().vendor());
     values.put(ConfigRegisters.DEVICE_ID, 2, function.id().device());
-    // Decode is on, as VFIO has it for whoever opens a device.
-    boolean ports = function.bars().stream().anyMatch(b -> b.kind() == Bar.Kind.IO);
-    values.put(
-        ConfigRegisters.COMMAND,
-        2,
-        ConfigRegisters.COMMAND_MEMORY | (ports ? ConfigRegisters.COMMAND_IO : 0));
+    values.put(ConfigRegisters.COMMAND, 2, command(function));
     writable.put(ConfigRegisters.COMMAND, 2, COMMAND_BITS);
     clearable.put(ConfigRegisters.STATUS, 2, STATUS_ERRORS);
     values.put(
@@ -136,6 +131,17 @@ final class ConfigLayout {
       values.put(ConfigRegisters.SUBSYSTEM_VENDOR_ID, 2, function.id().subsystemVendor());
       values.put(ConfigRegisters.SUBSYSTEM_ID, 2, function.id().subsystem());
     }
+  }
+
+  /** Decode is on, as VFIO has it for whoever opens a device; a bridge passes all on. */
+  private static int command(FunctionDescription function) {
+    if (function.bridge()) {
+      return ConfigRegisters.COMMAND_MEMORY
+          | ConfigRegisters.COMMAND_IO
+          | ConfigRegisters.COMMAND_BUS_MASTER;
+    }
+    boolean ports = function.bars().stream().anyMatch(b -> b.kind() == Bar.Kind.IO);
+    return ConfigRegisters.COMMAND_MEMORY | (ports ? ConfigRegisters.COMMAND_IO : 0);
   }
 
   private void bridge(BridgeWindows windows) {

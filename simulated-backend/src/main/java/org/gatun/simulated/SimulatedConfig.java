@@ -32,6 +32,19 @@ final class SimulatedConfig implements HardwareConfig {
 
   private static final int EXPRESS_INITIATE_RESET = 1 << 15;
 
+  /** Device Status (7.5.3.5): errors detected. */
+  private static final int EXPRESS_STATUS = 0xa;
+
+  private static final int EXPRESS_CORRECTABLE = 1;
+  private static final int EXPRESS_NON_FATAL = 1 << 1;
+  private static final int EXPRESS_UNSUPPORTED_REQUEST = 1 << 3;
+
+  /** Received Master Abort, in the status of a function and in a bridge's secondary status. */
+  private static final int STATUS_MASTER_ABORT = 1 << 13;
+
+  /** Secondary Bus Reset, in Bridge Control (PCI-to-PCI Bridge Architecture 1.2, 3.2.5.18). */
+  private static final int BUS_RESET = 1 << 6;
+
   /** Control of Advanced Features. */
   private static final int AF_CONTROL = 4;
 
@@ -42,6 +55,11 @@ final class SimulatedConfig implements HardwareConfig {
 
   private static final int PM_STATE = 3;
 
+  /** Of its capabilities, bits 9 and 10 say whether there are D1 and D2 (3.2.3). */
+  private static final int PM_CAPABILITIES = 2;
+
+  private static final int PM_D1_SUPPORT_SHIFT = 8;
+
   /** Hears of changes, without a lock held. */
   interface Listener {
     /** Something was written. */
@@ -49,6 +67,9 @@ final class SimulatedConfig implements HardwareConfig {
 
     /** A write asks the function to reset itself. */
     void resetRequested();
+
+    /** A write asks a bridge to reset what is behind it. */
+    void busResetRequested();
   }
 
   private final RegisterBytes data;
@@ -63,6 +84,7 @@ final class SimulatedConfig implements HardwareConfig {
   private final int express;
   private final boolean functionLevelReset;
   private final int advancedFeatures;
+  private final boolean bridge;
   private final @Nullable VitalProductData vpd;
 
   /**
@@ -85,6 +107,7 @@ final class SimulatedConfig implements HardwareConfig {
         function.capabilities().stream()
             .anyMatch(c -> c.isConventional(Capability.PCI_EXPRESS) && c.resets());
     advancedFeatures = layout.find(Capability.ADVANCED_FEATURES);
+    bridge = function.bridge();
     Optional<CapabilityDescription> vitalData =
         function.capabilities().stream().filter(c -> c.isConventional(Capability.VPD)).findFirst();
     vpd =
@@ -108,8 +131,10 @@ final class SimulatedConfig implements HardwareConfig {
   public void write(int offset, int width, int value) {
     ConfigSpace.check(offset, width, data.size());
     boolean resets;
+    boolean busResets;
     synchronized (this) {
       int state = powerState();
+      boolean busReset = isBusReset();
       int mask = writable.get(offset, width);
       int cleared = clearable.get(offset, width) & value;
       int old = data.get(offset, width);
@@ -117,12 +142,17 @@ final class SimulatedConfig implements HardwareConfig {
       if (vpd != null) {
         vpd.written(data, offset, width);
       }
+      keepPossible(state);
       resets = takeResetRequest() || wakesUpReset(state);
+      busResets = isBusReset() && !busReset;
     }
     if (resets) {
       listener.resetRequested();
     } else {
       listener.changed();
+    }
+    if (busResets) {
+      listener.busResetRequested();
     }
   }
 
@@ -176,6 +206,37 @@ final class SimulatedConfig implements HardwareConfig {
   /** Whether a bit of the command register is set, and the function is not asleep. */
   synchronized boolean active(int commandBit) {
     return command(commandBit) && powerState() == 0;
+  }
+
+  /** Whether the function is in D0: else it answers at config space only. */
+  synchronized boolean isAwake() {
+    return powerState() == 0;
+  }
+
+  /** Whether it is a bridge that holds what is behind it in reset. */
+  synchronized boolean isBusReset() {
+    return bridge && (data.get(ConfigLayout.BRIDGE_CONTROL, 2) & BUS_RESET) != 0;
+  }
+
+  /**
+   * Shows that the function, or a port before it, answered a request with Unsupported Request: a
+   * read is an advisory error, a posted write is not (PCI Express 5.0, 6.2.3.2.4.1).
+   */
+  synchronized void unsupportedRequest(boolean write) {
+    if (express != 0) {
+      int error = write ? EXPRESS_NON_FATAL : EXPRESS_CORRECTABLE;
+      data.add(express + EXPRESS_STATUS, 2, EXPRESS_UNSUPPORTED_REQUEST | error);
+    }
+  }
+
+  /** Shows that a request of the function's was answered with Unsupported Request. */
+  synchronized void masterAbort() {
+    data.add(ConfigRegisters.STATUS, 2, STATUS_MASTER_ABORT);
+  }
+
+  /** Shows that a request which a bridge passed on was answered with Unsupported Request. */
+  synchronized void secondaryMasterAbort() {
+    data.add(ConfigLayout.SECONDARY_STATUS, 2, STATUS_MASTER_ABORT);
   }
 
   /** Sets or clears a bit of the command register. */
@@ -275,6 +336,20 @@ final class SimulatedConfig implements HardwareConfig {
     int value = data.get(offset, width);
     data.put(offset, width, value & ~bit);
     return (value & bit) != 0;
+  }
+
+  /**
+   * A write of a state that the function lacks changes no state (PCI Power Management Specification
+   * 1.2, 3.2.4).
+   */
+  private void keepPossible(int stateBefore) {
+    int state = powerState();
+    boolean optional = state == 1 || state == 2;
+    if (optional
+        && (data.get(power + PM_CAPABILITIES, 2) & 1 << (state + PM_D1_SUPPORT_SHIFT)) == 0) {
+      int control = data.get(power + PM_CONTROL, 2) & ~PM_STATE;
+      data.put(power + PM_CONTROL, 2, control | stateBefore);
+    }
   }
 
   /** From D3 to D0 without No_Soft_Reset (PCI Power Management Specification 1.2, 3.2.4). */

@@ -286,14 +286,14 @@ final class SimulatedDevice implements SeizedDevice {
     @Override
     public int read(int offset, int width) {
       check("config read at offset 0x" + Integer.toHexString(offset));
-      return function.config().read(offset, width);
+      return function.readConfig(offset, width);
     }
 
     @Override
     public void write(int offset, int width, int value) {
       synchronized (lifeCycle) {
         check("config write at offset 0x" + Integer.toHexString(offset));
-        function.config().write(offset, width, value);
+        function.writeConfig(offset, width, value);
         if (!decode) {
           function.decode(false); // a write can reset the function
         }

@@ -4,8 +4,10 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.LongConsumer;
 import org.gatun.pci.Bar;
@@ -15,6 +17,7 @@ import org.gatun.pci.PciAddress;
 import org.gatun.pci.RegisterHandler;
 import org.gatun.pci.TimeSource;
 import org.gatun.pci.config.ConfigRegisters;
+import org.gatun.pci.config.ConfigSpace;
 import org.gatun.simulated.FunctionDescription.BarDescription;
 import org.jspecify.annotations.Nullable;
 
@@ -27,17 +30,19 @@ final class SimulatedFunction implements ModelContext {
   private final FunctionDescription description;
   private final BusTime time;
   private final SimulatedConfig config;
+  private final Route route;
   private final BusMaster busMaster;
   private final SimulatedInterrupts interrupts;
   private final Map<Integer, BarMemory> shared = new HashMap<>();
   private final RunningModel model;
   private final AtomicReference<@Nullable SimulatedDevice> owner = new AtomicReference<>();
+
+  /** What is on the bus behind it. */
+  private final List<SimulatedFunction> behind = new CopyOnWriteArrayList<>();
+
   private final Object decodeLock = new Object();
   private volatile boolean memoryDecode;
   private volatile boolean portDecode;
-
-  /** Whether its owner lets nobody access it, whatever the command register says in between. */
-  private volatile boolean fenced;
 
   /** The number of the bus behind it, if it is a bridge; else 0. */
   private volatile int secondaryBus;
@@ -64,8 +69,11 @@ final class SimulatedFunction implements ModelContext {
     this.description = blueprint.description();
     this.time = time;
     this.config = new SimulatedConfig(description, slot, new Writes());
-    this.busMaster = new BusMaster(slot.name(), slot.group().domain(), iommu);
-    this.interrupts = new SimulatedInterrupts(slot.name(), description.interrupts(), config, time);
+    SimulatedFunction bridge = slot.bridge();
+    this.route = new Route(config, bridge == null ? null : bridge.route);
+    this.busMaster = new BusMaster(slot.name(), slot.group().domain(), iommu, config::masterAbort);
+    this.interrupts =
+        new SimulatedInterrupts(slot.name(), description.interrupts(), config, route, time);
     try {
       for (BarDescription bar : description.bars()) {
         long size =
@@ -83,6 +91,9 @@ final class SimulatedFunction implements ModelContext {
       shared.values().forEach(BarMemory::close);
       busMaster.detach();
       throw e;
+    }
+    if (bridge != null) {
+      bridge.behind.add(this);
     }
     configChanged();
   }
@@ -147,8 +158,8 @@ final class SimulatedFunction implements ModelContext {
       throw new DeviceUnavailableException(
           name(), "the device is busy: it is open already", "close it there first", null);
     }
-    fenced = false;
-    configChanged();
+    route.fence(false);
+    config.command(ConfigRegisters.COMMAND_BUS_MASTER, false);
   }
 
   void release(SimulatedDevice device) {
@@ -256,12 +267,28 @@ final class SimulatedFunction implements ModelContext {
     return readBar(bar, offset, width);
   }
 
+  /** As the host reads it: all ones if no access arrives. */
+  int readConfig(int offset, int width) {
+    int value = config.read(offset, width);
+    return route.isConfigurable() ? value : -1 >>> (Integer.SIZE - 8 * width);
+  }
+
+  /** As the host writes it. */
+  void writeConfig(int offset, int width, int value) {
+    if (route.isConfigurable()) {
+      config.write(offset, width, value);
+    } else {
+      ConfigSpace.check(offset, width, config.size());
+    }
+  }
+
   /** Serves a trapped part of a memory BAR. Without decode, nobody answers on the bus. */
   RegisterHandler handler(int bar, long start) {
     return new RegisterHandler() {
       @Override
       public long read(long offset, int width) {
         if (!memoryDecode) {
+          route.refuse(ConfigRegisters.COMMAND_MEMORY, false);
           return -1;
         }
         long value = readBar(bar, start + offset, width);
@@ -274,6 +301,8 @@ final class SimulatedFunction implements ModelContext {
         if (memoryDecode) {
           writeBar(bar, start + offset, width, value);
           interrupts.signalEvents();
+        } else {
+          route.refuse(ConfigRegisters.COMMAND_MEMORY, true);
         }
       }
     };
@@ -285,6 +314,7 @@ final class SimulatedFunction implements ModelContext {
       @Override
       public long read(long offset, int width) {
         if (!portDecode) {
+          route.refuse(ConfigRegisters.COMMAND_IO, false);
           return -1;
         }
         long value = model.read(bar, offset, width);
@@ -297,6 +327,8 @@ final class SimulatedFunction implements ModelContext {
         if (portDecode) {
           model.write(bar, offset, width, value);
           interrupts.signalEvents();
+        } else {
+          route.refuse(ConfigRegisters.COMMAND_IO, false); // never posted
         }
       }
     };
@@ -313,6 +345,14 @@ final class SimulatedFunction implements ModelContext {
     config.reset();
   }
 
+  /** As a bridge's bus reset: all that is behind it, however deep. */
+  private void resetBehind() {
+    for (SimulatedFunction function : behind) {
+      function.reset();
+      function.resetBehind();
+    }
+  }
+
   /** Stops DMA and interrupts; all else stays as it is. */
   void stop() {
     interrupts.disable();
@@ -321,7 +361,7 @@ final class SimulatedFunction implements ModelContext {
 
   /** Lets the function answer at its BARs, or stops it: then also while it is reset. */
   void decode(boolean on) {
-    fenced = !on;
+    route.fence(!on);
     config.command(ConfigRegisters.COMMAND_MEMORY | ConfigRegisters.COMMAND_IO, on);
   }
 
@@ -332,6 +372,9 @@ final class SimulatedFunction implements ModelContext {
 
   /** Takes the device out of its slot, with no owner left. */
   void close() {
+    if (slot.bridge() != null) {
+      slot.bridge().behind.remove(this);
+    }
     busMaster.detach();
     model.close();
     interrupts.reset();
@@ -354,12 +397,13 @@ final class SimulatedFunction implements ModelContext {
 
   private void configChanged() {
     synchronized (decodeLock) {
-      memoryDecode = !fenced && config.active(ConfigRegisters.COMMAND_MEMORY);
-      portDecode = !fenced && config.active(ConfigRegisters.COMMAND_IO);
-      busMaster.enable(config.active(ConfigRegisters.COMMAND_BUS_MASTER));
+      memoryDecode = route.allows(ConfigRegisters.COMMAND_MEMORY);
+      portDecode = route.allows(ConfigRegisters.COMMAND_IO);
+      busMaster.enable(route.allows(ConfigRegisters.COMMAND_BUS_MASTER));
     }
     // Not under that lock: whoever enables interrupts holds theirs, and comes here.
     interrupts.update();
+    behind.forEach(SimulatedFunction::configChanged);
   }
 
   private final class Writes implements SimulatedConfig.Listener {
@@ -371,6 +415,11 @@ final class SimulatedFunction implements ModelContext {
     @Override
     public void resetRequested() {
       reset();
+    }
+
+    @Override
+    public void busResetRequested() {
+      resetBehind();
     }
   }
 }

@@ -32,6 +32,7 @@ final class SimulatedInterrupts implements Interrupts {
   private final DeviceName device;
   private final InterruptDescription description;
   private final SimulatedConfig config;
+  private final Route route;
   private final BusTime time;
   private final @Nullable Msix msix;
   private final int[] table;
@@ -53,10 +54,15 @@ final class SimulatedInterrupts implements Interrupts {
   private boolean lineMasked;
 
   SimulatedInterrupts(
-      DeviceName device, InterruptDescription description, SimulatedConfig config, BusTime time) {
+      DeviceName device,
+      InterruptDescription description,
+      SimulatedConfig config,
+      Route route,
+      BusTime time) {
     this.device = device;
     this.description = description;
     this.config = config;
+    this.route = route;
     this.time = time;
     this.msix = description.msix().orElse(null);
     this.table = new int[msix == null ? 0 : msix.vectors() * ENTRY_DWORDS];
@@ -159,7 +165,7 @@ final class SimulatedInterrupts implements Interrupts {
 
   /** The model sends a message. A message is a DMA write: without bus master it goes nowhere. */
   synchronized void signal(int vector) {
-    if (!config.active(ConfigRegisters.COMMAND_BUS_MASTER)) {
+    if (!route.allows(ConfigRegisters.COMMAND_BUS_MASTER)) {
       return;
     }
     if ((config.msixControl() & SimulatedConfig.MSIX_ENABLE) != 0) {
@@ -299,7 +305,8 @@ final class SimulatedInterrupts implements Interrupts {
     if (enabled == Kind.INTX
         && line
         && !lineMasked
-        && !config.command(ConfigRegisters.COMMAND_INTX_DISABLE)) {
+        && !config.command(ConfigRegisters.COMMAND_INTX_DISABLE)
+        && route.isConnected()) {
       lineMasked = true;
       deliver(Kind.INTX, 0);
     }

@@ -17,6 +17,7 @@ public final class StandardCapabilities {
   /**
    * Power Management (PCI Power Management Specification 1.2, 3.2): PME from each state. A write of
    * the power state counts: only in D0 the function answers at its BARs, does DMA and interrupts.
+   * Memory that a model shares with a driver stays reachable all the same.
    *
    * @param softReset whether the way back from D3 to D0 resets the function
    */
