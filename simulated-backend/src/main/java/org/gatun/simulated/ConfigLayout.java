@@ -9,7 +9,8 @@ import org.gatun.simulated.CapabilityDescription.Register;
 import org.gatun.simulated.FunctionDescription.BarDescription;
 import org.gatun.simulated.FunctionDescription.Msix;
 import org.gatun.simulated.FunctionDescription.Trait;
-import org.jspecify.annotations.Nullable;
+import org.gatun.simulated.SimulatedFunction.Slot;
+import org.gatun.simulated.VirtualFunctions.Places;
 
 /**
  * Config space laid out from a description: the registers after power-up, which of their bits a
@@ -59,6 +60,9 @@ final class ConfigLayout {
   final RegisterBytes writable;
   final RegisterBytes clearable;
 
+  /** Where the capability of its virtual functions is; 0 if it has none. */
+  final int singleRoot;
+
   private final Map<Integer, Integer> conventional = new HashMap<>();
   private final RegisterBytes owned;
   private int nextConventional = ConfigRegisters.HEADER_END;
@@ -67,24 +71,25 @@ final class ConfigLayout {
   private int lastExtended;
 
   /**
-   * @param addresses of the BARs, by index, as firmware has assigned them
-   * @param windows what it passes on, if it is a bridge
+   * @param virtual whether it is a virtual function, which lacks most of the header (PCI Express
+   *     Base Specification 5.0, 9.3.4.1)
    * @throws IllegalArgumentException if the capabilities do not fit
    */
-  ConfigLayout(
-      FunctionDescription function, Map<Integer, Long> addresses, @Nullable BridgeWindows windows) {
+  ConfigLayout(FunctionDescription function, Slot slot, boolean virtual) {
     int size =
         function.express() ? ConfigRegisters.EXPRESS_SIZE : ConfigRegisters.CONVENTIONAL_SIZE;
     values = new RegisterBytes(size);
     writable = new RegisterBytes(size);
     clearable = new RegisterBytes(size);
     owned = new RegisterBytes(size);
-    header(function);
-    if (windows != null) {
-      bridge(windows);
+    if (virtual) {
+      virtualHeader(function);
+    } else {
+      header(function);
+      function.bars().forEach(bar -> bar(bar, slot.barAddresses().getOrDefault(bar.index(), 0L)));
     }
-    for (BarDescription bar : function.bars()) {
-      bar(bar, addresses.getOrDefault(bar.index(), 0L));
+    if (slot.windows() != null) {
+      bridge(slot.windows());
     }
     if (function.romSize() > 0) {
       int offset = function.bridge() ? BRIDGE_ROM : ConfigRegisters.ROM;
@@ -97,6 +102,13 @@ final class ConfigLayout {
     for (CapabilityDescription capability : function.capabilities()) {
       capability(capability);
     }
+    Places places = slot.virtualPlaces();
+    singleRoot =
+        places == null
+            ? 0
+            : linkExtended(
+                StandardCapabilities.singleRoot(
+                    function.virtualFunctions().orElseThrow(), places, slot.routingId()));
     if (function.traits().contains(Trait.UNDOCUMENTED_REGISTERS)) {
       gaps();
     }
@@ -131,6 +143,16 @@ final class ConfigLayout {
       values.put(ConfigRegisters.SUBSYSTEM_VENDOR_ID, 2, function.id().subsystemVendor());
       values.put(ConfigRegisters.SUBSYSTEM_ID, 2, function.id().subsystem());
     }
+  }
+
+  private void virtualHeader(FunctionDescription function) {
+    values.put(ConfigRegisters.VENDOR_ID, 4, -1);
+    writable.put(ConfigRegisters.COMMAND, 2, ConfigRegisters.COMMAND_BUS_MASTER);
+    clearable.put(ConfigRegisters.STATUS, 2, STATUS_ERRORS);
+    values.put(
+        ConfigRegisters.REVISION_ID, 4, function.revision() | function.pciClass().code() << 8);
+    values.put(ConfigRegisters.SUBSYSTEM_VENDOR_ID, 2, function.id().subsystemVendor());
+    values.put(ConfigRegisters.SUBSYSTEM_ID, 2, function.id().subsystem());
   }
 
   /** Decode is on, as VFIO has it for whoever opens a device; a bridge passes all on. */
@@ -214,10 +236,14 @@ final class ConfigLayout {
   }
 
   private void capability(CapabilityDescription capability) {
-    int offset =
-        capability.extended()
-            ? linkExtended(capability)
-            : link(capability.id(), capability.length());
+    if (capability.extended()) {
+      linkExtended(capability);
+    } else {
+      registers(capability, link(capability.id(), capability.length()));
+    }
+  }
+
+  private void registers(CapabilityDescription capability, int offset) {
     for (Register register : capability.registers()) {
       int at = offset + register.offset();
       values.put(at, register.width(), register.value());
@@ -257,6 +283,7 @@ final class ConfigLayout {
     lastExtended = offset;
     nextExtended = (offset + capability.length() + EXTENDED_ALIGNMENT - 1) & -EXTENDED_ALIGNMENT;
     own(offset, capability.length());
+    registers(capability, offset);
     return offset;
   }
 

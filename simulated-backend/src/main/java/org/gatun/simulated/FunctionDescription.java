@@ -20,6 +20,7 @@ import org.jspecify.annotations.Nullable;
  *     register only, nothing is behind it
  * @param capabilities besides MSI and MSI-X, which come first in config space; with PCI Express it
  *     has 4096 bytes, else 256
+ * @param virtualFunctions which need PCI Express; the bus makes their capability
  */
 public record FunctionDescription(
     PciId id,
@@ -29,7 +30,8 @@ public record FunctionDescription(
     long romSize,
     InterruptDescription interrupts,
     List<CapabilityDescription> capabilities,
-    Set<Trait> traits) {
+    Set<Trait> traits,
+    Optional<VirtualFunctions> virtualFunctions) {
   private static final int CLASS_BRIDGE = 0x06;
   private static final int SUBCLASS_PCI_BRIDGE = 0x04;
 
@@ -72,10 +74,29 @@ public record FunctionDescription(
     if (romSize != 0 && (romSize < 2048 || romSize > 1 << 24 || Long.bitCount(romSize) != 1)) {
       throw new IllegalArgumentException("no expansion ROM has " + romSize + " bytes");
     }
+    if (virtualFunctions.isPresent()
+        && (isBridge(pciClass)
+            || capabilities.stream().noneMatch(c -> c.isConventional(Capability.PCI_EXPRESS)))) {
+      throw new IllegalArgumentException(
+          "virtualFunctions: only a PCI Express function that is no bridge has them");
+    }
     Optional<Msix> msix = interrupts.msix();
     if (msix.isPresent()) {
       msix.get().checkInside(bars);
     }
+  }
+
+  /** One without virtual functions. */
+  public FunctionDescription(
+      PciId id,
+      PciClass pciClass,
+      int revision,
+      List<BarDescription> bars,
+      long romSize,
+      InterruptDescription interrupts,
+      List<CapabilityDescription> capabilities,
+      Set<Trait> traits) {
+    this(id, pciClass, revision, bars, romSize, interrupts, capabilities, traits, Optional.empty());
   }
 
   /**
@@ -105,7 +126,13 @@ public record FunctionDescription(
   /** The same with other traits. */
   public FunctionDescription withTraits(Set<Trait> others) {
     return new FunctionDescription(
-        id, pciClass, revision, bars, romSize, interrupts, capabilities, others);
+        id, pciClass, revision, bars, romSize, interrupts, capabilities, others, virtualFunctions);
+  }
+
+  /** The same with virtual functions. */
+  public FunctionDescription withVirtualFunctions(VirtualFunctions some) {
+    return new FunctionDescription(
+        id, pciClass, revision, bars, romSize, interrupts, capabilities, traits, Optional.of(some));
   }
 
   /** Whether it is a PCI Express function: 4096 bytes of config space; else 256. */

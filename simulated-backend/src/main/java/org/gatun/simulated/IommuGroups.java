@@ -17,17 +17,19 @@ final class IommuGroups {
    *
    * @param bridge to its bus; null for the root bus
    * @param device the number of its slot
+   * @param virtual whether it is a virtual function, which reaches nobody else by itself
    * @param present the functions that are there
    */
   static IommuGroup groupOf(
       @Nullable SimulatedFunction bridge,
       int device,
       FunctionDescription function,
+      boolean virtual,
       Collection<SimulatedFunction> present) {
     if (bridge != null && !isIsolatedUpwards(bridge)) {
       return bridge.group();
     }
-    if (!function.isolated()) {
+    if (!function.isolated() && !virtual) {
       for (SimulatedFunction sibling : present) {
         if (!sibling.description().isolated()
             && (sibling.isIn(bridge, device)

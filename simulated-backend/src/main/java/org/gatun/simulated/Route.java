@@ -11,16 +11,19 @@ import org.jspecify.annotations.Nullable;
 final class Route {
   private final SimulatedConfig config;
   private final @Nullable Route bridge;
+  private final @Nullable SimulatedConfig physical;
 
   /** Whether its owner lets nobody access it, whatever the command register says in between. */
   private volatile boolean fenced;
 
   /**
    * @param bridge of the bridge to its bus; null on the root bus
+   * @param physical of the physical function, if it is a virtual one
    */
-  Route(SimulatedConfig config, @Nullable Route bridge) {
+  Route(SimulatedConfig config, @Nullable Route bridge, @Nullable SimulatedConfig physical) {
     this.config = config;
     this.bridge = bridge;
+    this.physical = physical;
   }
 
   void fence(boolean on) {
@@ -42,7 +45,8 @@ final class Route {
    * Whether the host's accesses to its config space arrive: bridges that are asleep pass on none.
    */
   boolean isConfigurable() {
-    return bridge == null || (bridge.isBusUp() && bridge.isConnected());
+    return (physical == null || physical.hasVirtual())
+        && (bridge == null || (bridge.isBusUp() && bridge.isConnected()));
   }
 
   /**
@@ -68,8 +72,15 @@ final class Route {
   }
 
   private boolean allowsHere(int commandBit) {
-    return config.active(commandBit)
-        && !(fenced && commandBit != ConfigRegisters.COMMAND_BUS_MASTER);
+    if (commandBit == ConfigRegisters.COMMAND_BUS_MASTER) {
+      return config.active(commandBit) && (physical == null || physical.hasVirtual());
+    }
+    if (fenced) {
+      return false;
+    }
+    return physical == null
+        ? config.active(commandBit)
+        : config.isAwake() && physical.hasVirtualMemory();
   }
 
   private boolean isBusUp() {

@@ -38,6 +38,7 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
   private final BusTime time;
   private final SimulatedIommu iommu = new SimulatedIommu();
   private final Topology topology = new Topology();
+  private final SingleRoot.Host virtual = new Virtual();
   private Set<Hazard> machineHazards = Set.of();
   private boolean closed;
 
@@ -138,7 +139,7 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
 
   private DeviceName start(Slot slot, FunctionDescription description, DeviceModel model) {
     try {
-      topology.add(new SimulatedFunction(slot, model, time, iommu));
+      topology.add(new SimulatedFunction(slot, model, time, iommu, virtual));
     } catch (RuntimeException e) {
       topology.giveBack(slot, description);
       throw e;
@@ -162,20 +163,30 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
   /**
    * Pulls a device out. If it is open, its listeners hear that it is gone, on this thread; each use
    * of it throws {@link org.gatun.pci.DeviceGoneException}, except that its DMA memory stays until
-   * its owner closes it. What is behind a bridge is pulled out with it, before.
+   * its owner closes it. What is behind a bridge is pulled out with it, before, and so are the
+   * virtual functions of a physical one.
    *
    * @throws IllegalArgumentException if there is no such device
    */
   public void unplug(DeviceName name) {
-    List<SimulatedFunction> behind;
-    synchronized (this) {
-      behind = topology.behind(topology.get(name));
-    }
-    behind.forEach(f -> unplug(f.name()));
     SimulatedFunction function;
     synchronized (this) {
       function = topology.get(name);
-      topology.remove(function);
+    }
+    pullOut(function);
+  }
+
+  /** Does nothing with what is not there any more. */
+  private void pullOut(SimulatedFunction function) {
+    List<SimulatedFunction> first;
+    synchronized (this) {
+      first = topology.dependentsOf(function);
+    }
+    first.forEach(this::pullOut);
+    synchronized (this) {
+      if (!topology.remove(function)) {
+        return;
+      }
     }
     SimulatedDevice owner = function.owner();
     if (owner != null) {
@@ -347,5 +358,29 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
       hazards.add(Hazard.MISSING_RESET);
     }
     return hazards;
+  }
+
+  /** Called in the bus's time, with no lock held. */
+  private final class Virtual implements SingleRoot.Host {
+    @Override
+    public void plugVirtual(SimulatedFunction physical, int number) {
+      synchronized (SimulatedBus.this) {
+        if (topology.find(physical.name()) == physical) {
+          DeviceName name = freeName(physical.name().text() + "/vf" + number);
+          Slot slot = topology.virtualSlot(name, physical, number);
+          VirtualFunctions all = physical.description().virtualFunctions().orElseThrow();
+          start(slot, all.each(), all.models().apply(number));
+        }
+      }
+    }
+
+    @Override
+    public void unplugVirtual(SimulatedFunction physical) {
+      List<SimulatedFunction> there;
+      synchronized (SimulatedBus.this) {
+        there = topology.virtualOf(physical);
+      }
+      there.forEach(SimulatedBus.this::pullOut);
+    }
   }
 }

@@ -60,6 +60,13 @@ final class SimulatedConfig implements HardwareConfig {
 
   private static final int PM_D1_SUPPORT_SHIFT = 8;
 
+  /** Single Root I/O Virtualization (PCI Express Base Specification 5.0, 9.3.3). */
+  static final int VIRTUAL_CONTROL = 8;
+
+  static final int VIRTUAL_COUNT = 0x10;
+  private static final int VIRTUAL_ENABLE = 1;
+  private static final int VIRTUAL_MEMORY = 1 << 3;
+
   /** Hears of changes, without a lock held. */
   interface Listener {
     /** Something was written. */
@@ -85,6 +92,8 @@ final class SimulatedConfig implements HardwareConfig {
   private final boolean functionLevelReset;
   private final int advancedFeatures;
   private final boolean bridge;
+  private final int singleRoot;
+  private final int mostVirtual;
   private final @Nullable VitalProductData vpd;
 
   /**
@@ -93,7 +102,7 @@ final class SimulatedConfig implements HardwareConfig {
    */
   SimulatedConfig(FunctionDescription function, Slot slot, Listener listener) {
     this.listener = listener;
-    ConfigLayout layout = new ConfigLayout(function, slot.barAddresses(), slot.windows());
+    ConfigLayout layout = new ConfigLayout(function, slot, slot.physical() != null);
     initial = layout.values;
     data = initial.copy();
     writable = layout.writable;
@@ -108,6 +117,8 @@ final class SimulatedConfig implements HardwareConfig {
             .anyMatch(c -> c.isConventional(Capability.PCI_EXPRESS) && c.resets());
     advancedFeatures = layout.find(Capability.ADVANCED_FEATURES);
     bridge = function.bridge();
+    singleRoot = layout.singleRoot;
+    mostVirtual = function.virtualFunctions().map(VirtualFunctions::total).orElse(0);
     Optional<CapabilityDescription> vitalData =
         function.capabilities().stream().filter(c -> c.isConventional(Capability.VPD)).findFirst();
     vpd =
@@ -135,6 +146,7 @@ final class SimulatedConfig implements HardwareConfig {
     synchronized (this) {
       int state = powerState();
       boolean busReset = isBusReset();
+      int virtual = hasVirtual() ? data.get(singleRoot + VIRTUAL_COUNT, 2) : -1;
       int mask = writable.get(offset, width);
       int cleared = clearable.get(offset, width) & value;
       int old = data.get(offset, width);
@@ -143,6 +155,10 @@ final class SimulatedConfig implements HardwareConfig {
         vpd.written(data, offset, width);
       }
       keepPossible(state);
+      if (virtual >= 0) {
+        // What a change means while they are there is not defined.
+        data.put(singleRoot + VIRTUAL_COUNT, 2, virtual);
+      }
       resets = takeResetRequest() || wakesUpReset(state);
       busResets = isBusReset() && !busReset;
     }
@@ -218,6 +234,24 @@ final class SimulatedConfig implements HardwareConfig {
     return bridge && (data.get(ConfigLayout.BRIDGE_CONTROL, 2) & BUS_RESET) != 0;
   }
 
+  /** Whether it is a physical function whose virtual ones are there. */
+  synchronized boolean hasVirtual() {
+    return singleRoot != 0 && (data.get(singleRoot + VIRTUAL_CONTROL, 2) & VIRTUAL_ENABLE) != 0;
+  }
+
+  /** How many virtual functions it asks for: none if it is more than there can be. */
+  synchronized int virtualCount() {
+    int count = hasVirtual() ? data.get(singleRoot + VIRTUAL_COUNT, 2) : 0;
+    return count > mostVirtual ? 0 : count;
+  }
+
+  /** Whether its virtual functions answer at their BARs. */
+  synchronized boolean hasVirtualMemory() {
+    return hasVirtual()
+        && isAwake()
+        && (data.get(singleRoot + VIRTUAL_CONTROL, 2) & VIRTUAL_MEMORY) != 0;
+  }
+
   /**
    * Shows that the function, or a port before it, answered a request with Unsupported Request: a
    * read is an advisory error, a posted write is not (PCI Express 5.0, 6.2.3.2.4.1).
@@ -239,11 +273,12 @@ final class SimulatedConfig implements HardwareConfig {
     data.add(ConfigLayout.SECONDARY_STATUS, 2, STATUS_MASTER_ABORT);
   }
 
-  /** Sets or clears a bit of the command register. */
-  void command(int bit, boolean on) {
+  /** Sets or clears bits of the command register that are there. */
+  void command(int bits, boolean on) {
     synchronized (this) {
+      int there = bits & writable.get(ConfigRegisters.COMMAND, 2);
       int command = read16(ConfigRegisters.COMMAND);
-      data.put(ConfigRegisters.COMMAND, 2, on ? command | bit : command & ~bit);
+      data.put(ConfigRegisters.COMMAND, 2, on ? command | there : command & ~there);
     }
     listener.changed();
   }

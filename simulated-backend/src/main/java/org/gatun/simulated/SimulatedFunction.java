@@ -10,6 +10,7 @@ import java.util.Objects;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.LongConsumer;
+import java.util.stream.Stream;
 import org.gatun.pci.Bar;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.DeviceUnavailableException;
@@ -31,14 +32,16 @@ final class SimulatedFunction implements ModelContext {
   private final BusTime time;
   private final SimulatedConfig config;
   private final Route route;
+  private final @Nullable VirtualHeader virtualHeader;
+  private final @Nullable SingleRoot singleRoot;
   private final BusMaster busMaster;
   private final SimulatedInterrupts interrupts;
   private final Map<Integer, BarMemory> shared = new HashMap<>();
   private final RunningModel model;
   private final AtomicReference<@Nullable SimulatedDevice> owner = new AtomicReference<>();
 
-  /** What is on the bus behind it. */
-  private final List<SimulatedFunction> behind = new CopyOnWriteArrayList<>();
+  /** What its registers count for: what is on the bus behind it, or its virtual functions. */
+  private final List<SimulatedFunction> dependents = new CopyOnWriteArrayList<>();
 
   private final Object decodeLock = new Object();
   private volatile boolean memoryDecode;
@@ -54,6 +57,8 @@ final class SimulatedFunction implements ModelContext {
    * @param device the number of the slot on that bus
    * @param barAddresses by index of the BAR
    * @param windows of what is behind it, if it is a bridge; else null
+   * @param virtualPlaces of its virtual functions, if it has any; else null
+   * @param physical the physical function, if it is a virtual one; else null
    */
   record Slot(
       DeviceName name,
@@ -62,15 +67,31 @@ final class SimulatedFunction implements ModelContext {
       int function,
       Map<Integer, Long> barAddresses,
       @Nullable BridgeWindows windows,
-      IommuGroup group) {}
+      VirtualFunctions.@Nullable Places virtualPlaces,
+      @Nullable SimulatedFunction physical,
+      IommuGroup group) {
+    /** Slot and function, as in the low 8 bits of a routing id. */
+    int routingId() {
+      return device << 3 | function;
+    }
+  }
 
-  SimulatedFunction(Slot slot, DeviceModel blueprint, BusTime time, SimulatedIommu iommu) {
+  SimulatedFunction(
+      Slot slot, DeviceModel blueprint, BusTime time, SimulatedIommu iommu, SingleRoot.Host host) {
     this.slot = slot;
     this.description = blueprint.description();
     this.time = time;
     this.config = new SimulatedConfig(description, slot, new Writes());
     SimulatedFunction bridge = slot.bridge();
-    this.route = new Route(config, bridge == null ? null : bridge.route);
+    SimulatedFunction physical = slot.physical();
+    this.route =
+        new Route(
+            config,
+            bridge == null ? null : bridge.route,
+            physical == null ? null : physical.config);
+    this.virtualHeader =
+        physical == null ? null : new VirtualHeader(new ConfigLayout(description, slot, false));
+    this.singleRoot = slot.virtualPlaces() == null ? null : new SingleRoot(this, time, host);
     this.busMaster = new BusMaster(slot.name(), slot.group().domain(), iommu, config::masterAbort);
     this.interrupts =
         new SimulatedInterrupts(slot.name(), description.interrupts(), config, route, time);
@@ -92,9 +113,7 @@ final class SimulatedFunction implements ModelContext {
       busMaster.detach();
       throw e;
     }
-    if (bridge != null) {
-      bridge.behind.add(this);
-    }
+    dependsOn().forEach(f -> f.dependents.add(this));
     configChanged();
   }
 
@@ -117,6 +136,15 @@ final class SimulatedFunction implements ModelContext {
   /** The bridge to its bus; null on the root bus. */
   @Nullable SimulatedFunction bridge() {
     return slot.bridge();
+  }
+
+  /** The physical function, if it is a virtual one; else null. */
+  @Nullable SimulatedFunction physical() {
+    return slot.physical();
+  }
+
+  private List<SimulatedFunction> dependsOn() {
+    return Stream.of(slot.bridge(), slot.physical()).filter(Objects::nonNull).toList();
   }
 
   /** Whether it is one of the functions in a slot. */
@@ -270,15 +298,20 @@ final class SimulatedFunction implements ModelContext {
   /** As the host reads it: all ones if no access arrives. */
   int readConfig(int offset, int width) {
     int value = config.read(offset, width);
-    return route.isConfigurable() ? value : -1 >>> (Integer.SIZE - 8 * width);
+    if (!route.isConfigurable()) {
+      return -1 >>> (Integer.SIZE - 8 * width);
+    }
+    return virtualHeader == null ? value : virtualHeader.read(offset, width, value);
   }
 
   /** As the host writes it. */
   void writeConfig(int offset, int width, int value) {
+    ConfigSpace.check(offset, width, config.size());
     if (route.isConfigurable()) {
+      if (virtualHeader != null) {
+        virtualHeader.write(offset, width, value);
+      }
       config.write(offset, width, value);
-    } else {
-      ConfigSpace.check(offset, width, config.size());
     }
   }
 
@@ -347,7 +380,7 @@ final class SimulatedFunction implements ModelContext {
 
   /** As a bridge's bus reset: all that is behind it, however deep. */
   private void resetBehind() {
-    for (SimulatedFunction function : behind) {
+    for (SimulatedFunction function : dependents) {
       function.reset();
       function.resetBehind();
     }
@@ -372,9 +405,7 @@ final class SimulatedFunction implements ModelContext {
 
   /** Takes the device out of its slot, with no owner left. */
   void close() {
-    if (slot.bridge() != null) {
-      slot.bridge().behind.remove(this);
-    }
+    dependsOn().forEach(f -> f.dependents.remove(this));
     busMaster.detach();
     model.close();
     interrupts.reset();
@@ -403,7 +434,10 @@ final class SimulatedFunction implements ModelContext {
     }
     // Not under that lock: whoever enables interrupts holds theirs, and comes here.
     interrupts.update();
-    behind.forEach(SimulatedFunction::configChanged);
+    dependents.forEach(SimulatedFunction::configChanged);
+    if (singleRoot != null) {
+      singleRoot.want(config.virtualCount());
+    }
   }
 
   private final class Writes implements SimulatedConfig.Listener {

@@ -4,6 +4,8 @@ import java.util.ArrayList;
 import java.util.List;
 import org.gatun.pci.config.Capability;
 import org.gatun.simulated.CapabilityDescription.Register;
+import org.gatun.simulated.FunctionDescription.BarDescription;
+import org.gatun.simulated.VirtualFunctions.Places;
 
 /**
  * The capabilities of the specifications, with each register as writable as they allow. "PCIe" is
@@ -166,7 +168,10 @@ public final class StandardCapabilities {
         register(6, 2, CapabilityDescription.ACS_ISOLATION, 0x5f, 0));
   }
 
-  /** Single Root I/O Virtualization (PCIe 9.3.3), up to 8 functions. No function ever appears. */
+  /**
+   * Single Root I/O Virtualization (PCIe 9.3.3), up to 8 functions: registers without a meaning.
+   * For functions that appear there is {@link FunctionDescription#withVirtualFunctions}.
+   */
   public static CapabilityDescription virtualFunctions() {
     return extended(
         Capability.EXTENDED_SRIOV,
@@ -184,6 +189,36 @@ public final class StandardCapabilities {
         register(0x24, 4, 4, -0x4000, 0), // VF BAR 0: 64 bits, 16 KiB
         register(0x28, 4, 0, ALL, 0),
         register(0x2c, 4, 0, -0x1000, 0));
+  }
+
+  /**
+   * Single Root I/O Virtualization with functions that appear (PCIe 9.3.3).
+   *
+   * @param own slot and function of the physical function, as in a routing id
+   */
+  static CapabilityDescription singleRoot(VirtualFunctions virtual, Places places, int own) {
+    List<Register> registers = new ArrayList<>();
+    registers.add(register(SimulatedConfig.VIRTUAL_CONTROL, 2, 0, 0x19, 0));
+    registers.add(constant(0xc, 2, virtual.total())); // InitialVFs
+    registers.add(constant(0xe, 2, virtual.total())); // TotalVFs
+    registers.add(register(SimulatedConfig.VIRTUAL_COUNT, 2, 0, 0xffff, 0));
+    registers.add(constant(0x12, 1, own & 7)); // Function Dependency Link
+    registers.add(constant(0x14, 2, places.first() - own)); // First VF Offset
+    registers.add(constant(0x16, 2, 1)); // VF Stride
+    registers.add(constant(0x1a, 2, virtual.each().id().device()));
+    registers.add(constant(0x1c, 4, 0x553));
+    registers.add(register(0x20, 4, 1, ALL, 0)); // System Page Size
+    for (BarDescription bar : virtual.each().bars()) {
+      long address = places.barAddresses().getOrDefault(bar.index(), 0L);
+      int offset = 0x24 + 4 * bar.index();
+      int flags = (bar.wide() ? 4 : 0) | (bar.prefetchable() ? 8 : 0);
+      registers.add(register(offset, 4, (int) address | flags, (int) -bar.size(), 0));
+      if (bar.wide()) {
+        int upper = (int) (-bar.size() >>> 32);
+        registers.add(register(offset + 4, 4, (int) (address >>> 32), upper, 0));
+      }
+    }
+    return new CapabilityDescription(Capability.EXTENDED_SRIOV, 1, true, 0x40, registers);
   }
 
   /** Address Translation Services (PCIe 10.5.1). */

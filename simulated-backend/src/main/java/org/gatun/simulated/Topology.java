@@ -5,10 +5,12 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.gatun.pci.DeviceName;
 import org.gatun.simulated.FunctionDescription.BarDescription;
 import org.gatun.simulated.FunctionDescription.Trait;
 import org.gatun.simulated.SimulatedFunction.Slot;
+import org.gatun.simulated.VirtualFunctions.Places;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -19,6 +21,9 @@ final class Topology {
   private static final int SLOTS = 32;
   private static final int FUNCTIONS = 8;
   private static final int LAST_BUS = 255;
+
+  /** Where virtual functions start, if they can: behind 16 slots. */
+  private static final int FIRST_VIRTUAL = 0x80;
 
   private final Map<DeviceName, SimulatedFunction> functions = new LinkedHashMap<>();
   private final BridgeWindows rootWindows = BridgeWindows.ofRootBus();
@@ -59,7 +64,7 @@ final class Topology {
     }
     for (int device = 0; device < SLOTS; device++) {
       int number = device;
-      if (functions.values().stream().noneMatch(f -> f.isIn(bridge, number))) {
+      if (functions.values().stream().noneMatch(f -> takes(f, bridge, number))) {
         return slot(name, bridge, device, 0, description);
       }
     }
@@ -70,8 +75,12 @@ final class Topology {
    * A place beside another function of a device.
    *
    * @throws IllegalStateException if there is none
+   * @throws IllegalArgumentException if that is a virtual function
    */
   Slot nextFunction(DeviceName name, SimulatedFunction sibling, FunctionDescription description) {
+    if (sibling.physical() != null) {
+      throw new IllegalArgumentException(sibling.name() + " is a virtual function");
+    }
     SimulatedFunction bridge = sibling.bridge();
     int device = sibling.address().device();
     for (int function = 0; function < FUNCTIONS; function++) {
@@ -95,30 +104,115 @@ final class Topology {
         && functions.values().stream().filter(f -> f.description().bridge()).count() == LAST_BUS) {
       throw new IllegalStateException("all " + LAST_BUS + " bus numbers are taken");
     }
-    BridgeWindows windows = windowsOf(bridge);
-    Map<Integer, Long> addresses = new HashMap<>();
-    for (BarDescription bar : description.bars()) {
-      addresses.put(bar.index(), windows.of(bar, bridge == null).take(bar.size()));
-    }
     return new Slot(
         name,
         bridge,
         device,
         function,
+        takeAddresses(bridge, description, 1),
+        description.bridge() ? windowsOf(bridge).behindBridge() : null,
+        description
+            .virtualFunctions()
+            .map(v -> virtualPlaces(bridge, device << 3 | function, v))
+            .orElse(null),
+        null,
+        IommuGroups.groupOf(bridge, device, description, false, functions.values()));
+  }
+
+  /** The place of a virtual function. */
+  Slot virtualSlot(DeviceName name, SimulatedFunction physical, int number) {
+    Places places = Objects.requireNonNull(physical.slot().virtualPlaces());
+    FunctionDescription description =
+        physical.description().virtualFunctions().orElseThrow().each();
+    int routingId = places.first() + number;
+    Map<Integer, Long> addresses = new HashMap<>();
+    for (BarDescription bar : description.bars()) {
+      long first = places.barAddresses().getOrDefault(bar.index(), AddressWindow.NONE);
+      addresses.put(
+          bar.index(),
+          first == AddressWindow.NONE ? AddressWindow.NONE : first + number * bar.size());
+    }
+    SimulatedFunction bridge = physical.bridge();
+    return new Slot(
+        name,
+        bridge,
+        routingId >>> 3,
+        routingId & 7,
         addresses,
-        description.bridge() ? windows.behindBridge() : null,
-        IommuGroups.groupOf(bridge, device, description, functions.values()));
+        null,
+        null,
+        physical,
+        IommuGroups.groupOf(bridge, routingId >>> 3, description, true, functions.values()));
+  }
+
+  /** Behind all devices there is room for virtual functions, beside those of others. */
+  private Places virtualPlaces(
+      @Nullable SimulatedFunction bridge, int own, VirtualFunctions virtual) {
+    int first = Math.max(FIRST_VIRTUAL, (own >>> 3) + 1 << 3);
+    for (SimulatedFunction other : behind(bridge)) {
+      first = Math.max(first, (lastRoutingId(other) >>> 3) + 1 << 3);
+    }
+    if (first + virtual.total() > SLOTS * FUNCTIONS) {
+      throw new IllegalStateException(
+          "there is no room for " + virtual.total() + " virtual functions on that bus");
+    }
+    return new Places(first, takeAddresses(bridge, virtual.each(), virtual.total()));
+  }
+
+  /** The last that a function takes on its bus, for itself or its virtual functions. */
+  private static int lastRoutingId(SimulatedFunction function) {
+    Places places = function.slot().virtualPlaces();
+    return places == null
+        ? function.slot().routingId()
+        : places.first() + function.description().virtualFunctions().orElseThrow().total() - 1;
+  }
+
+  private static boolean takes(
+      SimulatedFunction function, @Nullable SimulatedFunction bridge, int device) {
+    Places places = function.slot().virtualPlaces();
+    return function.isIn(bridge, device)
+        || (places != null
+            && function.bridge() == bridge
+            && places.first() >>> 3 <= device
+            && device <= lastRoutingId(function) >>> 3);
+  }
+
+  /** Takes addresses for so many functions that are alike, each beside the next. */
+  private Map<Integer, Long> takeAddresses(
+      @Nullable SimulatedFunction bridge, FunctionDescription description, int count) {
+    Map<Integer, Long> addresses = new HashMap<>();
+    for (BarDescription bar : description.bars()) {
+      long size = bar.size() * Integer.highestOneBit(2 * count - 1);
+      AddressWindow window = windowsOf(bridge).of(bar, bridge == null);
+      addresses.put(bar.index(), window.take(size));
+    }
+    return addresses;
+  }
+
+  private void giveBack(
+      @Nullable SimulatedFunction bridge,
+      FunctionDescription description,
+      Map<Integer, Long> addresses) {
+    for (BarDescription bar : description.bars()) {
+      windowsOf(bridge)
+          .of(bar, bridge == null)
+          .giveBack(addresses.getOrDefault(bar.index(), AddressWindow.NONE));
+    }
   }
 
   /** Gives a place back that nothing is in. */
   void giveBack(Slot slot, FunctionDescription description) {
-    BridgeWindows windows = windowsOf(slot.bridge());
-    for (BarDescription bar : description.bars()) {
-      long address = slot.barAddresses().getOrDefault(bar.index(), AddressWindow.NONE);
-      windows.of(bar, slot.bridge() == null).giveBack(address);
+    if (slot.physical() != null) {
+      return; // it is part of that one's
+    }
+    giveBack(slot.bridge(), description, slot.barAddresses());
+    Places places = slot.virtualPlaces();
+    if (places != null) {
+      FunctionDescription each = description.virtualFunctions().orElseThrow().each();
+      giveBack(slot.bridge(), each, places.barAddresses());
     }
     if (slot.windows() != null) {
-      windows.giveBack(slot.windows());
+      windowsOf(slot.bridge()).giveBack(slot.windows());
     }
   }
 
@@ -130,10 +224,14 @@ final class Topology {
     showSlots();
   }
 
-  void remove(SimulatedFunction function) {
-    functions.remove(function.name());
-    giveBack(function.slot(), function.description());
-    showSlots();
+  /** Takes it out, and returns whether it was there. */
+  boolean remove(SimulatedFunction function) {
+    boolean there = functions.remove(function.name(), function);
+    if (there) {
+      giveBack(function.slot(), function.description());
+      showSlots();
+    }
+    return there;
   }
 
   /** Takes all out, and returns what was there. */
@@ -146,6 +244,18 @@ final class Topology {
   /** What is on the bus behind a bridge; null for the root bus. */
   List<SimulatedFunction> behind(@Nullable SimulatedFunction bridge) {
     return functions.values().stream().filter(f -> f.bridge() == bridge).toList();
+  }
+
+  /** The virtual functions that a function has now. */
+  List<SimulatedFunction> virtualOf(SimulatedFunction physical) {
+    return functions.values().stream().filter(f -> f.physical() == physical).toList();
+  }
+
+  /** What can't be there without a function: what is behind it, or its virtual functions. */
+  List<SimulatedFunction> dependentsOf(SimulatedFunction function) {
+    return functions.values().stream()
+        .filter(f -> f.bridge() == function || f.physical() == function)
+        .toList();
   }
 
   /** By itself; or by its slot, or the bridge before it, as long as that resets nobody else. */
@@ -188,6 +298,8 @@ final class Topology {
 
   /** Writes into the headers whether there are others in the slot. */
   private void showSlots() {
-    functions.values().forEach(f -> f.config().multiFunction(!isAloneInSlot(f)));
+    functions.values().stream()
+        .filter(f -> f.physical() == null)
+        .forEach(f -> f.config().multiFunction(!isAloneInSlot(f)));
   }
 }
