@@ -3,6 +3,7 @@ package org.gatun.simulated;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.gatun.pci.DeviceName;
@@ -239,6 +240,31 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
       function = topology.get(name);
     }
     return function.peek(bar, offset, width);
+  }
+
+  /**
+   * The interrupt line that the pin of a device is routed to, as it is now; empty if it has no pin.
+   *
+   * @throws IllegalArgumentException if there is no such device
+   */
+  public synchronized Optional<InterruptLine> interruptLine(DeviceName name) {
+    OptionalInt number = topology.get(name).interruptLine();
+    if (number.isEmpty()) {
+      return Optional.empty();
+    }
+    List<SimulatedFunction> sharing =
+        topology.functions().stream()
+            .filter(f -> f.interruptLine().equals(number))
+            .sorted(SimulatedFunction.BY_ADDRESS)
+            .toList();
+    return Optional.of(
+        new InterruptLine(
+            number.getAsInt(),
+            sharing.stream().map(SimulatedFunction::name).toList(),
+            sharing.stream()
+                .filter(f -> f.interrupts().isAsserting())
+                .map(SimulatedFunction::name)
+                .toList()));
   }
 
   /** The devices that are plugged in, bridges too, by address. */

@@ -7,6 +7,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.OptionalInt;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.LongConsumer;
@@ -167,6 +168,12 @@ final class SimulatedFunction implements ModelContext {
 
   FunctionDescription description() {
     return description;
+  }
+
+  /** The line that its pin is routed to; empty if it has none. */
+  OptionalInt interruptLine() {
+    int pin = description.interrupts().pin();
+    return pin == 0 ? OptionalInt.empty() : OptionalInt.of(InterruptLine.route(this, pin));
   }
 
   SimulatedConfig config() {

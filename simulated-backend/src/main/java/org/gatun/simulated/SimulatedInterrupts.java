@@ -194,6 +194,11 @@ final class SimulatedInterrupts implements Interrupts {
     deliverLine();
   }
 
+  /** Whether its pin asserts the line that it is routed to. */
+  synchronized boolean isAsserting() {
+    return line && !config.command(ConfigRegisters.COMMAND_INTX_DISABLE) && route.isConnected();
+  }
+
   /** Masks or unmasks, for the kinds that can: MSI only where it has mask bits. */
   synchronized void mask(SimulatedVector vector, boolean on) {
     if (!vectors.contains(vector)) {
@@ -302,11 +307,7 @@ final class SimulatedInterrupts implements Interrupts {
   }
 
   private void deliverLine() {
-    if (enabled == Kind.INTX
-        && line
-        && !lineMasked
-        && !config.command(ConfigRegisters.COMMAND_INTX_DISABLE)
-        && route.isConnected()) {
+    if (enabled == Kind.INTX && !lineMasked && isAsserting()) {
       lineMasked = true;
       deliver(Kind.INTX, 0);
     }
