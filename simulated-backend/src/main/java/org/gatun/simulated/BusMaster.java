@@ -41,7 +41,7 @@ final class BusMaster {
   /** Records a fault, unless it is off: then no access came as far as the IOMMU. */
   void refuse(long busAddress, long size, DmaDirection direction) {
     if (enabled) {
-      iommu.record(device, busAddress, size, direction);
+      iommu.record(domain.explain(device, busAddress, size, direction));
       if (direction == DmaDirection.TO_DEVICE) {
         readRefused.run();
       }

@@ -10,7 +10,16 @@ import org.jspecify.annotations.Nullable;
  * downstream ports of a switch that are not isolated, since it passes on between them.
  */
 final class IommuGroups {
-  private IommuGroups() {}
+  private final Collection<SimulatedFunction> present;
+  private final SimulatedIommu iommu;
+
+  /**
+   * @param present the functions that are there, as they come and go
+   */
+  IommuGroups(Collection<SimulatedFunction> present, SimulatedIommu iommu) {
+    this.present = present;
+    this.iommu = iommu;
+  }
 
   /**
    * The group of a function that is about to be plugged in.
@@ -18,14 +27,12 @@ final class IommuGroups {
    * @param bridge to its bus; null for the root bus
    * @param device the number of its slot
    * @param virtual whether it is a virtual function, which reaches nobody else by itself
-   * @param present the functions that are there
    */
-  static IommuGroup groupOf(
+  IommuGroup groupOf(
       @Nullable SimulatedFunction bridge,
       int device,
       FunctionDescription function,
-      boolean virtual,
-      Collection<SimulatedFunction> present) {
+      boolean virtual) {
     if (bridge != null && !isIsolatedUpwards(bridge)) {
       return bridge.group();
     }
@@ -41,10 +48,10 @@ final class IommuGroups {
       }
     }
     int number = 0;
-    while (isTaken(number, present)) {
+    while (isTaken(number)) {
       number++;
     }
-    return new IommuGroup(number, new IommuDomain());
+    return new IommuGroup(number, new IommuDomain(iommu));
   }
 
   /** An upstream port has nobody to be kept from (PCI Express Base Specification 5.0, 6.12.1.2). */
@@ -58,7 +65,7 @@ final class IommuGroups {
     return true;
   }
 
-  private static boolean isTaken(int number, Collection<SimulatedFunction> present) {
+  private boolean isTaken(int number) {
     return present.stream().anyMatch(f -> f.group().number() == number);
   }
 }

@@ -38,7 +38,7 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
 
   private final BusTime time;
   private final SimulatedIommu iommu = new SimulatedIommu();
-  private final Topology topology = new Topology();
+  private final Topology topology = new Topology(iommu);
   private final SingleRoot.Host virtual = new Virtual();
   private Set<Hazard> machineHazards = Set.of();
   private boolean closed;

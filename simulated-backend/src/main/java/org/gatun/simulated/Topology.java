@@ -26,7 +26,12 @@ final class Topology {
   private static final int FIRST_VIRTUAL = 0x80;
 
   private final Map<DeviceName, SimulatedFunction> functions = new LinkedHashMap<>();
+  private final IommuGroups groups;
   private final BridgeWindows rootWindows = BridgeWindows.ofRootBus();
+
+  Topology(SimulatedIommu iommu) {
+    groups = new IommuGroups(functions.values(), iommu);
+  }
 
   /** All functions: bridges before what is behind them. */
   Collection<SimulatedFunction> functions() {
@@ -116,7 +121,7 @@ final class Topology {
             .map(v -> virtualPlaces(bridge, device << 3 | function, v))
             .orElse(null),
         null,
-        IommuGroups.groupOf(bridge, device, description, false, functions.values()));
+        groups.groupOf(bridge, device, description, false));
   }
 
   /** The place of a virtual function. */
@@ -142,7 +147,7 @@ final class Topology {
         null,
         null,
         physical,
-        IommuGroups.groupOf(bridge, routingId >>> 3, description, true, functions.values()));
+        groups.groupOf(bridge, routingId >>> 3, description, true));
   }
 
   /** Behind all devices there is room for virtual functions, beside those of others. */
