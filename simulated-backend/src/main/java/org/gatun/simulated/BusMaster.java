@@ -2,6 +2,7 @@ package org.gatun.simulated;
 
 import java.lang.invoke.VarHandle;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.LongConsumer;
 import org.gatun.pci.DeviceName;
@@ -11,10 +12,23 @@ import org.jspecify.annotations.Nullable;
 
 /** A function on its way to memory: a switch of its own, and the address space of its group. */
 final class BusMaster {
+  /** The function, as its DMA concerns it. */
+  interface Requester {
+    /** A read comes back unanswered. */
+    void readRefused();
+
+    /**
+     * A write of 32 bits went to where interrupts are requested.
+     *
+     * @return whether it raised one
+     */
+    boolean message(long busAddress, int data);
+  }
+
   private final DeviceName device;
   private final IommuDomain domain;
   private final SimulatedIommu iommu;
-  private final Runnable readRefused;
+  private final Requester requester;
   private final List<DmaPort> ports = new CopyOnWriteArrayList<>();
   private volatile boolean enabled;
   private volatile @Nullable LongConsumer faultListener;
@@ -22,14 +36,11 @@ final class BusMaster {
   /** Guarded by this. */
   private boolean detached;
 
-  /**
-   * @param readRefused what the function does when a read of its own comes back unanswered
-   */
-  BusMaster(DeviceName device, IommuDomain domain, SimulatedIommu iommu, Runnable readRefused) {
+  BusMaster(DeviceName device, IommuDomain domain, SimulatedIommu iommu, Requester requester) {
     this.device = device;
     this.domain = domain;
     this.iommu = iommu;
-    this.readRefused = readRefused;
+    this.requester = requester;
     domain.attach(this);
   }
 
@@ -41,14 +52,35 @@ final class BusMaster {
   /** Records a fault, unless it is off: then no access came as far as the IOMMU. */
   void refuse(long busAddress, long size, DmaDirection direction) {
     if (enabled) {
-      iommu.record(domain.explain(device, busAddress, size, direction));
+      record(domain.explain(device, busAddress, size, direction));
       if (direction == DmaDirection.TO_DEVICE) {
-        readRefused.run();
+        requester.readRefused();
       }
-      LongConsumer listener = faultListener;
-      if (listener != null) {
-        listener.accept(busAddress);
-      }
+    }
+  }
+
+  /** Records that a message of the function's is none that it was given. */
+  void refuseMessage(long busAddress) {
+    record(
+        new IommuFault(
+            device,
+            busAddress,
+            Integer.BYTES,
+            DmaDirection.FROM_DEVICE,
+            IommuFault.Kind.INTERRUPT,
+            Optional.empty()));
+  }
+
+  /** Whether a write of 32 bits by DMA raised an interrupt of the function's own. */
+  boolean message(long busAddress, int data) {
+    return enabled && requester.message(busAddress, data);
+  }
+
+  private void record(IommuFault fault) {
+    iommu.record(fault);
+    LongConsumer listener = faultListener;
+    if (listener != null) {
+      listener.accept(fault.busAddress());
     }
   }
 

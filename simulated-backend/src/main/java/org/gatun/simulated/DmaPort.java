@@ -28,6 +28,8 @@ public final class DmaPort {
           .withOrder(ByteOrder.LITTLE_ENDIAN)
           .varHandle()
           .withInvokeExactBehavior();
+  private static final ValueLayout.OfInt INT =
+      ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
   private static final VarHandle SEQUENCE;
 
   static {
@@ -69,7 +71,8 @@ public final class DmaPort {
   }
 
   /**
-   * Writes the host's memory.
+   * Writes the host's memory. A write of 4 bytes to where the messages of interrupts go,
+   * 0xfee00000, is such a message.
    *
    * @param busAddress of the first byte, any value
    * @param source the device's memory
@@ -79,6 +82,11 @@ public final class DmaPort {
   public boolean write(long busAddress, MemorySegment source, long sourceOffset, long length) {
     long done = transfer(busAddress, source, sourceOffset, length, true);
     if (done == length) {
+      return true;
+    }
+    if (length == Integer.BYTES
+        && InterruptRemapping.covers(busAddress)
+        && master.message(busAddress, source.get(INT, sourceOffset))) {
       return true;
     }
     master.refuse(busAddress + done, length - done, DmaDirection.FROM_DEVICE);

@@ -160,11 +160,11 @@ final class IommuDomain {
   /** Why an access that was just refused was. */
   IommuFault explain(DeviceName device, long busAddress, long size, DmaDirection direction) {
     Mapping mapping = table.find(busAddress);
-    if (mapping == null) {
-      return new IommuFault(
-          device, busAddress, size, direction, Kind.NOT_MAPPED, origins.last(busAddress));
-    }
     boolean read = direction == DmaDirection.TO_DEVICE;
+    if (mapping == null) {
+      Kind kind = !read && InterruptRemapping.covers(busAddress) ? Kind.INTERRUPT : Kind.NOT_MAPPED;
+      return new IommuFault(device, busAddress, size, direction, kind, origins.last(busAddress));
+    }
     Kind kind =
         (read ? mapping.readable : mapping.writable)
             ? Kind.GONE

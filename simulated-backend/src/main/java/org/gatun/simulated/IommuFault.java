@@ -32,7 +32,12 @@ public record IommuFault(
     /** It is mapped for reading only. */
     NOT_WRITABLE("it is mapped for reading only"),
     /** It is mapped, but who mapped it has freed the memory, or can't be reached any more. */
-    GONE("the memory is mapped, and gone");
+    GONE("the memory is mapped, and gone"),
+    /**
+     * It is a request for an interrupt that is not the device's own: a message of MSI or MSI-X with
+     * another address or data than the host gave it, or a DMA write to where messages go.
+     */
+    INTERRUPT("it is no interrupt of the device's own");
 
     private final String text;
 

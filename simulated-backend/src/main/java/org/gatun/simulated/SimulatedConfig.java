@@ -17,6 +17,8 @@ final class SimulatedConfig implements HardwareConfig {
 
   static final int MSI_MULTIPLE_ENABLE_SHIFT = 4;
   static final int MSI_MULTIPLE_ENABLE = 7 << MSI_MULTIPLE_ENABLE_SHIFT;
+  private static final int MSI_ADDRESS = 4;
+  private static final int MSI_DATA = 0xc;
   static final int MSI_MASK = 0x10;
   private static final int MSI_PENDING = 0x14;
 
@@ -310,6 +312,24 @@ final class SimulatedConfig implements HardwareConfig {
   /** Writes MSI Message Control, the writable part of it. */
   void msiControl(int value) {
     write16(msi + 2, value);
+  }
+
+  /** Where MSI writes to; meaningless without MSI. */
+  synchronized long msiAddress() {
+    return (data.get(msi + MSI_ADDRESS, 4) & 0xffff_ffffL)
+        | (long) data.get(msi + MSI_ADDRESS + 4, 4) << 32;
+  }
+
+  /** What MSI writes there, for vector 0. */
+  int msiData() {
+    return read16(msi + MSI_DATA);
+  }
+
+  /** The host says where MSI is to write to, with 0 for vector 0. */
+  synchronized void msiAddress(long address) {
+    data.put(msi + MSI_ADDRESS, 4, (int) address);
+    data.put(msi + MSI_ADDRESS + 4, 4, (int) (address >>> 32));
+    data.put(msi + MSI_DATA, 2, 0);
   }
 
   /** Which MSI vectors are masked: a bit each. */

@@ -93,9 +93,8 @@ final class SimulatedFunction implements ModelContext {
     this.virtualHeader =
         physical == null ? null : new VirtualHeader(new ConfigLayout(description, slot, false));
     this.singleRoot = slot.virtualPlaces() == null ? null : new SingleRoot(this, time, host);
-    this.busMaster = new BusMaster(slot.name(), slot.group().domain(), iommu, config::masterAbort);
-    this.interrupts =
-        new SimulatedInterrupts(slot.name(), description.interrupts(), config, route, time);
+    this.busMaster = new BusMaster(slot.name(), slot.group().domain(), iommu, new OwnRequests());
+    this.interrupts = new SimulatedInterrupts(this, route, busMaster, iommu.interrupts(), time);
     try {
       for (BarDescription bar : description.bars()) {
         long size =
@@ -444,6 +443,18 @@ final class SimulatedFunction implements ModelContext {
     dependents.forEach(SimulatedFunction::configChanged);
     if (singleRoot != null) {
       singleRoot.want(config.virtualCount());
+    }
+  }
+
+  private final class OwnRequests implements BusMaster.Requester {
+    @Override
+    public void readRefused() {
+      config.masterAbort();
+    }
+
+    @Override
+    public boolean message(long busAddress, int data) {
+      return interrupts.message(busAddress, data);
     }
   }
 

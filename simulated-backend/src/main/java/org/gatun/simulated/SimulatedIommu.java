@@ -6,7 +6,7 @@ import java.util.List;
 /**
  * The IOMMU of a bus: each group of devices has an address space of its own. A read of what is not
  * mapped for reading gives zeros, a write of what is not mapped for writing is dropped; both are
- * recorded here. Any thread.
+ * recorded here. So are requests for interrupts that are not a device's own. Any thread.
  */
 public final class SimulatedIommu {
   /** How many faults are kept: the newest. A device can cause any number. */
@@ -15,6 +15,7 @@ public final class SimulatedIommu {
   private static final System.Logger LOG = System.getLogger(SimulatedIommu.class.getName());
 
   private final ArrayDeque<IommuFault> faults = new ArrayDeque<>();
+  private final InterruptRemapping interrupts = new InterruptRemapping();
   private volatile boolean keepsOrigins;
   private long count;
 
@@ -37,6 +38,10 @@ public final class SimulatedIommu {
    */
   public void keepOrigins(boolean on) {
     keepsOrigins = on;
+  }
+
+  InterruptRemapping interrupts() {
+    return interrupts;
   }
 
   boolean keepsOrigins() {
