@@ -11,16 +11,19 @@ import org.jspecify.annotations.Nullable;
 final class Route {
   private final SimulatedConfig config;
   private final @Nullable Route bridge;
-  private final @Nullable SimulatedConfig physical;
+  private final @Nullable Route physical;
 
   /** Whether its owner lets nobody access it, whatever the command register says in between. */
   private volatile boolean fenced;
+
+  /** Whether it was pulled out, which its owner has yet to hear. */
+  private volatile boolean cut;
 
   /**
    * @param bridge of the bridge to its bus; null on the root bus
    * @param physical of the physical function, if it is a virtual one
    */
-  Route(SimulatedConfig config, @Nullable Route bridge, @Nullable SimulatedConfig physical) {
+  Route(SimulatedConfig config, @Nullable Route bridge, @Nullable Route physical) {
     this.config = config;
     this.bridge = bridge;
     this.physical = physical;
@@ -28,6 +31,14 @@ final class Route {
 
   void fence(boolean on) {
     fenced = on;
+  }
+
+  void cut() {
+    cut = true;
+  }
+
+  boolean isCut() {
+    return cut;
   }
 
   /** Whether what a bit of the command register stands for passes, all the way. */
@@ -45,8 +56,7 @@ final class Route {
    * Whether the host's accesses to its config space arrive: bridges that are asleep pass on none.
    */
   boolean isConfigurable() {
-    return (physical == null || physical.hasVirtual())
-        && (bridge == null || (bridge.isBusUp() && bridge.isConnected()));
+    return isThere() && (bridge == null || (bridge.isBusUp() && bridge.isConnected()));
   }
 
   /**
@@ -60,7 +70,7 @@ final class Route {
     if (bridge != null && bridge.refuse(commandBit, write)) {
       return true;
     }
-    Route by = bridge != null && !bridge.isBusUp() ? bridge : this;
+    Route by = bridge != null && (cut || !bridge.isBusUp()) ? bridge : this;
     if (by == this && allowsHere(commandBit)) {
       return false;
     }
@@ -72,18 +82,25 @@ final class Route {
   }
 
   private boolean allowsHere(int commandBit) {
+    if (!isThere()) {
+      return false;
+    }
     if (commandBit == ConfigRegisters.COMMAND_BUS_MASTER) {
-      return config.active(commandBit) && (physical == null || physical.hasVirtual());
+      return config.active(commandBit);
     }
     if (fenced) {
       return false;
     }
     return physical == null
         ? config.active(commandBit)
-        : config.isAwake() && physical.hasVirtualMemory();
+        : config.isAwake() && physical.config.hasVirtualMemory();
+  }
+
+  private boolean isThere() {
+    return !cut && (physical == null || (!physical.cut && physical.config.hasVirtual()));
   }
 
   private boolean isBusUp() {
-    return !config.isBusReset();
+    return !config.isLinkDown();
   }
 }

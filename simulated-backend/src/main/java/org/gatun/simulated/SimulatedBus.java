@@ -1,5 +1,6 @@
 package org.gatun.simulated;
 
+import java.time.Duration;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
@@ -175,6 +176,27 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
       function = topology.get(name);
     }
     pullOut(function);
+  }
+
+  /**
+   * Pulls a device out without a word to whoever has it open: from now on all that it reads is all
+   * ones, what it writes is lost, and the device does no DMA and no interrupts; only memory that a
+   * model shares stays as it is. The port in front shows it. The rest of {@link #unplug} follows
+   * later, when a host would have found out.
+   *
+   * @param untilHeard how long that takes, in the bus's time
+   * @throws IllegalArgumentException if there is no such device
+   */
+  public void pull(DeviceName name, Duration untilHeard) {
+    SimulatedFunction function;
+    synchronized (this) {
+      function = topology.get(name);
+    }
+    function.cut();
+    synchronized (this) {
+      topology.showSlots();
+    }
+    time.schedule(BusTime.nanos(untilHeard), () -> pullOut(function));
   }
 
   /** Does nothing with what is not there any more. */

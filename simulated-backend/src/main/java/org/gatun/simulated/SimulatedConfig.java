@@ -41,6 +41,24 @@ final class SimulatedConfig implements HardwareConfig {
   private static final int EXPRESS_NON_FATAL = 1 << 1;
   private static final int EXPRESS_UNSUPPORTED_REQUEST = 1 << 3;
 
+  /** Link Control and Link Status (7.5.3.7, 7.5.3.8). */
+  static final int LINK_CONTROL = 0x10;
+
+  static final int LINK_STATUS = 0x12;
+  private static final int LINK_DISABLE = 1 << 4;
+  private static final int LINK_ACTIVE = 1 << 13;
+
+  /** Slot Control and Slot Status (7.5.3.10, 7.5.3.11): presence and link state have changed. */
+  static final int SLOT_CONTROL = 0x18;
+
+  static final int SLOT_STATUS = 0x1a;
+  private static final int SLOT_POWER_OFF = 1 << 10;
+  private static final int SLOT_INTERRUPT = 1 << 5;
+  private static final int SLOT_PRESENCE_CHANGED = 1 << 3;
+  private static final int SLOT_PRESENT = 1 << 6;
+  private static final int SLOT_LINK_CHANGED = 1 << 8;
+  private static final int SLOT_LINK_CHANGED_ENABLE = 1 << 12;
+
   /** Received Master Abort, in the status of a function and in a bridge's secondary status. */
   private static final int STATUS_MASTER_ABORT = 1 << 13;
 
@@ -79,6 +97,9 @@ final class SimulatedConfig implements HardwareConfig {
 
     /** A write asks a bridge to reset what is behind it. */
     void busResetRequested();
+
+    /** Something was plugged into the slot of a port, or pulled out. */
+    void slotChanged();
   }
 
   private final RegisterBytes data;
@@ -94,6 +115,7 @@ final class SimulatedConfig implements HardwareConfig {
   private final boolean functionLevelReset;
   private final int advancedFeatures;
   private final boolean bridge;
+  private final boolean hasSlot;
   private final int singleRoot;
   private final int mostVirtual;
   private final @Nullable VitalProductData vpd;
@@ -119,6 +141,8 @@ final class SimulatedConfig implements HardwareConfig {
             .anyMatch(c -> c.isConventional(Capability.PCI_EXPRESS) && c.resets());
     advancedFeatures = layout.find(Capability.ADVANCED_FEATURES);
     bridge = function.bridge();
+    PortKind port = function.port();
+    hasSlot = port != null && port.hasSlot();
     singleRoot = layout.singleRoot;
     mostVirtual = function.virtualFunctions().map(VirtualFunctions::total).orElse(0);
     Optional<CapabilityDescription> vitalData =
@@ -147,7 +171,7 @@ final class SimulatedConfig implements HardwareConfig {
     boolean busResets;
     synchronized (this) {
       int state = powerState();
-      boolean busReset = isBusReset();
+      boolean linkDown = isLinkDown();
       int virtual = hasVirtual() ? data.get(singleRoot + VIRTUAL_COUNT, 2) : -1;
       int mask = writable.get(offset, width);
       int cleared = clearable.get(offset, width) & value;
@@ -162,7 +186,8 @@ final class SimulatedConfig implements HardwareConfig {
         data.put(singleRoot + VIRTUAL_COUNT, 2, virtual);
       }
       resets = takeResetRequest() || wakesUpReset(state);
-      busResets = isBusReset() && !busReset;
+      busResets = isLinkDown() && !linkDown;
+      showLink();
     }
     if (resets) {
       listener.resetRequested();
@@ -204,6 +229,7 @@ final class SimulatedConfig implements HardwareConfig {
   void reset() {
     synchronized (this) {
       data.copyFrom(initial);
+      showLink();
     }
     listener.changed();
   }
@@ -231,9 +257,57 @@ final class SimulatedConfig implements HardwareConfig {
     return powerState() == 0;
   }
 
-  /** Whether it is a bridge that holds what is behind it in reset. */
-  synchronized boolean isBusReset() {
-    return bridge && (data.get(ConfigLayout.BRIDGE_CONTROL, 2) & BUS_RESET) != 0;
+  /**
+   * Whether it is a bridge that keeps what is behind it in reset: by Secondary Bus Reset, by a link
+   * that is disabled, or by a slot without power.
+   */
+  synchronized boolean isLinkDown() {
+    return bridge
+        && ((data.get(ConfigLayout.BRIDGE_CONTROL, 2) & BUS_RESET) != 0
+            || (hasSlot
+                && ((data.get(express + LINK_CONTROL, 2) & LINK_DISABLE) != 0
+                    || (data.get(express + SLOT_CONTROL, 2) & SLOT_POWER_OFF) != 0)));
+  }
+
+  /** Of a port with a slot: whether there is something in it. */
+  void presence(boolean present) {
+    synchronized (this) {
+      int status = express + SLOT_STATUS;
+      if (!hasSlot || ((initial.get(status, 2) & SLOT_PRESENT) != 0) == present) {
+        return;
+      }
+      initial.put(status, 2, present ? SLOT_PRESENT : 0);
+      data.put(status, 2, (data.get(status, 2) & ~SLOT_PRESENT) | initial.get(status, 2));
+      data.add(status, 2, SLOT_PRESENCE_CHANGED);
+      showLink();
+    }
+    listener.slotChanged();
+  }
+
+  /** Whether a port with a slot is to interrupt (PCI Express 5.0, 6.7.3.4). */
+  synchronized boolean hasSlotEvent() {
+    if (!hasSlot) {
+      return false;
+    }
+    int control = data.get(express + SLOT_CONTROL, 2);
+    int status = data.get(express + SLOT_STATUS, 2);
+    boolean presence = (status & control & SLOT_PRESENCE_CHANGED) != 0;
+    boolean link = (status & SLOT_LINK_CHANGED) != 0 && (control & SLOT_LINK_CHANGED_ENABLE) != 0;
+    return (control & SLOT_INTERRUPT) != 0 && (presence || link);
+  }
+
+  /** The link is up if there is something at its other end, and it is not kept down. */
+  private void showLink() {
+    if (!hasSlot) {
+      return;
+    }
+    boolean present = (data.get(express + SLOT_STATUS, 2) & SLOT_PRESENT) != 0;
+    int link = data.get(express + LINK_STATUS, 2) & ~LINK_ACTIVE;
+    int now = present && !isLinkDown() ? link | LINK_ACTIVE : link;
+    if (now != data.get(express + LINK_STATUS, 2)) {
+      data.put(express + LINK_STATUS, 2, now);
+      data.add(express + SLOT_STATUS, 2, SLOT_LINK_CHANGED);
+    }
   }
 
   /** Whether it is a physical function whose virtual ones are there. */

@@ -44,6 +44,9 @@ final class SimulatedFunction implements ModelContext {
   /** What its registers count for: what is on the bus behind it, or its virtual functions. */
   private final List<SimulatedFunction> dependents = new CopyOnWriteArrayList<>();
 
+  /** Whether an event of its slot waits for software; guarded by this. */
+  private boolean slotEvent;
+
   private final Object decodeLock = new Object();
   private volatile boolean memoryDecode;
   private volatile boolean portDecode;
@@ -87,9 +90,7 @@ final class SimulatedFunction implements ModelContext {
     SimulatedFunction physical = slot.physical();
     this.route =
         new Route(
-            config,
-            bridge == null ? null : bridge.route,
-            physical == null ? null : physical.config);
+            config, bridge == null ? null : bridge.route, physical == null ? null : physical.route);
     this.virtualHeader =
         physical == null ? null : new VirtualHeader(new ConfigLayout(description, slot, false));
     this.singleRoot = slot.virtualPlaces() == null ? null : new SingleRoot(this, time, host);
@@ -392,6 +393,31 @@ final class SimulatedFunction implements ModelContext {
     }
   }
 
+  /** It is pulled out: nothing passes any more, whatever its registers say. */
+  void cut() {
+    route.cut();
+    configChanged();
+  }
+
+  /** Whether it was not pulled out. */
+  boolean isPresent() {
+    return !route.isCut();
+  }
+
+  /** A port with a slot interrupts when something in it comes or goes. */
+  private synchronized void tellOfSlot() {
+    boolean event = config.hasSlotEvent();
+    if (event == slotEvent) {
+      return;
+    }
+    slotEvent = event;
+    if (!interrupts.hasMessages()) {
+      interrupts.setLine(event);
+    } else if (event) {
+      interrupts.signal(0);
+    }
+  }
+
   /** Stops DMA and interrupts; all else stays as it is. */
   void stop() {
     interrupts.disable();
@@ -440,6 +466,9 @@ final class SimulatedFunction implements ModelContext {
     }
     // Not under that lock: whoever enables interrupts holds theirs, and comes here.
     interrupts.update();
+    if (description.port() != null) {
+      tellOfSlot();
+    }
     dependents.forEach(SimulatedFunction::configChanged);
     if (singleRoot != null) {
       singleRoot.want(config.virtualCount());
@@ -472,6 +501,14 @@ final class SimulatedFunction implements ModelContext {
     @Override
     public void busResetRequested() {
       resetBehind();
+    }
+
+    @Override
+    public void slotChanged() {
+      if (config.hasSlotEvent()) {
+        // In the bus's time: whoever plugs in holds the bus, and an event is code of a driver's.
+        schedule(0, SimulatedFunction.this::tellOfSlot);
+      }
     }
   }
 }

@@ -84,20 +84,23 @@ public final class StandardCapabilities {
         register(0x30, 2, 1, 0xffff, 0)); // Link Control 2
   }
 
-  /** PCI Express, of a port; of one that has one, with its slot (PCIe 7.5.3). */
+  /**
+   * PCI Express, of a port (PCIe 7.5.3); with a slot for hot-plug, if it is the upper end of a
+   * link.
+   */
   public static CapabilityDescription expressPort(PortKind kind) {
     List<Register> registers = new ArrayList<>();
     registers.add(constant(2, 2, 0x0002 | kind.type() << 4 | (kind.hasSlot() ? 1 << 8 : 0)));
     registers.add(constant(4, 4, 0x8002));
     registers.add(register(8, 2, 0x0810, 0x7fff, 0));
     registers.add(register(0xa, 2, 0, 0, 0x4f));
-    registers.add(constant(0xc, 4, 0x11));
-    registers.add(register(0x10, 2, 0, 0x0ffb, 0));
-    registers.add(register(0x12, 2, 0x11, 0, 0xc000));
+    registers.add(constant(0xc, 4, kind.hasSlot() ? 0x10_0011 : 0x11)); // it says if it is up
+    registers.add(register(SimulatedConfig.LINK_CONTROL, 2, 0, 0x0ffb, 0));
+    registers.add(register(SimulatedConfig.LINK_STATUS, 2, 0x11, 0, 0xc000));
     if (kind.hasSlot()) {
-      registers.add(constant(0x14, 4, 0x7f)); // Slot Capabilities
-      registers.add(register(0x18, 2, 0, 0x1fff, 0));
-      registers.add(register(0x1a, 2, 0x40, 0, 0x11f));
+      registers.add(constant(0x14, 4, 0x4_007f)); // Slot Capabilities: all, at once
+      registers.add(register(SimulatedConfig.SLOT_CONTROL, 2, 0, 0x1fff, 0));
+      registers.add(register(SimulatedConfig.SLOT_STATUS, 2, 0, 0, 0x11f));
       registers.add(register(0x38, 2, 0, 0xffff, 0)); // Slot Control 2
     }
     if (kind == PortKind.ROOT) {

@@ -153,9 +153,9 @@ final class Topology {
   /** Behind all devices there is room for virtual functions, beside those of others. */
   private Places virtualPlaces(
       @Nullable SimulatedFunction bridge, int own, VirtualFunctions virtual) {
-    int first = Math.max(FIRST_VIRTUAL, (own >>> 3) + 1 << 3);
+    int first = Math.max(FIRST_VIRTUAL, ((own >>> 3) + 1) << 3);
     for (SimulatedFunction other : behind(bridge)) {
-      first = Math.max(first, (lastRoutingId(other) >>> 3) + 1 << 3);
+      first = Math.max(first, ((lastRoutingId(other) >>> 3) + 1) << 3);
     }
     if (first + virtual.total() > SLOTS * FUNCTIONS) {
       throw new IllegalStateException(
@@ -301,10 +301,16 @@ final class Topology {
     return last;
   }
 
-  /** Writes into the headers whether there are others in the slot. */
-  private void showSlots() {
-    functions.values().stream()
-        .filter(f -> f.physical() == null)
-        .forEach(f -> f.config().multiFunction(!isAloneInSlot(f)));
+  /** Writes into the registers what is in the slots: beside a function, and behind a port. */
+  void showSlots() {
+    for (SimulatedFunction function : functions.values()) {
+      if (function.physical() == null) {
+        function.config().multiFunction(!isAloneInSlot(function));
+      }
+      function
+          .config()
+          .presence(
+              functions.values().stream().anyMatch(f -> f.bridge() == function && f.isPresent()));
+    }
   }
 }
