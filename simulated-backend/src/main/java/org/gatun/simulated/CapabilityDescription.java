@@ -1,5 +1,6 @@
 package org.gatun.simulated;
 
+import java.util.BitSet;
 import java.util.List;
 import org.gatun.pci.config.Capability;
 import org.jspecify.annotations.Nullable;
@@ -67,6 +68,11 @@ public record CapabilityDescription(
         throw new IllegalArgumentException(
             "no such register: offset " + offset + ", width " + width);
       }
+      int outside = width == 4 ? 0 : -1 << (8 * width);
+      if (((value | writable | clearable) & outside) != 0) {
+        throw new IllegalArgumentException(
+            "the register at offset %d has bits past its %d bytes".formatted(offset, width));
+      }
       if ((writable & clearable) != 0) {
         throw new IllegalArgumentException(
             "a bit of the register at offset " + offset + " is both writable and clearable");
@@ -84,20 +90,35 @@ public record CapabilityDescription(
     storage = List.copyOf(storage);
     int header = extended ? 4 : 2;
     int end = extended ? 0xf00 : 0xc0;
-    if (id < 0 || id > (extended ? 0xffff : 0xff) || version < 0 || version > 0xf) {
-      throw new IllegalArgumentException("no such capability: " + id + ", version " + version);
+    if (id < 0 || id > (extended ? 0xffff : 0xff)) {
+      throw new IllegalArgumentException("capability id: it does not fit, 0x%x".formatted(id));
+    }
+    if (version < 0 || version > (extended ? 0xf : 0)) {
+      throw new IllegalArgumentException(
+          "capability 0x%x: its version is 4 bits if it is extended, else 0, not %d"
+              .formatted(id, version));
     }
     if (!extended && (id == Capability.MSI || id == Capability.MSIX)) {
       throw new IllegalArgumentException("MSI and MSI-X are described with the interrupts");
     }
     if (length < header || length > end) {
-      throw new IllegalArgumentException("no capability has " + length + " bytes");
+      throw new IllegalArgumentException(
+          "capability 0x%x: its length is %d to %d, not %d".formatted(id, header, end, length));
     }
+    BitSet taken = new BitSet();
     for (Register register : registers) {
-      if (register.offset < header || register.offset + register.width > length) {
+      int last = register.offset + register.width;
+      if (register.offset < header || last > length) {
         throw new IllegalArgumentException(
-            "the register at offset " + register.offset + " is not inside " + length + " bytes");
+            "capability 0x%x: its register at offset %d is not inside %d bytes, behind %d of header"
+                .formatted(id, register.offset, length, header));
       }
+      if (taken.get(register.offset, last).cardinality() > 0) {
+        throw new IllegalArgumentException(
+            "capability 0x%x: its register at offset %d overlaps another"
+                .formatted(id, register.offset));
+      }
+      taken.set(register.offset, last);
     }
   }
 

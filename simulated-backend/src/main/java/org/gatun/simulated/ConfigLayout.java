@@ -257,7 +257,9 @@ final class ConfigLayout {
     int pointer =
         lastConventional == 0 ? ConfigRegisters.CAPABILITIES_POINTER : lastConventional + 1;
     if (offset + length > ConfigRegisters.CONVENTIONAL_SIZE) {
-      throw new IllegalArgumentException("the capabilities do not fit into 256 bytes");
+      throw new IllegalArgumentException(
+          "capability 0x%x: %d bytes at 0x%x go past the end, at 0x100"
+              .formatted(id, length, offset));
     }
     values.put(pointer, 1, offset);
     values.put(offset, 1, id);
@@ -274,7 +276,8 @@ final class ConfigLayout {
     int offset = nextExtended;
     if (offset + capability.length() > values.size()) {
       throw new IllegalArgumentException(
-          "the extended capabilities do not fit into " + values.size() + " bytes");
+          "extended capability 0x%x: %d bytes at 0x%x go past the end, at 0x%x"
+              .formatted(capability.id(), capability.length(), offset, values.size()));
     }
     if (lastExtended != 0) {
       values.add(lastExtended, 4, offset << 20);
