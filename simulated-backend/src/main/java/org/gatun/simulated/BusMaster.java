@@ -2,6 +2,7 @@ package org.gatun.simulated;
 
 import java.lang.invoke.VarHandle;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.LongConsumer;
 import org.gatun.pci.DeviceName;
@@ -12,9 +13,23 @@ import org.jspecify.annotations.Nullable;
 
 /** A function on its way to memory: a switch of its own, and the address space of its group. */
 final class BusMaster {
+  /** The function, as its DMA concerns it. */
+  interface Requester {
+    /** A read comes back unanswered. */
+    void readRefused();
+
+    /**
+     * A write of 32 bits went to where interrupts are requested.
+     *
+     * @return whether it raised one
+     */
+    boolean message(long busAddress, int data);
+  }
+
   private final DeviceName device;
   private final IommuDomain domain;
   private final SimulatedIommu iommu;
+  private final Requester requester;
   private final @Nullable Tracer tracer;
   private final List<IommuPort> ports = new CopyOnWriteArrayList<>();
   private volatile boolean enabled;
@@ -26,11 +41,17 @@ final class BusMaster {
   /**
    * @param tracer who writes down what is done; null for nobody
    */
-  BusMaster(DeviceName device, IommuDomain domain, SimulatedIommu iommu, @Nullable Tracer tracer) {
+  BusMaster(
+      DeviceName device,
+      IommuDomain domain,
+      SimulatedIommu iommu,
+      Requester requester,
+      @Nullable Tracer tracer) {
     this.device = device;
     this.tracer = tracer;
     this.domain = domain;
     this.iommu = iommu;
+    this.requester = requester;
     domain.attach(this);
   }
 
@@ -42,11 +63,35 @@ final class BusMaster {
   /** Records a fault, unless it is off: then no access came as far as the IOMMU. */
   void refuse(long busAddress, long size, DmaDirection direction) {
     if (enabled) {
-      iommu.record(device, busAddress, size, direction);
-      LongConsumer listener = faultListener;
-      if (listener != null) {
-        listener.accept(busAddress);
+      record(domain.explain(device, busAddress, size, direction));
+      if (direction == DmaDirection.TO_DEVICE) {
+        requester.readRefused();
       }
+    }
+  }
+
+  /** Records that a message of the function's is none that it was given. */
+  void refuseMessage(long busAddress) {
+    record(
+        new IommuFault(
+            device,
+            busAddress,
+            Integer.BYTES,
+            DmaDirection.FROM_DEVICE,
+            IommuFault.Kind.INTERRUPT,
+            Optional.empty()));
+  }
+
+  /** Whether a write of 32 bits by DMA raised an interrupt of the function's own. */
+  boolean message(long busAddress, int data) {
+    return enabled && requester.message(busAddress, data);
+  }
+
+  private void record(IommuFault fault) {
+    iommu.record(fault);
+    LongConsumer listener = faultListener;
+    if (listener != null) {
+      listener.accept(fault.busAddress());
     }
   }
 
@@ -55,7 +100,7 @@ final class BusMaster {
     faultListener = listener;
   }
 
-  IommuPort newPort() {
+  DmaPort newPort() {
     IommuPort port = tracer == null ? new IommuPort(this) : new TracedDmaPort(this, tracer);
     ports.add(port);
     return port;

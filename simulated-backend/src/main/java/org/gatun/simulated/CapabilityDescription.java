@@ -1,7 +1,9 @@
 package org.gatun.simulated;
 
+import java.util.BitSet;
 import java.util.List;
 import org.gatun.pci.config.Capability;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A capability of a function, as data: its registers, and what a write to them changes. {@link
@@ -22,6 +24,9 @@ public record CapabilityDescription(
     int length,
     List<Register> registers,
     List<Integer> storage) {
+  /** PCI Express Capabilities, with the Device/Port Type in bits 7:4 (PCIe 5.0, 7.5.3.2). */
+  private static final int EXPRESS_TYPE = 2;
+
   /** Device Capabilities (PCI Express Base Specification 5.0, 7.5.3.3). */
   private static final int EXPRESS_CAPABILITIES = 4;
 
@@ -63,6 +68,11 @@ public record CapabilityDescription(
         throw new IllegalArgumentException(
             "no such register: offset " + offset + ", width " + width);
       }
+      int outside = width == 4 ? 0 : -1 << (8 * width);
+      if (((value | writable | clearable) & outside) != 0) {
+        throw new IllegalArgumentException(
+            "the register at offset %d has bits past its %d bytes".formatted(offset, width));
+      }
       if ((writable & clearable) != 0) {
         throw new IllegalArgumentException(
             "a bit of the register at offset " + offset + " is both writable and clearable");
@@ -80,20 +90,35 @@ public record CapabilityDescription(
     storage = List.copyOf(storage);
     int header = extended ? 4 : 2;
     int end = extended ? 0xf00 : 0xc0;
-    if (id < 0 || id > (extended ? 0xffff : 0xff) || version < 0 || version > 0xf) {
-      throw new IllegalArgumentException("no such capability: " + id + ", version " + version);
+    if (id < 0 || id > (extended ? 0xffff : 0xff)) {
+      throw new IllegalArgumentException("capability id: it does not fit, 0x%x".formatted(id));
+    }
+    if (version < 0 || version > (extended ? 0xf : 0)) {
+      throw new IllegalArgumentException(
+          "capability 0x%x: its version is 4 bits if it is extended, else 0, not %d"
+              .formatted(id, version));
     }
     if (!extended && (id == Capability.MSI || id == Capability.MSIX)) {
       throw new IllegalArgumentException("MSI and MSI-X are described with the interrupts");
     }
     if (length < header || length > end) {
-      throw new IllegalArgumentException("no capability has " + length + " bytes");
+      throw new IllegalArgumentException(
+          "capability 0x%x: its length is %d to %d, not %d".formatted(id, header, end, length));
     }
+    BitSet taken = new BitSet();
     for (Register register : registers) {
-      if (register.offset < header || register.offset + register.width > length) {
+      int last = register.offset + register.width;
+      if (register.offset < header || last > length) {
         throw new IllegalArgumentException(
-            "the register at offset " + register.offset + " is not inside " + length + " bytes");
+            "capability 0x%x: its register at offset %d is not inside %d bytes, behind %d of header"
+                .formatted(id, register.offset, length, header));
       }
+      if (taken.get(register.offset, last).cardinality() > 0) {
+        throw new IllegalArgumentException(
+            "capability 0x%x: its register at offset %d overlaps another"
+                .formatted(id, register.offset));
+      }
+      taken.set(register.offset, last);
     }
   }
 
@@ -119,6 +144,13 @@ public record CapabilityDescription(
             && (value(AF_CAPABILITIES) & AF_FUNCTION_LEVEL_RESET) != 0)
         || (isConventional(Capability.POWER_MANAGEMENT)
             && (value(PM_CONTROL) & PM_NO_SOFT_RESET) == 0);
+  }
+
+  /** Which port of PCI Express it makes of a function; null if of none. */
+  @Nullable PortKind port() {
+    return isConventional(Capability.PCI_EXPRESS)
+        ? PortKind.ofType(value(EXPRESS_TYPE) >>> 4 & 0xf)
+        : null;
   }
 
   /** Whether it keeps the function from reaching its neighbours past the IOMMU. */

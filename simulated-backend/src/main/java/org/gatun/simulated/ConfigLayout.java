@@ -9,6 +9,8 @@ import org.gatun.simulated.CapabilityDescription.Register;
 import org.gatun.simulated.FunctionDescription.BarDescription;
 import org.gatun.simulated.FunctionDescription.Msix;
 import org.gatun.simulated.FunctionDescription.Trait;
+import org.gatun.simulated.SimulatedFunction.Slot;
+import org.gatun.simulated.VirtualFunctions.Places;
 
 /**
  * Config space laid out from a description: the registers after power-up, which of their bits a
@@ -42,13 +44,13 @@ final class ConfigLayout {
 
   private static final int SECONDARY_LATENCY = 0x1b;
   private static final int IO_WINDOW = 0x1c;
-  private static final int SECONDARY_STATUS = 0x1e;
+  static final int SECONDARY_STATUS = 0x1e;
   private static final int MEMORY_WINDOW = 0x20;
   private static final int PREFETCHABLE_WINDOW = 0x24;
   private static final int PREFETCHABLE_UPPER = 0x28;
   private static final int IO_WINDOW_UPPER = 0x30;
   private static final int BRIDGE_ROM = 0x38;
-  private static final int BRIDGE_CONTROL = 0x3e;
+  static final int BRIDGE_CONTROL = 0x3e;
   private static final int BRIDGE_CONTROL_BITS = 0xfff;
 
   /** Extended capabilities start at multiples of this, with gaps between them. */
@@ -58,6 +60,9 @@ final class ConfigLayout {
   final RegisterBytes writable;
   final RegisterBytes clearable;
 
+  /** Where the capability of its virtual functions is; 0 if it has none. */
+  final int singleRoot;
+
   private final Map<Integer, Integer> conventional = new HashMap<>();
   private final RegisterBytes owned;
   private int nextConventional = ConfigRegisters.HEADER_END;
@@ -66,19 +71,25 @@ final class ConfigLayout {
   private int lastExtended;
 
   /**
-   * @param addresses of the BARs, by index, as firmware has assigned them
+   * @param virtual whether it is a virtual function, which lacks most of the header (PCI Express
+   *     Base Specification 5.0, 9.3.4.1)
    * @throws IllegalArgumentException if the capabilities do not fit
    */
-  ConfigLayout(FunctionDescription function, Map<Integer, Long> addresses) {
+  ConfigLayout(FunctionDescription function, Slot slot, boolean virtual) {
     int size =
         function.express() ? ConfigRegisters.EXPRESS_SIZE : ConfigRegisters.CONVENTIONAL_SIZE;
     values = new RegisterBytes(size);
     writable = new RegisterBytes(size);
     clearable = new RegisterBytes(size);
     owned = new RegisterBytes(size);
-    header(function);
-    for (BarDescription bar : function.bars()) {
-      bar(bar, addresses.getOrDefault(bar.index(), 0L));
+    if (virtual) {
+      virtualHeader(function);
+    } else {
+      header(function);
+      function.bars().forEach(bar -> bar(bar, slot.barAddresses().getOrDefault(bar.index(), 0L)));
+    }
+    if (slot.windows() != null) {
+      bridge(slot.windows());
     }
     if (function.romSize() > 0) {
       int offset = function.bridge() ? BRIDGE_ROM : ConfigRegisters.ROM;
@@ -91,6 +102,13 @@ final class ConfigLayout {
     for (CapabilityDescription capability : function.capabilities()) {
       capability(capability);
     }
+    Places places = slot.virtualPlaces();
+    singleRoot =
+        places == null
+            ? 0
+            : linkExtended(
+                StandardCapabilities.singleRoot(
+                    function.virtualFunctions().orElseThrow(), places, slot.routingId()));
     if (function.traits().contains(Trait.UNDOCUMENTED_REGISTERS)) {
       gaps();
     }
@@ -104,12 +122,7 @@ final class ConfigLayout {
   private void header(FunctionDescription function) {
     values.put(ConfigRegisters.VENDOR_ID, 2, function.id().vendor());
     values.put(ConfigRegisters.DEVICE_ID, 2, function.id().device());
-    // Decode is on, as VFIO has it for whoever opens a device.
-    boolean ports = function.bars().stream().anyMatch(b -> b.kind() == Bar.Kind.IO);
-    values.put(
-        ConfigRegisters.COMMAND,
-        2,
-        ConfigRegisters.COMMAND_MEMORY | (ports ? ConfigRegisters.COMMAND_IO : 0));
+    values.put(ConfigRegisters.COMMAND, 2, command(function));
     writable.put(ConfigRegisters.COMMAND, 2, COMMAND_BITS);
     clearable.put(ConfigRegisters.STATUS, 2, STATUS_ERRORS);
     values.put(
@@ -126,28 +139,63 @@ final class ConfigLayout {
     values.put(ConfigRegisters.INTERRUPT_PIN, 1, function.interrupts().pin());
     if (function.bridge()) {
       values.put(ConfigRegisters.HEADER_TYPE, 1, 1);
-      bridge();
     } else {
       values.put(ConfigRegisters.SUBSYSTEM_VENDOR_ID, 2, function.id().subsystemVendor());
       values.put(ConfigRegisters.SUBSYSTEM_ID, 2, function.id().subsystem());
     }
   }
 
-  private void bridge() {
+  private void virtualHeader(FunctionDescription function) {
+    values.put(ConfigRegisters.VENDOR_ID, 4, -1);
+    writable.put(ConfigRegisters.COMMAND, 2, ConfigRegisters.COMMAND_BUS_MASTER);
+    clearable.put(ConfigRegisters.STATUS, 2, STATUS_ERRORS);
+    values.put(
+        ConfigRegisters.REVISION_ID, 4, function.revision() | function.pciClass().code() << 8);
+    values.put(ConfigRegisters.SUBSYSTEM_VENDOR_ID, 2, function.id().subsystemVendor());
+    values.put(ConfigRegisters.SUBSYSTEM_ID, 2, function.id().subsystem());
+  }
+
+  /** Decode is on, as VFIO has it for whoever opens a device; a bridge passes all on. */
+  private static int command(FunctionDescription function) {
+    if (function.bridge()) {
+      return ConfigRegisters.COMMAND_MEMORY
+          | ConfigRegisters.COMMAND_IO
+          | ConfigRegisters.COMMAND_BUS_MASTER;
+    }
+    boolean ports = function.bars().stream().anyMatch(b -> b.kind() == Bar.Kind.IO);
+    return ConfigRegisters.COMMAND_MEMORY | (ports ? ConfigRegisters.COMMAND_IO : 0);
+  }
+
+  private void bridge(BridgeWindows windows) {
     writable.put(BUS_NUMBERS, 2, 0xffff);
     writable.put(BUS_NUMBERS + 2, 1, 0xff);
     writable.put(SECONDARY_LATENCY, 1, 0xff);
-    values.put(IO_WINDOW, 2, 0x01f1); // none: the limit is below the base; 32 bits
+    values.put(IO_WINDOW, 2, window(windows.ports(), 8, 8) | 0x0101); // 32 bits
     writable.put(IO_WINDOW, 2, 0xf0f0);
     clearable.put(SECONDARY_STATUS, 2, STATUS_ERRORS);
-    values.put(MEMORY_WINDOW, 4, 0x0000_fff0);
+    values.put(MEMORY_WINDOW, 4, window(windows.memory(), 16, 16));
     writable.put(MEMORY_WINDOW, 4, 0xfff0_fff0);
-    values.put(PREFETCHABLE_WINDOW, 4, 0x0001_fff1); // 64 bits
+    values.put(PREFETCHABLE_WINDOW, 4, window(windows.high(), 16, 16) | 0x0001_0001); // 64 bits
     writable.put(PREFETCHABLE_WINDOW, 4, 0xfff0_fff0);
+    if (windows.high().isOpen()) {
+      values.put(PREFETCHABLE_UPPER, 4, (int) (windows.high().first() >>> 32));
+      values.put(PREFETCHABLE_UPPER + 4, 4, (int) (windows.high().last() >>> 32));
+    }
     writable.put(PREFETCHABLE_UPPER, 4, -1);
     writable.put(PREFETCHABLE_UPPER + 4, 4, -1);
     writable.put(IO_WINDOW_UPPER, 4, -1);
     writable.put(BRIDGE_CONTROL, 2, BRIDGE_CONTROL_BITS);
+  }
+
+  /** Base and limit, of so many bits each; of a closed window, the limit is below the base. */
+  private static int window(AddressWindow window, int shift, int bits) {
+    int mask = (1 << bits) - 0x10;
+    if (!window.isOpen()) {
+      return mask;
+    }
+    int base = (int) (window.first() >>> shift) & mask;
+    int limit = (int) (window.last() >>> shift) & mask;
+    return base | limit << bits;
   }
 
   private void bar(BarDescription bar, long address) {
@@ -188,10 +236,14 @@ final class ConfigLayout {
   }
 
   private void capability(CapabilityDescription capability) {
-    int offset =
-        capability.extended()
-            ? linkExtended(capability)
-            : link(capability.id(), capability.length());
+    if (capability.extended()) {
+      linkExtended(capability);
+    } else {
+      registers(capability, link(capability.id(), capability.length()));
+    }
+  }
+
+  private void registers(CapabilityDescription capability, int offset) {
     for (Register register : capability.registers()) {
       int at = offset + register.offset();
       values.put(at, register.width(), register.value());
@@ -205,7 +257,9 @@ final class ConfigLayout {
     int pointer =
         lastConventional == 0 ? ConfigRegisters.CAPABILITIES_POINTER : lastConventional + 1;
     if (offset + length > ConfigRegisters.CONVENTIONAL_SIZE) {
-      throw new IllegalArgumentException("the capabilities do not fit into 256 bytes");
+      throw new IllegalArgumentException(
+          "capability 0x%x: %d bytes at 0x%x go past the end, at 0x100"
+              .formatted(id, length, offset));
     }
     values.put(pointer, 1, offset);
     values.put(offset, 1, id);
@@ -222,7 +276,8 @@ final class ConfigLayout {
     int offset = nextExtended;
     if (offset + capability.length() > values.size()) {
       throw new IllegalArgumentException(
-          "the extended capabilities do not fit into " + values.size() + " bytes");
+          "extended capability 0x%x: %d bytes at 0x%x go past the end, at 0x%x"
+              .formatted(capability.id(), capability.length(), offset, values.size()));
     }
     if (lastExtended != 0) {
       values.add(lastExtended, 4, offset << 20);
@@ -231,6 +286,7 @@ final class ConfigLayout {
     lastExtended = offset;
     nextExtended = (offset + capability.length() + EXTENDED_ALIGNMENT - 1) & -EXTENDED_ALIGNMENT;
     own(offset, capability.length());
+    registers(capability, offset);
     return offset;
   }
 

@@ -22,7 +22,8 @@ public interface DmaPort {
   boolean read(long busAddress, MemorySegment target, long targetOffset, long length);
 
   /**
-   * Writes the host's memory.
+   * Writes the host's memory. A write of 4 bytes to where the messages of interrupts go,
+   * 0xfee00000, is such a message.
    *
    * @param busAddress of the first byte, any value
    * @param source the device's memory

@@ -2,12 +2,14 @@ package org.gatun.simulated;
 
 import java.util.HashSet;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import org.gatun.pci.Bar;
 import org.gatun.pci.config.Capability;
 import org.gatun.pci.config.PciClass;
 import org.gatun.pci.config.PciId;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A PCI function, as data: the bus makes config space, BARs and interrupts from it. A bridge (class
@@ -18,6 +20,7 @@ import org.gatun.pci.config.PciId;
  *     register only, nothing is behind it
  * @param capabilities besides MSI and MSI-X, which come first in config space; with PCI Express it
  *     has 4096 bytes, else 256
+ * @param virtualFunctions which need PCI Express; the bus makes their capability
  */
 public record FunctionDescription(
     PciId id,
@@ -27,7 +30,8 @@ public record FunctionDescription(
     long romSize,
     InterruptDescription interrupts,
     List<CapabilityDescription> capabilities,
-    Set<Trait> traits) {
+    Set<Trait> traits,
+    Optional<VirtualFunctions> virtualFunctions) {
   private static final int CLASS_BRIDGE = 0x06;
   private static final int SUBCLASS_PCI_BRIDGE = 0x04;
 
@@ -57,23 +61,55 @@ public record FunctionDescription(
     bars = List.copyOf(bars);
     capabilities = List.copyOf(capabilities);
     traits = Set.copyOf(traits);
+    if (revision < 0 || revision > 0xff) {
+      throw new IllegalArgumentException("revision: 8 bits, not " + revision);
+    }
     int registers = isBridge(pciClass) ? 2 : 6;
     Set<Integer> taken = new HashSet<>();
     for (BarDescription bar : bars) {
       if (!taken.add(bar.index()) || (bar.wide() && !taken.add(bar.index() + 1))) {
-        throw new IllegalArgumentException("BAR " + bar.index() + " is described twice");
+        throw new IllegalArgumentException(
+            "bars: the register of BAR %d, or its second, is another's".formatted(bar.index()));
+      }
+      if (bar.index() + (bar.wide() ? 1 : 0) >= registers) {
+        throw new IllegalArgumentException(
+            "bars: BAR %d: a bridge has registers 0 and 1 only".formatted(bar.index()));
       }
     }
-    if (taken.stream().anyMatch(i -> i >= registers)) {
-      throw new IllegalArgumentException("a bridge has BARs 0 and 1 only");
-    }
     if (romSize != 0 && (romSize < 2048 || romSize > 1 << 24 || Long.bitCount(romSize) != 1)) {
-      throw new IllegalArgumentException("no expansion ROM has " + romSize + " bytes");
+      throw new IllegalArgumentException(
+          "romSize: a power of two from 2048 to 16 MiB, or 0, not " + romSize);
+    }
+    for (CapabilityDescription capability : capabilities) {
+      if (capability.extended()
+          && capabilities.stream().noneMatch(c -> c.isConventional(Capability.PCI_EXPRESS))) {
+        throw new IllegalArgumentException(
+            "capabilities: extended capability 0x%x needs PCI Express".formatted(capability.id()));
+      }
+    }
+    if (virtualFunctions.isPresent()
+        && (isBridge(pciClass)
+            || capabilities.stream().noneMatch(c -> c.isConventional(Capability.PCI_EXPRESS)))) {
+      throw new IllegalArgumentException(
+          "virtualFunctions: only a PCI Express function that is no bridge has them");
     }
     Optional<Msix> msix = interrupts.msix();
     if (msix.isPresent()) {
       msix.get().checkInside(bars);
     }
+  }
+
+  /** One without virtual functions. */
+  public FunctionDescription(
+      PciId id,
+      PciClass pciClass,
+      int revision,
+      List<BarDescription> bars,
+      long romSize,
+      InterruptDescription interrupts,
+      List<CapabilityDescription> capabilities,
+      Set<Trait> traits) {
+    this(id, pciClass, revision, bars, romSize, interrupts, capabilities, traits, Optional.empty());
   }
 
   /**
@@ -103,7 +139,13 @@ public record FunctionDescription(
   /** The same with other traits. */
   public FunctionDescription withTraits(Set<Trait> others) {
     return new FunctionDescription(
-        id, pciClass, revision, bars, romSize, interrupts, capabilities, others);
+        id, pciClass, revision, bars, romSize, interrupts, capabilities, others, virtualFunctions);
+  }
+
+  /** The same with virtual functions. */
+  public FunctionDescription withVirtualFunctions(VirtualFunctions some) {
+    return new FunctionDescription(
+        id, pciClass, revision, bars, romSize, interrupts, capabilities, traits, Optional.of(some));
   }
 
   /** Whether it is a PCI Express function: 4096 bytes of config space; else 256. */
@@ -114,6 +156,15 @@ public record FunctionDescription(
   /** Whether it is a bridge to another bus. */
   public boolean bridge() {
     return isBridge(pciClass);
+  }
+
+  /** Which port of PCI Express it is; null if it is none. */
+  @Nullable PortKind port() {
+    return capabilities.stream()
+        .map(CapabilityDescription::port)
+        .filter(Objects::nonNull)
+        .findFirst()
+        .orElse(null);
   }
 
   /** Whether it can be reset by itself, without its slot. */
@@ -158,25 +209,44 @@ public record FunctionDescription(
       ranges = List.copyOf(ranges);
       doorbells = List.copyOf(doorbells);
       boolean io = kind == Bar.Kind.IO;
-      if (index < 0
-          || index > (wide ? 4 : 5)
-          || size < (io ? 4 : 16)
-          || Long.bitCount(size) != 1
-          || (io && (size > 256 || wide || prefetchable || !ranges.isEmpty()))) {
-        throw new IllegalArgumentException("no such BAR: index " + index + ", size " + size);
+      if (index < 0 || index > (wide ? 4 : 5)) {
+        throw new IllegalArgumentException(
+            "BAR %d: its index is 0 to 5, or to 4 if it is wide".formatted(index));
+      }
+      if (size < (io ? 4 : 16) || Long.bitCount(size) != 1 || (io && size > 256)) {
+        throw new IllegalArgumentException(
+            "BAR %d: its size is a power of two, of memory from 16 and of ports 4 to 256, not %d"
+                .formatted(index, size));
+      }
+      if (io && (wide || prefetchable || !ranges.isEmpty())) {
+        throw new IllegalArgumentException(
+            "BAR %d: ports are neither wide nor prefetchable, and have no ranges".formatted(index));
       }
       if (!wide && size > 1L << 31) {
-        throw new IllegalArgumentException("a 32-bit BAR has at most 2 GiB, not " + size);
+        throw new IllegalArgumentException(
+            "BAR %d: its size is at most 2 GiB if it is not wide, not %d".formatted(index, size));
       }
       long end = 0;
       for (Bar.Range range : ranges) {
         if (range.offset() != end) {
-          throw new IllegalArgumentException("the ranges of BAR " + index + " leave a gap");
+          throw new IllegalArgumentException(
+              "BAR %d: of its ranges, the one at 0x%x is to start at 0x%x"
+                  .formatted(index, range.offset(), end));
         }
         end += range.length();
       }
       if (!io && end != size) {
-        throw new IllegalArgumentException("the ranges do not cover BAR " + index);
+        throw new IllegalArgumentException(
+            "BAR %d: its ranges end at 0x%x, and it at 0x%x".formatted(index, end, size));
+      }
+      for (Bar.Doorbell doorbell : doorbells) {
+        if (ranges.stream()
+            .filter(r -> r.access() == Bar.Access.TRAPPED)
+            .noneMatch(r -> r.contains(doorbell.offset(), doorbell.width()))) {
+          throw new IllegalArgumentException(
+              "BAR %d: its doorbell at 0x%x is not in a trapped range"
+                  .formatted(index, doorbell.offset()));
+        }
       }
     }
 
@@ -219,10 +289,10 @@ public record FunctionDescription(
      */
     public InterruptDescription {
       if (pin < 0 || pin > 4) {
-        throw new IllegalArgumentException("no such interrupt pin: " + pin);
+        throw new IllegalArgumentException("pin: 0 to 4, not " + pin);
       }
       if (msiVectors < 0 || msiVectors > 32 || Integer.bitCount(msiVectors) > 1) {
-        throw new IllegalArgumentException("MSI has 1, 2, 4 ... 32 vectors, not " + msiVectors);
+        throw new IllegalArgumentException("msiVectors: 0, 1, 2, 4 ... 32, not " + msiVectors);
       }
     }
 
@@ -245,8 +315,17 @@ public record FunctionDescription(
      * @throws IllegalArgumentException if a part breaks its rule
      */
     public Msix {
-      if (vectors < 1 || vectors > 2048 || (table | pending) % 8 != 0) {
-        throw new IllegalArgumentException("no such MSI-X table: " + vectors + " vectors");
+      if (vectors < 1 || vectors > 2048) {
+        throw new IllegalArgumentException("MSI-X vectors: 1 to 2048, not " + vectors);
+      }
+      checkOffset("table", table);
+      checkOffset("pending bits", pending);
+    }
+
+    private static void checkOffset(String what, long offset) {
+      if (offset < 0 || offset > 0xffff_ffffL || offset % 8 != 0) {
+        throw new IllegalArgumentException(
+            "MSI-X %s: an offset of 32 bits, a multiple of 8, not 0x%x".formatted(what, offset));
       }
     }
 
@@ -261,17 +340,24 @@ public record FunctionDescription(
     }
 
     private void checkInside(List<BarDescription> bars) {
-      boolean inside =
-          bars.stream()
-              .filter(b -> b.index() == bar)
-              .flatMap(b -> b.ranges().stream())
-              .filter(r -> r.access() == Bar.Access.TRAPPED)
-              .filter(r -> r.contains(table, tableSize()) && r.contains(pending, pendingSize()))
-              .findAny()
-              .isPresent();
-      if (!inside || (table < pending + pendingSize() && pending < table + tableSize())) {
+      checkInside(bars, "table", table, tableSize());
+      checkInside(bars, "pending bits", pending, pendingSize());
+      if (table < pending + pendingSize() && pending < table + tableSize()) {
         throw new IllegalArgumentException(
-            "MSI-X table and pending bits are not apart, in one trapped range of BAR " + bar);
+            "MSI-X table at 0x%x and pending bits at 0x%x of BAR %d overlap"
+                .formatted(table, pending, bar));
+      }
+    }
+
+    private void checkInside(List<BarDescription> bars, String what, long offset, long length) {
+      if (bars.stream()
+          .filter(b -> b.index() == bar)
+          .flatMap(b -> b.ranges().stream())
+          .filter(r -> r.access() == Bar.Access.TRAPPED)
+          .noneMatch(r -> r.contains(offset, length))) {
+        throw new IllegalArgumentException(
+            "MSI-X %s: %d bytes at 0x%x are not in a trapped range of BAR %d"
+                .formatted(what, length, offset, bar));
       }
     }
   }

@@ -5,12 +5,15 @@ import java.lang.invoke.VarHandle;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
 import org.gatun.pci.BusRange;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.DmaDirection;
 import org.gatun.pci.DmaException;
 import org.gatun.pci.spi.RemoteMemory;
+import org.gatun.simulated.IommuFault.Kind;
+import org.gatun.simulated.IommuFault.Origin;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -37,26 +40,23 @@ final class IommuDomain {
     final boolean readable;
     final boolean writable;
 
+    /** The frames of who mapped it; empty if nobody wants to know. */
+    final List<StackTraceElement> mappedAt;
+
     private Mapping(
         long first,
         long size,
         @Nullable MemorySegment memory,
         @Nullable RemoteMemory remote,
-        DmaDirection direction) {
+        DmaDirection direction,
+        List<StackTraceElement> mappedAt) {
       this.first = first;
       this.last = first + size - 1;
       this.memory = memory;
       this.remote = remote;
       this.readable = direction != DmaDirection.FROM_DEVICE;
       this.writable = direction != DmaDirection.TO_DEVICE;
-    }
-
-    static Mapping of(long first, MemorySegment memory, DmaDirection direction) {
-      return new Mapping(first, memory.byteSize(), memory, null, direction);
-    }
-
-    static Mapping of(long first, long size, RemoteMemory remote, DmaDirection direction) {
-      return new Mapping(first, size, null, remote, direction);
+      this.mappedAt = mappedAt;
     }
 
     long size() {
@@ -135,7 +135,46 @@ final class IommuDomain {
   /** Mappings that are in the table once already, by another use of the group. */
   private final List<Mapping> twins = new ArrayList<>();
 
+  private final SimulatedIommu iommu;
+  private final MappingOrigins origins = new MappingOrigins();
   private volatile Table table = Table.EMPTY;
+
+  IommuDomain(SimulatedIommu iommu) {
+    this.iommu = iommu;
+  }
+
+  /** A mapping of memory of this process, which is yet to be added. */
+  Mapping mapping(long first, MemorySegment memory, DmaDirection direction) {
+    return new Mapping(first, memory.byteSize(), memory, null, direction, here());
+  }
+
+  /** A mapping of memory that is reached by calls, which is yet to be added. */
+  Mapping mapping(long first, long size, RemoteMemory remote, DmaDirection direction) {
+    return new Mapping(first, size, null, remote, direction, here());
+  }
+
+  private List<StackTraceElement> here() {
+    return iommu.keepsOrigins() ? MappingOrigins.here() : List.of();
+  }
+
+  /** Why an access that was just refused was. */
+  IommuFault explain(DeviceName device, long busAddress, long size, DmaDirection direction) {
+    Mapping mapping = table.find(busAddress);
+    boolean read = direction == DmaDirection.TO_DEVICE;
+    if (mapping == null) {
+      Kind kind = !read && InterruptRemapping.covers(busAddress) ? Kind.INTERRUPT : Kind.NOT_MAPPED;
+      return new IommuFault(device, busAddress, size, direction, kind, origins.last(busAddress));
+    }
+    Kind kind =
+        (read ? mapping.readable : mapping.writable)
+            ? Kind.GONE
+            : read ? Kind.NOT_READABLE : Kind.NOT_WRITABLE;
+    Optional<Origin> origin =
+        mapping.mappedAt.isEmpty()
+            ? Optional.empty()
+            : Optional.of(new Origin(mapping.mappedAt, List.of()));
+    return new IommuFault(device, busAddress, size, direction, kind, origin);
+  }
 
   /** What is mapped now. */
   Table table() {
@@ -170,7 +209,7 @@ final class IommuDomain {
           "close buffers that are no longer used",
           null);
     }
-    return add(Mapping.of(first, memory, direction));
+    return add(mapping(first, memory, direction));
   }
 
   /** Adds a mapping at an address of the caller's choice, or counts the same one once more. */
@@ -209,6 +248,9 @@ final class IommuDomain {
     if (twin != null) {
       twins.remove(twin);
       fewer = fewer.with(twin);
+    }
+    if (!mapping.mappedAt.isEmpty()) {
+      origins.unmapped(mapping);
     }
     table = fewer;
     awaitDma();

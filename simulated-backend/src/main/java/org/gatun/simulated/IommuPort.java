@@ -24,6 +24,8 @@ sealed class IommuPort implements DmaPort permits TracedDmaPort {
           .withOrder(ByteOrder.LITTLE_ENDIAN)
           .varHandle()
           .withInvokeExactBehavior();
+  private static final ValueLayout.OfInt INT =
+      ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
   private static final VarHandle SEQUENCE;
 
   static {
@@ -60,6 +62,11 @@ sealed class IommuPort implements DmaPort permits TracedDmaPort {
   public boolean write(long busAddress, MemorySegment source, long sourceOffset, long length) {
     long done = transfer(busAddress, source, sourceOffset, length, true);
     if (done == length) {
+      return true;
+    }
+    if (length == Integer.BYTES
+        && InterruptRemapping.covers(busAddress)
+        && master.message(busAddress, source.get(INT, sourceOffset))) {
       return true;
     }
     refuse(busAddress + done, length - done, DmaDirection.FROM_DEVICE);

@@ -1,26 +1,21 @@
 package org.gatun.simulated;
 
-import java.util.ArrayList;
-import java.util.Comparator;
+import java.time.Duration;
 import java.util.EnumSet;
-import java.util.HashMap;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
-import org.gatun.pci.Bar;
+import java.util.stream.Collectors;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.DeviceUnavailableException;
-import org.gatun.pci.PciAddress;
 import org.gatun.pci.PciDevice;
 import org.gatun.pci.TimeSource;
 import org.gatun.pci.spi.FoundDevice;
 import org.gatun.pci.spi.Hazard;
 import org.gatun.pci.spi.PciBackend;
 import org.gatun.pci.spi.SeizedDevice;
-import org.gatun.simulated.FunctionDescription.BarDescription;
-import org.gatun.simulated.FunctionDescription.Trait;
+import org.gatun.simulated.SimulatedFunction.Slot;
 import org.gatun.simulated.trace.Trace;
 import org.gatun.simulated.trace.Tracer;
 import org.jspecify.annotations.Nullable;
@@ -40,27 +35,14 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
   /** The scheme of the names of its devices. */
   static final String SCHEME = "simulated";
 
-  private static final int SLOTS = 32;
-
-  /** Where firmware would put BARs: below 4 GiB, and above all memory. */
-  private static final long FIRST_LOW = 0x8000_0000L;
-
-  private static final long END_OF_LOW = 0xf000_0000L;
-  private static final long FIRST_HIGH = 1L << 40;
-  private static final long FIRST_PORT = 0xc000;
-  private static final long END_OF_PORTS = 0x1_0000;
-  private static final int LAST_BUS = 255;
-
   /** What a machine may lack, as opposed to a device. */
   private static final Set<Hazard> OF_THE_MACHINE =
       Set.of(Hazard.UNPROTECTED_DMA, Hazard.UNSAFE_INTERRUPTS);
 
   private final BusTime time;
   private final SimulatedIommu iommu = new SimulatedIommu();
-  private final Map<DeviceName, SimulatedFunction> functions = new LinkedHashMap<>();
-  private long nextLow = FIRST_LOW;
-  private long nextHigh = FIRST_HIGH;
-  private long nextPort = FIRST_PORT;
+  private final Topology topology = new Topology(iommu);
+  private final SimulatedFunction.Host host = new Host();
   private Set<Hazard> machineHazards = Set.of();
   private @Nullable Trace dmaTrace;
   private boolean closed;
@@ -112,23 +94,26 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
    * @throws DeviceUnavailableException if the model can't start
    */
   public synchronized DeviceName plug(String name, DeviceModel model) {
-    return plug(freeSlot(0), name, model);
+    return plugOn(null, name, model);
   }
 
   /**
-   * Plugs a device into the next free slot of the bus behind a bridge, and powers it up.
+   * Plugs a device into the next free slot of the bus behind a bridge, and powers it up. Buses are
+   * numbered as firmware does it, depth first: a bridge that is plugged in before others changes
+   * their numbers, and so the addresses of what is behind them.
    *
    * @throws IllegalArgumentException as {@link #plug(String, DeviceModel)}, or if there is no such
-   *     bridge
+   *     bridge, or if of a switch's upstream port and its downstream ports, one is without the
+   *     other
    * @throws IllegalStateException as {@link #plug(String, DeviceModel)}
    * @throws DeviceUnavailableException as {@link #plug(String, DeviceModel)}
    */
   public synchronized DeviceName plugBehind(DeviceName bridge, String name, DeviceModel model) {
-    int bus = function(bridge).secondaryBus();
-    if (bus == 0) {
+    SimulatedFunction found = topology.get(bridge);
+    if (!found.description().bridge()) {
       throw new IllegalArgumentException(bridge + " is not a bridge");
     }
-    return plug(freeSlot(bus), name, model);
+    return plugOn(found, name, model);
   }
 
   /**
@@ -142,42 +127,38 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
    * @throws DeviceUnavailableException as {@link #plug(String, DeviceModel)}
    */
   public synchronized DeviceName plugBeside(DeviceName sibling, String name, DeviceModel model) {
-    PciAddress first = function(sibling).address();
-    for (int function = 0; function < 8; function++) {
-      PciAddress address = new PciAddress(first.domain(), first.bus(), first.device(), function);
-      if (isFree(address)) {
-        return plug(address, name, model);
-      }
-    }
-    throw new IllegalStateException(sibling + " has 8 functions already");
+    SimulatedFunction first = topology.get(sibling);
+    DeviceName deviceName = freeName(name);
+    FunctionDescription description = model.description();
+    return start(topology.nextFunction(deviceName, first, description), description, model);
   }
 
-  private DeviceName plug(PciAddress address, String name, DeviceModel model) {
-    DeviceName deviceName = new DeviceName(SCHEME, name);
+  private DeviceName plugOn(@Nullable SimulatedFunction bridge, String name, DeviceModel model) {
+    DeviceName deviceName = freeName(name);
+    FunctionDescription description = model.description();
+    return start(topology.nextSlot(deviceName, bridge, description), description, model);
+  }
+
+  private DeviceName freeName(String text) {
+    DeviceName name = new DeviceName(SCHEME, text);
     if (closed) {
       throw new IllegalStateException("the simulated bus is closed");
     }
-    if (functions.containsKey(deviceName)) {
-      throw new IllegalArgumentException(deviceName + " is plugged in already");
+    if (topology.find(name) != null) {
+      throw new IllegalArgumentException(name + " is plugged in already");
     }
-    FunctionDescription description = model.description();
-    Map<Integer, Long> barAddresses = new HashMap<>();
-    for (BarDescription bar : description.bars()) {
-      barAddresses.put(bar.index(), assignAddress(bar));
+    return name;
+  }
+
+  private DeviceName start(Slot slot, FunctionDescription description, DeviceModel model) {
+    try {
+      Tracer tracer = dmaTrace == null ? null : dmaTrace.tracer(slot.name());
+      topology.add(new SimulatedFunction(slot, model, time, iommu, host, tracer));
+    } catch (RuntimeException e) {
+      topology.giveBack(slot, description);
+      throw e;
     }
-    SimulatedFunction.Slot slot =
-        new SimulatedFunction.Slot(
-            deviceName,
-            address,
-            description.bridge() ? freeBus() : 0,
-            barAddresses,
-            IommuGroups.groupOf(address, description, functions.values()));
-    Tracer tracer = dmaTrace == null ? null : dmaTrace.tracer(deviceName);
-    functions.put(
-        deviceName,
-        new SimulatedFunction(slot, model, time, iommu, () -> unplugIfThere(deviceName), tracer));
-    showPlaces();
-    return deviceName;
+    return slot.name();
   }
 
   /**
@@ -196,46 +177,57 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
   /**
    * Pulls a device out. If it is open, its listeners hear that it is gone, on this thread; each use
    * of it throws {@link org.gatun.pci.DeviceGoneException}, except that its DMA memory stays until
-   * its owner closes it. What is behind a bridge is pulled out with it, before.
+   * its owner closes it. What is behind a bridge is pulled out with it, before, and so are the
+   * virtual functions of a physical one.
    *
    * @throws IllegalArgumentException if there is no such device
    */
   public void unplug(DeviceName name) {
-    if (!unplugIfThere(name)) {
-      throw missing(name);
-    }
-  }
-
-  private boolean unplugIfThere(DeviceName name) {
-    List<DeviceName> behind;
-    synchronized (this) {
-      if (!functions.containsKey(name)) {
-        return false;
-      }
-      int bus = function(name).secondaryBus();
-      behind =
-          bus == 0
-              ? List.of()
-              : functions.values().stream()
-                  .filter(f -> f.address().bus() == bus)
-                  .map(SimulatedFunction::name)
-                  .toList();
-    }
-    behind.forEach(this::unplugIfThere);
     SimulatedFunction function;
     synchronized (this) {
-      function = functions.remove(name);
-      showPlaces();
+      function = topology.get(name);
     }
-    if (function == null) {
-      return false;
+    pullOut(function);
+  }
+
+  /**
+   * Pulls a device out without a word to whoever has it open: from now on all that it reads is all
+   * ones, what it writes is lost, and the device does no DMA and no interrupts; only memory that a
+   * model shares stays as it is. The port in front shows it. The rest of {@link #unplug} follows
+   * later, when a host would have found out.
+   *
+   * @param untilHeard how long that takes, in the bus's time
+   * @throws IllegalArgumentException if there is no such device
+   */
+  public void pull(DeviceName name, Duration untilHeard) {
+    SimulatedFunction function;
+    synchronized (this) {
+      function = topology.get(name);
+    }
+    function.cut();
+    synchronized (this) {
+      topology.showSlots();
+    }
+    time.schedule(BusTime.nanos(untilHeard), () -> pullOut(function));
+  }
+
+  /** Does nothing with what is not there any more. */
+  private void pullOut(SimulatedFunction function) {
+    List<SimulatedFunction> first;
+    synchronized (this) {
+      first = topology.dependentsOf(function);
+    }
+    first.forEach(this::pullOut);
+    synchronized (this) {
+      if (!topology.remove(function)) {
+        return;
+      }
     }
     SimulatedDevice owner = function.owner();
     if (owner != null) {
       owner.unplugged("it was unplugged");
     }
     function.close();
-    return true;
   }
 
   @Override
@@ -263,7 +255,7 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
    * @throws IllegalArgumentException if there is no such device
    */
   public synchronized HardwareConfig hardware(DeviceName name) {
-    return function(name).config();
+    return topology.get(name).config();
   }
 
   /**
@@ -279,16 +271,41 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
   public long peek(DeviceName name, int bar, long offset, int width) {
     SimulatedFunction function;
     synchronized (this) {
-      function = function(name);
+      function = topology.get(name);
     }
     return function.peek(bar, offset, width);
+  }
+
+  /**
+   * The interrupt line that the pin of a device is routed to, as it is now; empty if it has no pin.
+   *
+   * @throws IllegalArgumentException if there is no such device
+   */
+  public synchronized Optional<InterruptLine> interruptLine(DeviceName name) {
+    OptionalInt number = topology.get(name).interruptLine();
+    if (number.isEmpty()) {
+      return Optional.empty();
+    }
+    List<SimulatedFunction> sharing =
+        topology.functions().stream()
+            .filter(f -> f.interruptLine().equals(number))
+            .sorted(SimulatedFunction.BY_ADDRESS)
+            .toList();
+    return Optional.of(
+        new InterruptLine(
+            number.getAsInt(),
+            sharing.stream().map(SimulatedFunction::name).toList(),
+            sharing.stream()
+                .filter(f -> f.interrupts().isAsserting())
+                .map(SimulatedFunction::name)
+                .toList()));
   }
 
   /** The devices that are plugged in, bridges too, by address. */
   @Override
   public synchronized List<FoundDevice> scan() {
-    return functions.values().stream()
-        .sorted(Comparator.comparing(SimulatedFunction::address))
+    return topology.functions().stream()
+        .sorted(SimulatedFunction.BY_ADDRESS)
         .map(
             f ->
                 new FoundDevice(
@@ -330,7 +347,7 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
   SeizedDevice open(DeviceName name, Runnable afterClose) {
     SimulatedFunction function;
     synchronized (this) {
-      function = functions.get(name);
+      function = topology.find(name);
     }
     if (function == null) {
       throw new DeviceUnavailableException(
@@ -349,7 +366,7 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
   public void reportError(DeviceName name) {
     SimulatedFunction function;
     synchronized (this) {
-      function = function(name);
+      function = topology.get(name);
     }
     SimulatedDevice owner = function.owner();
     if (owner != null) {
@@ -363,8 +380,7 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
     List<SimulatedFunction> all;
     synchronized (this) {
       closed = true;
-      all = new ArrayList<>(functions.values());
-      functions.clear();
+      all = topology.clear();
     }
     for (SimulatedFunction function : all.reversed()) {
       SimulatedDevice owner = function.owner();
@@ -377,45 +393,22 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
   }
 
   private synchronized String names() {
-    return functions.isEmpty()
+    return topology.functions().isEmpty()
         ? "none"
-        : String.join(", ", functions.keySet().stream().map(DeviceName::toString).toList());
+        : topology.functions().stream()
+            .map(f -> f.name().toString())
+            .collect(Collectors.joining(", "));
   }
 
-  private SimulatedFunction function(DeviceName name) {
-    SimulatedFunction function = functions.get(name);
-    if (function == null) {
-      throw missing(name);
-    }
-    return function;
-  }
-
-  private static IllegalArgumentException missing(DeviceName name) {
-    return new IllegalArgumentException("there is no " + name + " on this bus");
-  }
-
-  /** By itself; or by its slot, as long as that resets nobody else. */
   private synchronized boolean isResettable(SimulatedFunction function) {
-    FunctionDescription description = function.description();
-    PciAddress address = function.address();
-    boolean aloneInSlot =
-        functions.values().stream()
-            .filter(f -> IommuGroups.sameSlot(f.address(), address))
-            .allMatch(f -> f == function);
-    boolean aloneOnBus =
-        functions.values().stream()
-            .filter(f -> f.address().bus() == address.bus())
-            .allMatch(f -> f == function);
-    return description.resetsItself()
-        || (description.traits().contains(Trait.SLOT_RESET) && aloneInSlot)
-        || (address.bus() != 0 && aloneOnBus);
+    return topology.isResettable(function);
   }
 
   private Set<Hazard> hazards(SimulatedFunction function) {
     Set<Hazard> hazards = EnumSet.noneOf(Hazard.class);
     hazards.addAll(machineHazards);
     boolean hasOthers =
-        functions.values().stream()
+        topology.functions().stream()
             .filter(f -> f != function && !f.description().bridge())
             .anyMatch(f -> f.group().number() == function.group().number());
     if (hasOthers) {
@@ -427,74 +420,32 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
     return hazards;
   }
 
-  /** Writes into the headers what depends on the others: multi-function bits, bus numbers. */
-  private void showPlaces() {
-    for (SimulatedFunction function : functions.values()) {
-      PciAddress address = function.address();
-      function
-          .config()
-          .multiFunction(
-              functions.values().stream()
-                  .anyMatch(f -> f != function && IommuGroups.sameSlot(f.address(), address)));
-      if (function.secondaryBus() != 0) {
-        function
-            .config()
-            .busNumbers(
-                address.bus(), function.secondaryBus(), lastBusBelow(function.secondaryBus()));
+  /** Called in the bus's time, with no lock held. */
+  private final class Host implements SimulatedFunction.Host {
+    @Override
+    public void plugVirtual(SimulatedFunction physical, int number) {
+      synchronized (SimulatedBus.this) {
+        if (topology.find(physical.name()) == physical) {
+          DeviceName name = freeName(physical.name().text() + "/vf" + number);
+          Slot slot = topology.virtualSlot(name, physical, number);
+          VirtualFunctions all = physical.description().virtualFunctions().orElseThrow();
+          start(slot, all.each(), all.models().apply(number));
+        }
       }
     }
-  }
 
-  private int lastBusBelow(int bus) {
-    return functions.values().stream()
-        .filter(f -> f.address().bus() == bus && f.secondaryBus() != 0)
-        .mapToInt(f -> lastBusBelow(f.secondaryBus()))
-        .reduce(bus, Math::max);
-  }
-
-  private boolean isFree(PciAddress address) {
-    return functions.values().stream().noneMatch(f -> f.address().equals(address));
-  }
-
-  private PciAddress freeSlot(int bus) {
-    for (int slot = 0; slot < SLOTS; slot++) {
-      PciAddress address = new PciAddress(0, bus, slot, 0);
-      if (functions.values().stream().noneMatch(f -> IommuGroups.sameSlot(f.address(), address))) {
-        return address;
+    @Override
+    public void unplugVirtual(SimulatedFunction physical) {
+      List<SimulatedFunction> there;
+      synchronized (SimulatedBus.this) {
+        there = topology.virtualOf(physical);
       }
+      there.forEach(SimulatedBus.this::pullOut);
     }
-    throw new IllegalStateException("all " + SLOTS + " slots of the simulated bus are taken");
-  }
 
-  private int freeBus() {
-    for (int bus = 1; bus <= LAST_BUS; bus++) {
-      int number = bus;
-      if (functions.values().stream().noneMatch(f -> f.secondaryBus() == number)) {
-        return bus;
-      }
+    @Override
+    public void pullOut(SimulatedFunction function) {
+      SimulatedBus.this.pullOut(function);
     }
-    throw new IllegalStateException("all " + LAST_BUS + " bus numbers are taken");
-  }
-
-  private long assignAddress(BarDescription bar) {
-    if (bar.kind() == Bar.Kind.IO) {
-      long address = (nextPort + bar.size() - 1) & -bar.size();
-      if (address + bar.size() > END_OF_PORTS) {
-        return 0;
-      }
-      nextPort = address + bar.size();
-      return address;
-    }
-    if (bar.wide()) {
-      long address = (nextHigh + bar.size() - 1) & -bar.size();
-      nextHigh = address + bar.size();
-      return address;
-    }
-    long address = (nextLow + bar.size() - 1) & -bar.size();
-    if (address + bar.size() > END_OF_LOW) {
-      return 0; // as firmware does where there is no room: nothing here decodes by address
-    }
-    nextLow = address + bar.size();
-    return address;
   }
 }

@@ -1,10 +1,10 @@
 package org.gatun.simulated;
 
-import java.util.Map;
 import java.util.Optional;
 import org.gatun.pci.config.Capability;
 import org.gatun.pci.config.ConfigRegisters;
 import org.gatun.pci.config.ConfigSpace;
+import org.gatun.simulated.SimulatedFunction.Slot;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -17,6 +17,8 @@ final class SimulatedConfig implements HardwareConfig {
 
   static final int MSI_MULTIPLE_ENABLE_SHIFT = 4;
   static final int MSI_MULTIPLE_ENABLE = 7 << MSI_MULTIPLE_ENABLE_SHIFT;
+  private static final int MSI_ADDRESS = 4;
+  private static final int MSI_DATA = 0xc;
   static final int MSI_MASK = 0x10;
   private static final int MSI_PENDING = 0x14;
 
@@ -32,6 +34,37 @@ final class SimulatedConfig implements HardwareConfig {
 
   private static final int EXPRESS_INITIATE_RESET = 1 << 15;
 
+  /** Device Status (7.5.3.5): errors detected. */
+  private static final int EXPRESS_STATUS = 0xa;
+
+  private static final int EXPRESS_CORRECTABLE = 1;
+  private static final int EXPRESS_NON_FATAL = 1 << 1;
+  private static final int EXPRESS_UNSUPPORTED_REQUEST = 1 << 3;
+
+  /** Link Control and Link Status (7.5.3.7, 7.5.3.8). */
+  static final int LINK_CONTROL = 0x10;
+
+  static final int LINK_STATUS = 0x12;
+  private static final int LINK_DISABLE = 1 << 4;
+  private static final int LINK_ACTIVE = 1 << 13;
+
+  /** Slot Control and Slot Status (7.5.3.10, 7.5.3.11): presence and link state have changed. */
+  static final int SLOT_CONTROL = 0x18;
+
+  static final int SLOT_STATUS = 0x1a;
+  private static final int SLOT_POWER_OFF = 1 << 10;
+  private static final int SLOT_INTERRUPT = 1 << 5;
+  private static final int SLOT_PRESENCE_CHANGED = 1 << 3;
+  private static final int SLOT_PRESENT = 1 << 6;
+  private static final int SLOT_LINK_CHANGED = 1 << 8;
+  private static final int SLOT_LINK_CHANGED_ENABLE = 1 << 12;
+
+  /** Received Master Abort, in the status of a function and in a bridge's secondary status. */
+  private static final int STATUS_MASTER_ABORT = 1 << 13;
+
+  /** Secondary Bus Reset, in Bridge Control (PCI-to-PCI Bridge Architecture 1.2, 3.2.5.18). */
+  private static final int BUS_RESET = 1 << 6;
+
   /** Control of Advanced Features. */
   private static final int AF_CONTROL = 4;
 
@@ -42,6 +75,18 @@ final class SimulatedConfig implements HardwareConfig {
 
   private static final int PM_STATE = 3;
 
+  /** Of its capabilities, bits 9 and 10 say whether there are D1 and D2 (3.2.3). */
+  private static final int PM_CAPABILITIES = 2;
+
+  private static final int PM_D1_SUPPORT_SHIFT = 8;
+
+  /** Single Root I/O Virtualization (PCI Express Base Specification 5.0, 9.3.3). */
+  static final int VIRTUAL_CONTROL = 8;
+
+  static final int VIRTUAL_COUNT = 0x10;
+  private static final int VIRTUAL_ENABLE = 1;
+  private static final int VIRTUAL_MEMORY = 1 << 3;
+
   /** Hears of changes, without a lock held. */
   interface Listener {
     /** Something was written. */
@@ -49,6 +94,12 @@ final class SimulatedConfig implements HardwareConfig {
 
     /** A write asks the function to reset itself. */
     void resetRequested();
+
+    /** A write asks a bridge to reset what is behind it. */
+    void busResetRequested();
+
+    /** Something was plugged into the slot of a port, or pulled out. */
+    void slotChanged();
   }
 
   private final RegisterBytes data;
@@ -63,15 +114,19 @@ final class SimulatedConfig implements HardwareConfig {
   private final int express;
   private final boolean functionLevelReset;
   private final int advancedFeatures;
+  private final boolean bridge;
+  private final boolean hasSlot;
+  private final int singleRoot;
+  private final int mostVirtual;
   private final @Nullable VitalProductData vpd;
 
   /**
-   * @param addresses of the BARs, by index, as firmware has assigned them
+   * @param slot with the addresses that firmware has assigned
    * @throws IllegalArgumentException if the capabilities do not fit
    */
-  SimulatedConfig(FunctionDescription function, Map<Integer, Long> addresses, Listener listener) {
+  SimulatedConfig(FunctionDescription function, Slot slot, Listener listener) {
     this.listener = listener;
-    ConfigLayout layout = new ConfigLayout(function, addresses);
+    ConfigLayout layout = new ConfigLayout(function, slot, slot.physical() != null);
     initial = layout.values;
     data = initial.copy();
     writable = layout.writable;
@@ -85,6 +140,11 @@ final class SimulatedConfig implements HardwareConfig {
         function.capabilities().stream()
             .anyMatch(c -> c.isConventional(Capability.PCI_EXPRESS) && c.resets());
     advancedFeatures = layout.find(Capability.ADVANCED_FEATURES);
+    bridge = function.bridge();
+    PortKind port = function.port();
+    hasSlot = port != null && port.hasSlot();
+    singleRoot = layout.singleRoot;
+    mostVirtual = function.virtualFunctions().map(VirtualFunctions::total).orElse(0);
     Optional<CapabilityDescription> vitalData =
         function.capabilities().stream().filter(c -> c.isConventional(Capability.VPD)).findFirst();
     vpd =
@@ -108,8 +168,11 @@ final class SimulatedConfig implements HardwareConfig {
   public void write(int offset, int width, int value) {
     ConfigSpace.check(offset, width, data.size());
     boolean resets;
+    boolean busResets;
     synchronized (this) {
       int state = powerState();
+      boolean linkDown = isLinkDown();
+      int virtual = hasVirtual() ? data.get(singleRoot + VIRTUAL_COUNT, 2) : -1;
       int mask = writable.get(offset, width);
       int cleared = clearable.get(offset, width) & value;
       int old = data.get(offset, width);
@@ -117,12 +180,22 @@ final class SimulatedConfig implements HardwareConfig {
       if (vpd != null) {
         vpd.written(data, offset, width);
       }
+      keepPossible(state);
+      if (virtual >= 0) {
+        // What a change means while they are there is not defined.
+        data.put(singleRoot + VIRTUAL_COUNT, 2, virtual);
+      }
       resets = takeResetRequest() || wakesUpReset(state);
+      busResets = isLinkDown() && !linkDown;
+      showLink();
     }
     if (resets) {
       listener.resetRequested();
     } else {
       listener.changed();
+    }
+    if (busResets) {
+      listener.busResetRequested();
     }
   }
 
@@ -156,6 +229,7 @@ final class SimulatedConfig implements HardwareConfig {
   void reset() {
     synchronized (this) {
       data.copyFrom(initial);
+      showLink();
     }
     listener.changed();
   }
@@ -178,11 +252,109 @@ final class SimulatedConfig implements HardwareConfig {
     return command(commandBit) && powerState() == 0;
   }
 
-  /** Sets or clears a bit of the command register. */
-  void command(int bit, boolean on) {
+  /** Whether the function is in D0: else it answers at config space only. */
+  synchronized boolean isAwake() {
+    return powerState() == 0;
+  }
+
+  /**
+   * Whether it is a bridge that keeps what is behind it in reset: by Secondary Bus Reset, by a link
+   * that is disabled, or by a slot without power.
+   */
+  synchronized boolean isLinkDown() {
+    return bridge
+        && ((data.get(ConfigLayout.BRIDGE_CONTROL, 2) & BUS_RESET) != 0
+            || (hasSlot
+                && ((data.get(express + LINK_CONTROL, 2) & LINK_DISABLE) != 0
+                    || (data.get(express + SLOT_CONTROL, 2) & SLOT_POWER_OFF) != 0)));
+  }
+
+  /** Of a port with a slot: whether there is something in it. */
+  void presence(boolean present) {
     synchronized (this) {
+      int status = express + SLOT_STATUS;
+      if (!hasSlot || ((initial.get(status, 2) & SLOT_PRESENT) != 0) == present) {
+        return;
+      }
+      initial.put(status, 2, present ? SLOT_PRESENT : 0);
+      data.put(status, 2, (data.get(status, 2) & ~SLOT_PRESENT) | initial.get(status, 2));
+      data.add(status, 2, SLOT_PRESENCE_CHANGED);
+      showLink();
+    }
+    listener.slotChanged();
+  }
+
+  /** Whether a port with a slot is to interrupt (PCI Express 5.0, 6.7.3.4). */
+  synchronized boolean hasSlotEvent() {
+    if (!hasSlot) {
+      return false;
+    }
+    int control = data.get(express + SLOT_CONTROL, 2);
+    int status = data.get(express + SLOT_STATUS, 2);
+    boolean presence = (status & control & SLOT_PRESENCE_CHANGED) != 0;
+    boolean link = (status & SLOT_LINK_CHANGED) != 0 && (control & SLOT_LINK_CHANGED_ENABLE) != 0;
+    return (control & SLOT_INTERRUPT) != 0 && (presence || link);
+  }
+
+  /** The link is up if there is something at its other end, and it is not kept down. */
+  private void showLink() {
+    if (!hasSlot) {
+      return;
+    }
+    boolean present = (data.get(express + SLOT_STATUS, 2) & SLOT_PRESENT) != 0;
+    int link = data.get(express + LINK_STATUS, 2) & ~LINK_ACTIVE;
+    int now = present && !isLinkDown() ? link | LINK_ACTIVE : link;
+    if (now != data.get(express + LINK_STATUS, 2)) {
+      data.put(express + LINK_STATUS, 2, now);
+      data.add(express + SLOT_STATUS, 2, SLOT_LINK_CHANGED);
+    }
+  }
+
+  /** Whether it is a physical function whose virtual ones are there. */
+  synchronized boolean hasVirtual() {
+    return singleRoot != 0 && (data.get(singleRoot + VIRTUAL_CONTROL, 2) & VIRTUAL_ENABLE) != 0;
+  }
+
+  /** How many virtual functions it asks for: none if it is more than there can be. */
+  synchronized int virtualCount() {
+    int count = hasVirtual() ? data.get(singleRoot + VIRTUAL_COUNT, 2) : 0;
+    return count > mostVirtual ? 0 : count;
+  }
+
+  /** Whether its virtual functions answer at their BARs. */
+  synchronized boolean hasVirtualMemory() {
+    return hasVirtual()
+        && isAwake()
+        && (data.get(singleRoot + VIRTUAL_CONTROL, 2) & VIRTUAL_MEMORY) != 0;
+  }
+
+  /**
+   * Shows that the function, or a port before it, answered a request with Unsupported Request: a
+   * read is an advisory error, a posted write is not (PCI Express 5.0, 6.2.3.2.4.1).
+   */
+  synchronized void unsupportedRequest(boolean write) {
+    if (express != 0) {
+      int error = write ? EXPRESS_NON_FATAL : EXPRESS_CORRECTABLE;
+      data.add(express + EXPRESS_STATUS, 2, EXPRESS_UNSUPPORTED_REQUEST | error);
+    }
+  }
+
+  /** Shows that a request of the function's was answered with Unsupported Request. */
+  synchronized void masterAbort() {
+    data.add(ConfigRegisters.STATUS, 2, STATUS_MASTER_ABORT);
+  }
+
+  /** Shows that a request which a bridge passed on was answered with Unsupported Request. */
+  synchronized void secondaryMasterAbort() {
+    data.add(ConfigLayout.SECONDARY_STATUS, 2, STATUS_MASTER_ABORT);
+  }
+
+  /** Sets or clears bits of the command register that are there. */
+  void command(int bits, boolean on) {
+    synchronized (this) {
+      int there = bits & writable.get(ConfigRegisters.COMMAND, 2);
       int command = read16(ConfigRegisters.COMMAND);
-      data.put(ConfigRegisters.COMMAND, 2, on ? command | bit : command & ~bit);
+      data.put(ConfigRegisters.COMMAND, 2, on ? command | there : command & ~there);
     }
     listener.changed();
   }
@@ -214,6 +386,24 @@ final class SimulatedConfig implements HardwareConfig {
   /** Writes MSI Message Control, the writable part of it. */
   void msiControl(int value) {
     write16(msi + 2, value);
+  }
+
+  /** Where MSI writes to; meaningless without MSI. */
+  synchronized long msiAddress() {
+    return (data.get(msi + MSI_ADDRESS, 4) & 0xffff_ffffL)
+        | (long) data.get(msi + MSI_ADDRESS + 4, 4) << 32;
+  }
+
+  /** What MSI writes there, for vector 0. */
+  int msiData() {
+    return read16(msi + MSI_DATA);
+  }
+
+  /** The host says where MSI is to write to, with 0 for vector 0. */
+  synchronized void msiAddress(long address) {
+    data.put(msi + MSI_ADDRESS, 4, (int) address);
+    data.put(msi + MSI_ADDRESS + 4, 4, (int) (address >>> 32));
+    data.put(msi + MSI_DATA, 2, 0);
   }
 
   /** Which MSI vectors are masked: a bit each. */
@@ -275,6 +465,20 @@ final class SimulatedConfig implements HardwareConfig {
     int value = data.get(offset, width);
     data.put(offset, width, value & ~bit);
     return (value & bit) != 0;
+  }
+
+  /**
+   * A write of a state that the function lacks changes no state (PCI Power Management Specification
+   * 1.2, 3.2.4).
+   */
+  private void keepPossible(int stateBefore) {
+    int state = powerState();
+    boolean optional = state == 1 || state == 2;
+    if (optional
+        && (data.get(power + PM_CAPABILITIES, 2) & 1 << (state + PM_D1_SUPPORT_SHIFT)) == 0) {
+      int control = data.get(power + PM_CONTROL, 2) & ~PM_STATE;
+      data.put(power + PM_CONTROL, 2, control | stateBefore);
+    }
   }
 
   /** From D3 to D0 without No_Soft_Reset (PCI Power Management Specification 1.2, 3.2.4). */

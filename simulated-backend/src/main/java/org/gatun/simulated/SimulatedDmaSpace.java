@@ -73,7 +73,7 @@ final class SimulatedDmaSpace implements DmaSpace {
   public DmaBuffer mapAt(long busAddress, MemorySegment memory, DmaDirection direction) {
     checkPages(memory);
     checkAddress(busAddress);
-    Mapping mapping = domain.mapAt(device, Mapping.of(busAddress, memory, direction), limit);
+    Mapping mapping = domain.mapAt(device, domain.mapping(busAddress, memory, direction), limit);
     return buffer(memory, mapping, () -> {});
   }
 
@@ -89,7 +89,8 @@ final class SimulatedDmaSpace implements DmaSpace {
       throw new IllegalArgumentException(
           "%s: DMA maps whole pages of %d bytes, not 0x%x".formatted(device, PAGE, size));
     }
-    Mapping mapping = domain.mapAt(device, Mapping.of(busAddress, size, memory, direction), limit);
+    Mapping mapping =
+        domain.mapAt(device, domain.mapping(busAddress, size, memory, direction), limit);
     Object key = new Object();
     AtomicBoolean open = new AtomicBoolean(true);
     RemoteDma.Window window =

@@ -2,11 +2,16 @@ package org.gatun.simulated;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Comparator;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.OptionalInt;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.LongConsumer;
+import java.util.stream.Stream;
 import org.gatun.pci.Bar;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.DeviceUnavailableException;
@@ -15,48 +20,87 @@ import org.gatun.pci.PciAddress;
 import org.gatun.pci.RegisterHandler;
 import org.gatun.pci.TimeSource;
 import org.gatun.pci.config.ConfigRegisters;
+import org.gatun.pci.config.ConfigSpace;
 import org.gatun.simulated.FunctionDescription.BarDescription;
 import org.gatun.simulated.trace.Tracer;
 import org.jspecify.annotations.Nullable;
 
 /** A function in its slot: config space, IOMMU, interrupts and the model behind its BARs. */
 final class SimulatedFunction implements ModelContext {
+  static final Comparator<SimulatedFunction> BY_ADDRESS =
+      Comparator.comparing(SimulatedFunction::address);
+
   private final Slot slot;
   private final FunctionDescription description;
   private final BusTime time;
   private final SimulatedConfig config;
+  private final Route route;
+  private final @Nullable VirtualHeader virtualHeader;
+  private final @Nullable SingleRoot singleRoot;
   private final BusMaster busMaster;
   private final SimulatedInterrupts interrupts;
   private final Map<Integer, BarMemory> shared = new HashMap<>();
   private final RunningModel model;
   private final AtomicReference<@Nullable SimulatedDevice> owner = new AtomicReference<>();
+
+  /** What its registers count for: what is on the bus behind it, or its virtual functions. */
+  private final List<SimulatedFunction> dependents = new CopyOnWriteArrayList<>();
+
+  /** Whether an event of its slot waits for software; guarded by this. */
+  private boolean slotEvent;
+
+  private final Link link;
   private final Object decodeLock = new Object();
   private volatile boolean memoryDecode;
   private volatile boolean portDecode;
 
-  /** Whether its owner lets nobody access it, whatever the command register says in between. */
-  private volatile boolean fenced;
-
-  private final Link link = new LinkOfFunction();
-  private final Runnable whenPulledOut;
-  private volatile boolean linkDown;
-  private volatile boolean pulledOut;
+  /** The number of the bus behind it, if it is a bridge; else 0. */
+  private volatile int secondaryBus;
 
   /**
    * Where a function is.
    *
-   * @param secondaryBus the number of the bus behind it, if it is a bridge; else 0
+   * @param bridge to its bus; null on the root bus
+   * @param device the number of the slot on that bus
    * @param barAddresses by index of the BAR
+   * @param windows of what is behind it, if it is a bridge; else null
+   * @param virtualPlaces of its virtual functions, if it has any; else null
+   * @param physical the physical function, if it is a virtual one; else null
    */
   record Slot(
       DeviceName name,
-      PciAddress address,
-      int secondaryBus,
+      @Nullable SimulatedFunction bridge,
+      int device,
+      int function,
       Map<Integer, Long> barAddresses,
-      IommuGroup group) {}
+      @Nullable BridgeWindows windows,
+      VirtualFunctions.@Nullable Places virtualPlaces,
+      @Nullable SimulatedFunction physical,
+      IommuGroup group) {
+    /** Slot and function, as in the low 8 bits of a routing id. */
+    int routingId() {
+      return device << 3 | function;
+    }
+  }
+
+  /** The bus, as a function needs it. */
+  interface Host {
+    /**
+     * Plugs a virtual function in. Does nothing if the physical function is not there any more.
+     *
+     * @throws DeviceUnavailableException if the model can't start
+     * @throws IllegalArgumentException if the name is taken
+     */
+    void plugVirtual(SimulatedFunction physical, int number);
+
+    /** Pulls out all virtual functions that there are. */
+    void unplugVirtual(SimulatedFunction physical);
+
+    /** Pulls a function out, if it is still there; with no lock held. */
+    void pullOut(SimulatedFunction function);
+  }
 
   /**
-   * @param whenPulledOut called, with no lock held, when the model says that the device is
    * @param tracer who writes down its DMA; null for nobody
    */
   SimulatedFunction(
@@ -64,15 +108,24 @@ final class SimulatedFunction implements ModelContext {
       DeviceModel blueprint,
       BusTime time,
       SimulatedIommu iommu,
-      Runnable whenPulledOut,
+      Host host,
       @Nullable Tracer tracer) {
     this.slot = slot;
-    this.whenPulledOut = whenPulledOut;
+    this.link = new LinkOfFunction(host);
     this.description = blueprint.description();
     this.time = time;
-    this.config = new SimulatedConfig(description, slot.barAddresses(), new Writes());
-    this.busMaster = new BusMaster(slot.name(), slot.group().domain(), iommu, tracer);
-    this.interrupts = new SimulatedInterrupts(slot.name(), description.interrupts(), config, time);
+    this.config = new SimulatedConfig(description, slot, new Writes());
+    SimulatedFunction bridge = slot.bridge();
+    SimulatedFunction physical = slot.physical();
+    this.route =
+        new Route(
+            config, bridge == null ? null : bridge.route, physical == null ? null : physical.route);
+    this.virtualHeader =
+        physical == null ? null : new VirtualHeader(new ConfigLayout(description, slot, false));
+    this.singleRoot = slot.virtualPlaces() == null ? null : new SingleRoot(this, time, host);
+    this.busMaster =
+        new BusMaster(slot.name(), slot.group().domain(), iommu, new OwnRequests(), tracer);
+    this.interrupts = new SimulatedInterrupts(this, route, busMaster, iommu.interrupts(), time);
     try {
       for (BarDescription bar : description.bars()) {
         long size =
@@ -91,6 +144,7 @@ final class SimulatedFunction implements ModelContext {
       busMaster.detach();
       throw e;
     }
+    dependsOn().forEach(f -> f.dependents.add(this));
     configChanged();
   }
 
@@ -99,13 +153,43 @@ final class SimulatedFunction implements ModelContext {
     return slot.name();
   }
 
-  PciAddress address() {
-    return slot.address();
+  Slot slot() {
+    return slot;
   }
 
-  /** The number of the bus behind it, if it is a bridge; else 0. */
-  int secondaryBus() {
-    return slot.secondaryBus();
+  /** With the number that its bus has now. */
+  PciAddress address() {
+    SimulatedFunction bridge = slot.bridge();
+    return new PciAddress(
+        0, bridge == null ? 0 : bridge.secondaryBus, slot.device(), slot.function());
+  }
+
+  /** The bridge to its bus; null on the root bus. */
+  @Nullable SimulatedFunction bridge() {
+    return slot.bridge();
+  }
+
+  /** The physical function, if it is a virtual one; else null. */
+  @Nullable SimulatedFunction physical() {
+    return slot.physical();
+  }
+
+  private List<SimulatedFunction> dependsOn() {
+    return Stream.of(slot.bridge(), slot.physical()).filter(Objects::nonNull).toList();
+  }
+
+  /** Whether it is one of the functions in a slot. */
+  boolean isIn(@Nullable SimulatedFunction bridge, int device) {
+    return slot.bridge() == bridge && slot.device() == device;
+  }
+
+  /** Of the bus behind it: it is a bridge. */
+  BridgeWindows windows() {
+    return Objects.requireNonNull(slot.windows());
+  }
+
+  void secondaryBus(int number) {
+    secondaryBus = number;
   }
 
   IommuGroup group() {
@@ -114,6 +198,12 @@ final class SimulatedFunction implements ModelContext {
 
   FunctionDescription description() {
     return description;
+  }
+
+  /** The line that its pin is routed to; empty if it has none. */
+  OptionalInt interruptLine() {
+    int pin = description.interrupts().pin();
+    return pin == 0 ? OptionalInt.empty() : OptionalInt.of(InterruptLine.route(this, pin));
   }
 
   SimulatedConfig config() {
@@ -133,8 +223,8 @@ final class SimulatedFunction implements ModelContext {
       throw new DeviceUnavailableException(
           name(), "the device is busy: it is open already", "close it there first", null);
     }
-    fenced = false;
-    configChanged();
+    route.fence(false);
+    config.command(ConfigRegisters.COMMAND_BUS_MASTER, false);
   }
 
   void release(SimulatedDevice device) {
@@ -153,16 +243,12 @@ final class SimulatedFunction implements ModelContext {
 
   @Override
   public void signal(int vector) {
-    if (!linkDown) {
-      interrupts.signal(vector);
-    }
+    interrupts.signal(vector);
   }
 
   @Override
   public void setInterruptLine(boolean on) {
-    if (!linkDown) {
-      interrupts.setLine(on);
-    }
+    interrupts.setLine(on);
   }
 
   @Override
@@ -256,14 +342,22 @@ final class SimulatedFunction implements ModelContext {
     return readBar(bar, offset, width);
   }
 
-  /** Reads config space as the host does: all ones if nobody answers. */
+  /** As the host reads it: all ones if no access arrives. */
   int readConfig(int offset, int width) {
-    return linkDown ? -1 >>> (Integer.SIZE - Byte.SIZE * width) : config.read(offset, width);
+    int value = config.read(offset, width);
+    if (!route.isConfigurable()) {
+      return -1 >>> (Integer.SIZE - 8 * width);
+    }
+    return virtualHeader == null ? value : virtualHeader.read(offset, width, value);
   }
 
-  /** Writes config space as the host does. */
+  /** As the host writes it. */
   void writeConfig(int offset, int width, int value) {
-    if (!linkDown) {
+    ConfigSpace.check(offset, width, config.size());
+    if (route.isConfigurable()) {
+      if (virtualHeader != null) {
+        virtualHeader.write(offset, width, value);
+      }
       config.write(offset, width, value);
     }
   }
@@ -274,6 +368,7 @@ final class SimulatedFunction implements ModelContext {
       @Override
       public long read(long offset, int width) {
         if (!memoryDecode) {
+          route.refuse(ConfigRegisters.COMMAND_MEMORY, false);
           return -1;
         }
         long value = readBar(bar, start + offset, width);
@@ -286,6 +381,8 @@ final class SimulatedFunction implements ModelContext {
         if (memoryDecode) {
           writeBar(bar, start + offset, width, value);
           interrupts.signalEvents();
+        } else {
+          route.refuse(ConfigRegisters.COMMAND_MEMORY, true);
         }
       }
     };
@@ -297,6 +394,7 @@ final class SimulatedFunction implements ModelContext {
       @Override
       public long read(long offset, int width) {
         if (!portDecode) {
+          route.refuse(ConfigRegisters.COMMAND_IO, false);
           return -1;
         }
         long value = model.read(bar, offset, width);
@@ -309,6 +407,8 @@ final class SimulatedFunction implements ModelContext {
         if (portDecode) {
           model.write(bar, offset, width, value);
           interrupts.signalEvents();
+        } else {
+          route.refuse(ConfigRegisters.COMMAND_IO, false); // never posted
         }
       }
     };
@@ -325,6 +425,39 @@ final class SimulatedFunction implements ModelContext {
     config.reset();
   }
 
+  /** As a bridge's bus reset: all that is behind it, however deep. */
+  private void resetBehind() {
+    for (SimulatedFunction function : dependents) {
+      function.reset();
+      function.resetBehind();
+    }
+  }
+
+  /** It is pulled out: nothing passes any more, whatever its registers say. */
+  void cut() {
+    route.cut();
+    configChanged();
+  }
+
+  /** Whether it was not pulled out. */
+  boolean isPresent() {
+    return !route.isCut();
+  }
+
+  /** A port with a slot interrupts when something in it comes or goes. */
+  private synchronized void tellOfSlot() {
+    boolean event = config.hasSlotEvent();
+    if (event == slotEvent) {
+      return;
+    }
+    slotEvent = event;
+    if (!interrupts.hasMessages()) {
+      interrupts.setLine(event);
+    } else if (event) {
+      interrupts.signal(0);
+    }
+  }
+
   /** Stops DMA and interrupts; all else stays as it is. */
   void stop() {
     interrupts.disable();
@@ -333,7 +466,7 @@ final class SimulatedFunction implements ModelContext {
 
   /** Lets the function answer at its BARs, or stops it: then also while it is reset. */
   void decode(boolean on) {
-    fenced = !on;
+    route.fence(!on);
     config.command(ConfigRegisters.COMMAND_MEMORY | ConfigRegisters.COMMAND_IO, on);
   }
 
@@ -344,6 +477,7 @@ final class SimulatedFunction implements ModelContext {
 
   /** Takes the device out of its slot, with no owner left. */
   void close() {
+    dependsOn().forEach(f -> f.dependents.remove(this));
     busMaster.detach();
     model.close();
     interrupts.reset();
@@ -366,24 +500,48 @@ final class SimulatedFunction implements ModelContext {
 
   private void configChanged() {
     synchronized (decodeLock) {
-      boolean answers = !fenced && !linkDown;
-      memoryDecode = answers && config.active(ConfigRegisters.COMMAND_MEMORY);
-      portDecode = answers && config.active(ConfigRegisters.COMMAND_IO);
-      busMaster.enable(!linkDown && config.active(ConfigRegisters.COMMAND_BUS_MASTER));
+      memoryDecode = route.allows(ConfigRegisters.COMMAND_MEMORY);
+      portDecode = route.allows(ConfigRegisters.COMMAND_IO);
+      busMaster.enable(route.allows(ConfigRegisters.COMMAND_BUS_MASTER));
     }
     // Not under that lock: whoever enables interrupts holds theirs, and comes here.
     interrupts.update();
+    if (description.port() != null) {
+      tellOfSlot();
+    }
+    dependents.forEach(SimulatedFunction::configChanged);
+    if (singleRoot != null) {
+      singleRoot.want(config.virtualCount());
+    }
+  }
+
+  private final class OwnRequests implements BusMaster.Requester {
+    @Override
+    public void readRefused() {
+      config.masterAbort();
+    }
+
+    @Override
+    public boolean message(long busAddress, int data) {
+      return interrupts.message(busAddress, data);
+    }
   }
 
   private final class LinkOfFunction implements Link {
+    private final Host host;
+
+    LinkOfFunction(Host host) {
+      this.host = host;
+    }
+
     @Override
     public boolean isDown() {
-      return linkDown;
+      return route.isLinkDown();
     }
 
     @Override
     public void down() {
-      linkDown = true;
+      route.linkDown(true);
       configChanged();
     }
 
@@ -392,9 +550,9 @@ final class SimulatedFunction implements ModelContext {
       schedule(
           0,
           () -> {
-            if (linkDown && !pulledOut) {
+            if (route.isLinkDown() && !route.isCut()) {
               reset();
-              linkDown = false;
+              route.linkDown(false);
               configChanged();
             }
           });
@@ -402,9 +560,8 @@ final class SimulatedFunction implements ModelContext {
 
     @Override
     public void pullOut() {
-      pulledOut = true;
-      down();
-      schedule(0, whenPulledOut);
+      cut();
+      schedule(0, () -> host.pullOut(SimulatedFunction.this));
     }
   }
 
@@ -417,6 +574,19 @@ final class SimulatedFunction implements ModelContext {
     @Override
     public void resetRequested() {
       reset();
+    }
+
+    @Override
+    public void busResetRequested() {
+      resetBehind();
+    }
+
+    @Override
+    public void slotChanged() {
+      if (config.hasSlotEvent()) {
+        // In the bus's time: whoever plugs in holds the bus, and an event is code of a driver's.
+        schedule(0, SimulatedFunction.this::tellOfSlot);
+      }
     }
   }
 }

@@ -27,11 +27,16 @@ final class SimulatedInterrupts implements Interrupts {
   /** A table entry: address, upper address, data, vector control with the mask in bit 0. */
   private static final int ENTRY_DWORDS = 4;
 
+  private static final int ENTRY_UPPER = 1;
+  private static final int ENTRY_DATA = 2;
   private static final int ENTRY_CONTROL = 3;
 
   private final DeviceName device;
   private final InterruptDescription description;
   private final SimulatedConfig config;
+  private final Route route;
+  private final BusMaster busMaster;
+  private final InterruptRemapping remapping;
   private final BusTime time;
   private final @Nullable Msix msix;
   private final int[] table;
@@ -53,10 +58,17 @@ final class SimulatedInterrupts implements Interrupts {
   private boolean lineMasked;
 
   SimulatedInterrupts(
-      DeviceName device, InterruptDescription description, SimulatedConfig config, BusTime time) {
-    this.device = device;
-    this.description = description;
-    this.config = config;
+      SimulatedFunction function,
+      Route route,
+      BusMaster busMaster,
+      InterruptRemapping remapping,
+      BusTime time) {
+    this.device = function.name();
+    this.description = function.description().interrupts();
+    this.config = function.config();
+    this.route = route;
+    this.busMaster = busMaster;
+    this.remapping = remapping;
     this.time = time;
     this.msix = description.msix().orElse(null);
     this.table = new int[msix == null ? 0 : msix.vectors() * ENTRY_DWORDS];
@@ -83,6 +95,8 @@ final class SimulatedInterrupts implements Interrupts {
       throw new IllegalStateException(
           device + ": " + enabled + " interrupts are enabled already: disable them first");
     }
+    int log2 = log2RoundedUp(count);
+    int handle = kind == Kind.INTX ? 0 : remapping.allocate(this, 1 << log2);
     List<SimulatedVector> created = new ArrayList<>();
     for (int index = 0; index < count; index++) {
       created.add(new SimulatedVector(device, index, time, this));
@@ -94,13 +108,17 @@ final class SimulatedInterrupts implements Interrupts {
       case INTX -> lineMasked = false;
       case MSI -> {
         config.msiMask(0);
+        config.msiAddress(InterruptRemapping.address(handle));
         config.msiControl(
-            SimulatedConfig.MSI_ENABLE
-                | log2RoundedUp(count) << SimulatedConfig.MSI_MULTIPLE_ENABLE_SHIFT);
+            SimulatedConfig.MSI_ENABLE | log2 << SimulatedConfig.MSI_MULTIPLE_ENABLE_SHIFT);
       }
       case MSIX -> {
         for (int index = 0; index < count; index++) {
-          table[index * ENTRY_DWORDS + ENTRY_CONTROL] = 0;
+          int entry = index * ENTRY_DWORDS;
+          table[entry] = (int) InterruptRemapping.address(handle + index);
+          table[entry + ENTRY_UPPER] = 0;
+          table[entry + ENTRY_DATA] = 0;
+          table[entry + ENTRY_CONTROL] = 0;
         }
         config.msixControl(SimulatedConfig.MSIX_ENABLE);
       }
@@ -123,10 +141,12 @@ final class SimulatedInterrupts implements Interrupts {
     vectors = List.of();
     due.clear();
     anyDue = false;
+    remapping.free(this);
     switch (kind) {
       case INTX -> lineMasked = false;
       case MSI -> {
         config.msiControl(0);
+        config.msiAddress(0);
         config.msiPending(0);
         config.msiMask(0);
       }
@@ -159,7 +179,7 @@ final class SimulatedInterrupts implements Interrupts {
 
   /** The model sends a message. A message is a DMA write: without bus master it goes nowhere. */
   synchronized void signal(int vector) {
-    if (!config.active(ConfigRegisters.COMMAND_BUS_MASTER)) {
+    if (!route.allows(ConfigRegisters.COMMAND_BUS_MASTER)) {
       return;
     }
     if ((config.msixControl() & SimulatedConfig.MSIX_ENABLE) != 0) {
@@ -174,7 +194,7 @@ final class SimulatedInterrupts implements Interrupts {
       int allocated = 1 << (control >>> SimulatedConfig.MSI_MULTIPLE_ENABLE_SHIFT & 7);
       int message = vector & (allocated - 1);
       if ((config.msiMask() & 1 << message) == 0) {
-        deliver(Kind.MSI, message);
+        sendMsi(message);
       } else {
         config.msiPending(config.msiPending() | 1 << message);
       }
@@ -186,6 +206,11 @@ final class SimulatedInterrupts implements Interrupts {
     line = on;
     config.interruptStatus(on);
     deliverLine();
+  }
+
+  /** Whether its pin asserts the line that it is routed to. */
+  synchronized boolean isAsserting() {
+    return line && !config.command(ConfigRegisters.COMMAND_INTX_DISABLE) && route.isConnected();
   }
 
   /** Masks or unmasks, for the kinds that can: MSI only where it has mask bits. */
@@ -296,12 +321,9 @@ final class SimulatedInterrupts implements Interrupts {
   }
 
   private void deliverLine() {
-    if (enabled == Kind.INTX
-        && line
-        && !lineMasked
-        && !config.command(ConfigRegisters.COMMAND_INTX_DISABLE)) {
+    if (enabled == Kind.INTX && !lineMasked && isAsserting()) {
       lineMasked = true;
-      deliver(Kind.INTX, 0);
+      deliver(0);
     }
   }
 
@@ -314,7 +336,9 @@ final class SimulatedInterrupts implements Interrupts {
     for (int v = pending.nextSetBit(0); v >= 0; v = pending.nextSetBit(v + 1)) {
       if ((table[v * ENTRY_DWORDS + ENTRY_CONTROL] & 1) == 0) {
         pending.clear(v);
-        deliver(Kind.MSIX, v);
+        int entry = v * ENTRY_DWORDS;
+        long upper = (long) table[entry + ENTRY_UPPER] << 32;
+        send((table[entry] & 0xffff_ffffL) | upper, table[entry + ENTRY_DATA]);
       }
     }
   }
@@ -327,13 +351,37 @@ final class SimulatedInterrupts implements Interrupts {
     config.msiPending(config.msiPending() & ~due);
     for (int vector = 0; vector < Integer.SIZE; vector++) {
       if ((due & 1 << vector) != 0) {
-        deliver(Kind.MSI, vector);
+        sendMsi(vector);
       }
     }
   }
 
-  private void deliver(Kind kind, int vector) {
-    if (enabled == kind && vector < vectors.size() && vectors.get(vector).deliver()) {
+  /** The function changes the low bits of the data (PCI Local Bus Specification 3.0, 6.8.3.4). */
+  private void sendMsi(int vector) {
+    send(config.msiAddress(), config.msiData() | vector);
+  }
+
+  private void send(long address, int data) {
+    if (!message(address, data)) {
+      busMaster.refuseMessage(address);
+    }
+  }
+
+  /**
+   * A message, wherever it comes from, arrives at the IOMMU.
+   *
+   * @return whether it was one that the function was given
+   */
+  synchronized boolean message(long address, int data) {
+    int vector = remapping.vectorOf(this, address, data);
+    if (vector >= 0) {
+      deliver(vector);
+    }
+    return vector >= 0;
+  }
+
+  private void deliver(int vector) {
+    if (vector < vectors.size() && vectors.get(vector).deliver()) {
       due.set(vector);
       anyDue = true;
     }

@@ -2,13 +2,11 @@ package org.gatun.simulated;
 
 import java.util.ArrayDeque;
 import java.util.List;
-import org.gatun.pci.DeviceName;
-import org.gatun.pci.DmaDirection;
 
 /**
  * The IOMMU of a bus: each group of devices has an address space of its own. A read of what is not
  * mapped for reading gives zeros, a write of what is not mapped for writing is dropped; both are
- * recorded here. Any thread.
+ * recorded here. So are requests for interrupts that are not a device's own. Any thread.
  */
 public final class SimulatedIommu {
   /** How many faults are kept: the newest. A device can cause any number. */
@@ -17,6 +15,8 @@ public final class SimulatedIommu {
   private static final System.Logger LOG = System.getLogger(SimulatedIommu.class.getName());
 
   private final ArrayDeque<IommuFault> faults = new ArrayDeque<>();
+  private final InterruptRemapping interrupts = new InterruptRemapping();
+  private volatile boolean keepsOrigins;
   private long count;
 
   SimulatedIommu() {}
@@ -31,8 +31,24 @@ public final class SimulatedIommu {
     return count;
   }
 
-  void record(DeviceName device, long busAddress, long size, DmaDirection direction) {
-    IommuFault fault = new IommuFault(device, busAddress, size, direction);
+  /**
+   * Whether faults say from now on where the memory was mapped, and where unmapped: of what is
+   * mapped from now on, and of the newest 256 of what is unmapped of a group. It is off at first,
+   * since walking the stack takes longer than mapping.
+   */
+  public void keepOrigins(boolean on) {
+    keepsOrigins = on;
+  }
+
+  InterruptRemapping interrupts() {
+    return interrupts;
+  }
+
+  boolean keepsOrigins() {
+    return keepsOrigins;
+  }
+
+  void record(IommuFault fault) {
     synchronized (this) {
       if (faults.size() == KEPT_FAULTS) {
         faults.removeFirst();

@@ -4,6 +4,8 @@ import java.util.ArrayList;
 import java.util.List;
 import org.gatun.pci.config.Capability;
 import org.gatun.simulated.CapabilityDescription.Register;
+import org.gatun.simulated.FunctionDescription.BarDescription;
+import org.gatun.simulated.VirtualFunctions.Places;
 
 /**
  * The capabilities of the specifications, with each register as writable as they allow. "PCIe" is
@@ -17,6 +19,7 @@ public final class StandardCapabilities {
   /**
    * Power Management (PCI Power Management Specification 1.2, 3.2): PME from each state. A write of
    * the power state counts: only in D0 the function answers at its BARs, does DMA and interrupts.
+   * Memory that a model shares with a driver stays reachable all the same.
    *
    * @param softReset whether the way back from D3 to D0 resets the function
    */
@@ -81,28 +84,34 @@ public final class StandardCapabilities {
         register(0x30, 2, 1, 0xffff, 0)); // Link Control 2
   }
 
-  /** PCI Express, of a root port with a slot (PCIe 7.5.3). */
-  public static CapabilityDescription expressRootPort() {
-    return conventional(
-        Capability.PCI_EXPRESS,
-        0x3c,
-        constant(2, 2, 0x0142), // version 2, root port, slot
-        constant(4, 4, 0x8002),
-        register(8, 2, 0x0810, 0x7fff, 0),
-        register(0xa, 2, 0, 0, 0x4f),
-        constant(0xc, 4, 0x11),
-        register(0x10, 2, 0, 0x0ffb, 0),
-        register(0x12, 2, 0x11, 0, 0xc000),
-        constant(0x14, 4, 0x7f), // Slot Capabilities
-        register(0x18, 2, 0, 0x1fff, 0),
-        register(0x1a, 2, 0x40, 0, 0x11f),
-        register(0x1c, 2, 0, 0x1f, 0), // Root Control
-        register(0x20, 4, 0, 0, 1 << 16),
-        constant(0x24, 4, 0x3f),
-        register(0x28, 2, 0, 0x67ff, 0),
-        constant(0x2c, 4, 0x2),
-        register(0x30, 2, 1, 0xffff, 0),
-        register(0x38, 2, 0, 0xffff, 0)); // Slot Control 2
+  /**
+   * PCI Express, of a port (PCIe 7.5.3); with a slot for hot-plug, if it is the upper end of a
+   * link.
+   */
+  public static CapabilityDescription expressPort(PortKind kind) {
+    List<Register> registers = new ArrayList<>();
+    registers.add(constant(2, 2, 0x0002 | kind.type() << 4 | (kind.hasSlot() ? 1 << 8 : 0)));
+    registers.add(constant(4, 4, 0x8002));
+    registers.add(register(8, 2, 0x0810, 0x7fff, 0));
+    registers.add(register(0xa, 2, 0, 0, 0x4f));
+    registers.add(constant(0xc, 4, kind.hasSlot() ? 0x10_0011 : 0x11)); // it says if it is up
+    registers.add(register(SimulatedConfig.LINK_CONTROL, 2, 0, 0x0ffb, 0));
+    registers.add(register(SimulatedConfig.LINK_STATUS, 2, 0x11, 0, 0xc000));
+    if (kind.hasSlot()) {
+      registers.add(constant(0x14, 4, 0x4_007f)); // Slot Capabilities: all, at once
+      registers.add(register(SimulatedConfig.SLOT_CONTROL, 2, 0, 0x1fff, 0));
+      registers.add(register(SimulatedConfig.SLOT_STATUS, 2, 0, 0, 0x11f));
+      registers.add(register(0x38, 2, 0, 0xffff, 0)); // Slot Control 2
+    }
+    if (kind == PortKind.ROOT) {
+      registers.add(register(0x1c, 2, 0, 0x1f, 0)); // Root Control
+      registers.add(register(0x20, 4, 0, 0, 1 << 16));
+    }
+    registers.add(constant(0x24, 4, 0x3f));
+    registers.add(register(0x28, 2, 0, 0x67ff, 0));
+    registers.add(constant(0x2c, 4, 0x2));
+    registers.add(register(0x30, 2, 1, 0xffff, 0));
+    return new CapabilityDescription(Capability.PCI_EXPRESS, 0, false, 0x3c, registers);
   }
 
   /** Advanced Features (Conventional Advanced Features ECN): writing bit 0 of control resets. */
@@ -162,7 +171,10 @@ public final class StandardCapabilities {
         register(6, 2, CapabilityDescription.ACS_ISOLATION, 0x5f, 0));
   }
 
-  /** Single Root I/O Virtualization (PCIe 9.3.3), up to 8 functions. No function ever appears. */
+  /**
+   * Single Root I/O Virtualization (PCIe 9.3.3), up to 8 functions: registers without a meaning.
+   * For functions that appear there is {@link FunctionDescription#withVirtualFunctions}.
+   */
   public static CapabilityDescription virtualFunctions() {
     return extended(
         Capability.EXTENDED_SRIOV,
@@ -180,6 +192,36 @@ public final class StandardCapabilities {
         register(0x24, 4, 4, -0x4000, 0), // VF BAR 0: 64 bits, 16 KiB
         register(0x28, 4, 0, ALL, 0),
         register(0x2c, 4, 0, -0x1000, 0));
+  }
+
+  /**
+   * Single Root I/O Virtualization with functions that appear (PCIe 9.3.3).
+   *
+   * @param own slot and function of the physical function, as in a routing id
+   */
+  static CapabilityDescription singleRoot(VirtualFunctions virtual, Places places, int own) {
+    List<Register> registers = new ArrayList<>();
+    registers.add(register(SimulatedConfig.VIRTUAL_CONTROL, 2, 0, 0x19, 0));
+    registers.add(constant(0xc, 2, virtual.total())); // InitialVFs
+    registers.add(constant(0xe, 2, virtual.total())); // TotalVFs
+    registers.add(register(SimulatedConfig.VIRTUAL_COUNT, 2, 0, 0xffff, 0));
+    registers.add(constant(0x12, 1, own & 7)); // Function Dependency Link
+    registers.add(constant(0x14, 2, places.first() - own)); // First VF Offset
+    registers.add(constant(0x16, 2, 1)); // VF Stride
+    registers.add(constant(0x1a, 2, virtual.each().id().device()));
+    registers.add(constant(0x1c, 4, 0x553));
+    registers.add(register(0x20, 4, 1, ALL, 0)); // System Page Size
+    for (BarDescription bar : virtual.each().bars()) {
+      long address = places.barAddresses().getOrDefault(bar.index(), 0L);
+      int offset = 0x24 + 4 * bar.index();
+      int flags = (bar.wide() ? 4 : 0) | (bar.prefetchable() ? 8 : 0);
+      registers.add(register(offset, 4, (int) address | flags, (int) -bar.size(), 0));
+      if (bar.wide()) {
+        int upper = (int) (-bar.size() >>> 32);
+        registers.add(register(offset + 4, 4, (int) (address >>> 32), upper, 0));
+      }
+    }
+    return new CapabilityDescription(Capability.EXTENDED_SRIOV, 1, true, 0x40, registers);
   }
 
   /** Address Translation Services (PCIe 10.5.1). */

@@ -3,6 +3,7 @@ package org.gatun.simulated;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.gatun.pci.Bar;
 import org.gatun.pci.config.PciClass;
@@ -58,7 +59,18 @@ final class ProbeModel implements DeviceModel {
     }
   }
 
+  private final List<CapabilityDescription> capabilities;
   private @Nullable Running running;
+
+  /** One with a function level reset. */
+  ProbeModel() {
+    this(StandardCapabilities.expressEndpoint(true));
+  }
+
+  /** One with these capabilities. */
+  ProbeModel(CapabilityDescription... capabilities) {
+    this.capabilities = List.of(capabilities);
+  }
 
   Running running() {
     return Objects.requireNonNull(running);
@@ -70,7 +82,6 @@ final class ProbeModel implements DeviceModel {
         new PciId(0x1234, 0x5678, 0x9abc, 0xdef0),
         new PciClass(0x080000),
         3,
-        true,
         List.of(
             BarDescription.trapped(0, 0x4000, false),
             new BarDescription(
@@ -81,7 +92,10 @@ final class ProbeModel implements DeviceModel {
                 List.of(
                     new Bar.Range(0, 0x1000, Bar.Access.TRAPPED),
                     new Bar.Range(0x1000, 0x3000, Bar.Access.DIRECT)))),
-        new InterruptDescription(1, 4, Optional.of(new Msix(70, 0, TABLE, PENDING))));
+        0,
+        new InterruptDescription(1, 4, Optional.of(new Msix(70, 0, TABLE, PENDING))),
+        capabilities,
+        Set.of());
   }
 
   @Override

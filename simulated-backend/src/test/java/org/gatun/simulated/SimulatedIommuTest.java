@@ -100,7 +100,54 @@ class SimulatedIommuTest {
     assertThat(port.read(out.busAddress(), local, 0, 8)).isTrue();
     assertThat(port.write(out.busAddress(), local, 0, 8)).isFalse();
 
-    assertThat(bus.iommu().faultCount()).isEqualTo(2);
+    assertThat(bus.iommu().faults())
+        .extracting(IommuFault::kind)
+        .containsExactly(IommuFault.Kind.NOT_READABLE, IommuFault.Kind.NOT_WRITABLE);
+    assertThat(bus.iommu().faults().getLast())
+        .hasToString(
+            "simulated:probe: DMA write of 8 bytes at bus address 0x%x: it is mapped for reading"
+                    .formatted(out.busAddress())
+                + " only");
+  }
+
+  @Test
+  void whereAMappingCameFromAndWentIsKnownIfAskedFor() {
+    device.busMaster(true);
+    DmaBuffer before = dma.allocate(PAGE, PAGE);
+    bus.iommu().keepOrigins(true);
+    long early = before.busAddress();
+    before.close();
+    assertThat(fault(early).origin()).as("mapped when nobody asked").isEmpty();
+
+    DmaBuffer buffer = mapped();
+    long address = buffer.busAddress();
+    buffer.close();
+    IommuFault.Origin origin = fault(address + 8).origin().orElseThrow();
+    assertThat(origin.mapped().getFirst().getMethodName()).isEqualTo("mapped");
+    assertThat(origin.unmapped().getFirst().getMethodName())
+        .isEqualTo("whereAMappingCameFromAndWentIsKnownIfAskedFor");
+    assertThat(bus.iommu().faults().getLast().toString())
+        .contains("nothing is mapped there; unmapped at ", ", mapped at ")
+        .contains("SimulatedIommuTest.java:" + origin.mapped().getFirst().getLineNumber());
+
+    MemorySegment page = arena.allocate(PAGE, PAGE);
+    DmaBuffer in = dma.map(page, DmaDirection.FROM_DEVICE);
+    IommuFault refused = fault(in.busAddress());
+    assertThat(refused.kind()).isEqualTo(IommuFault.Kind.NOT_READABLE);
+    assertThat(refused.origin().orElseThrow().unmapped()).isEmpty();
+  }
+
+  /** A device can be made to map and unmap for ever. */
+  @Test
+  void onlyTheNewestOriginsAreKept() {
+    device.busMaster(true);
+    bus.iommu().keepOrigins(true);
+    MemorySegment page = arena.allocate(PAGE, PAGE);
+    for (int i = 0; i < 300; i++) {
+      dma.mapAt(0x200000 + i * PAGE, page, DmaDirection.BIDIRECTIONAL).close();
+    }
+    assertThat(fault(0x200000).origin()).isEmpty();
+    assertThat(fault(0x200000 + 299 * PAGE).origin()).isPresent();
   }
 
   @Test
@@ -244,7 +291,9 @@ class SimulatedIommuTest {
     }
     assertThat(port.read(0x400000, local, 0, 8)).isFalse();
     assertThat(port.readLong(0x400000)).isZero();
-    assertThat(bus.iommu().faults()).hasSize(2);
+    assertThat(bus.iommu().faults())
+        .extracting(IommuFault::kind)
+        .containsExactly(IommuFault.Kind.GONE, IommuFault.Kind.GONE);
   }
 
   @Test
@@ -324,5 +373,15 @@ class SimulatedIommuTest {
     stop.set(true);
     engine.join();
     assertThat(device.usage()).isEqualTo(PciDevice.Usage.NONE);
+  }
+
+  private DmaBuffer mapped() {
+    return dma.allocate(PAGE, PAGE);
+  }
+
+  /** The fault of a read there. */
+  private IommuFault fault(long address) {
+    assertThat(port.read(address, local, 0, 8)).isFalse();
+    return bus.iommu().faults().getLast();
   }
 }
