@@ -5,6 +5,7 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.gatun.pci.DeviceName;
@@ -16,6 +17,7 @@ import org.gatun.pci.spi.Hazard;
 import org.gatun.pci.spi.PciBackend;
 import org.gatun.pci.spi.SeizedDevice;
 import org.gatun.simulated.SimulatedFunction.Slot;
+import org.gatun.simulated.SimulatedFunction.Surroundings;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -42,6 +44,7 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
   private final Topology topology = new Topology(iommu);
   private final SingleRoot.Host virtual = new Virtual();
   private Set<Hazard> machineHazards = Set.of();
+  private OptionalLong postingSeed = OptionalLong.empty();
   private boolean closed;
 
   private SimulatedBus(BusTime time) {
@@ -71,6 +74,18 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
   /** The IOMMU, which knows of each access that it refused. */
   public SimulatedIommu iommu() {
     return iommu;
+  }
+
+  /**
+   * Posts the writes to trapped memory of devices that are plugged in from now on, as real buses
+   * do: a write arrives up to some microseconds of the bus's time after the call, unless the host
+   * reads of the device before, or accesses its config space or ports. A driver that takes it for
+   * done when it has written, and does not read back, sees what that does.
+   *
+   * @param seed of how long each takes
+   */
+  public synchronized void postWrites(long seed) {
+    postingSeed = OptionalLong.of(seed);
   }
 
   /**
@@ -141,7 +156,8 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
 
   private DeviceName start(Slot slot, FunctionDescription description, DeviceModel model) {
     try {
-      topology.add(new SimulatedFunction(slot, model, time, iommu, virtual));
+      topology.add(
+          new SimulatedFunction(slot, model, new Surroundings(time, iommu, virtual, postingSeed)));
     } catch (RuntimeException e) {
       topology.giveBack(slot, description);
       throw e;
