@@ -5,6 +5,7 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.gatun.pci.DeviceName;
@@ -16,6 +17,7 @@ import org.gatun.pci.spi.Hazard;
 import org.gatun.pci.spi.PciBackend;
 import org.gatun.pci.spi.SeizedDevice;
 import org.gatun.simulated.SimulatedFunction.Slot;
+import org.gatun.simulated.SimulatedFunction.Surroundings;
 import org.gatun.simulated.trace.Trace;
 import org.gatun.simulated.trace.Tracer;
 import org.jspecify.annotations.Nullable;
@@ -45,6 +47,7 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
   private final SimulatedFunction.Host host = new Host();
   private Set<Hazard> machineHazards = Set.of();
   private @Nullable Trace dmaTrace;
+  private OptionalLong postingSeed = OptionalLong.empty();
   private boolean closed;
 
   private SimulatedBus(BusTime time) {
@@ -82,6 +85,18 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
    */
   public synchronized void traceDma(Trace trace) {
     dmaTrace = trace;
+  }
+
+  /**
+   * Posts the writes to trapped memory of devices that are plugged in from now on, as real buses
+   * do: a write arrives up to some microseconds of the bus's time after the call, unless the host
+   * reads of the device before, or accesses its config space or ports. A driver that takes it for
+   * done when it has written, and does not read back, sees what that does.
+   *
+   * @param seed of how long each takes
+   */
+  public synchronized void postWrites(long seed) {
+    postingSeed = OptionalLong.of(seed);
   }
 
   /**
@@ -153,7 +168,9 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
   private DeviceName start(Slot slot, FunctionDescription description, DeviceModel model) {
     try {
       Tracer tracer = dmaTrace == null ? null : dmaTrace.tracer(slot.name());
-      topology.add(new SimulatedFunction(slot, model, time, iommu, host, tracer));
+      topology.add(
+          new SimulatedFunction(
+              slot, model, new Surroundings(time, iommu, host, postingSeed, tracer)));
     } catch (RuntimeException e) {
       topology.giveBack(slot, description);
       throw e;

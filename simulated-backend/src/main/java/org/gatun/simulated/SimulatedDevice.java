@@ -20,7 +20,6 @@ import org.gatun.pci.PortIo;
 import org.gatun.pci.ResetUnavailableException;
 import org.gatun.pci.SharedRange;
 import org.gatun.pci.Vector;
-import org.gatun.pci.config.ConfigRegisters;
 import org.gatun.pci.config.ConfigSpace;
 import org.gatun.pci.spi.ResourceTracker;
 import org.gatun.pci.spi.ResourceTracker.Resource;
@@ -109,7 +108,7 @@ final class SimulatedDevice implements SeizedDevice {
   public void busMaster(boolean on) {
     synchronized (lifeCycle) {
       check("bus master");
-      function.config().command(ConfigRegisters.COMMAND_BUS_MASTER, on);
+      function.busMaster(on);
     }
   }
 

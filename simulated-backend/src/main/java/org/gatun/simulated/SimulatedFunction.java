@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.OptionalInt;
+import java.util.OptionalLong;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.LongConsumer;
@@ -39,6 +40,10 @@ final class SimulatedFunction implements ModelContext {
   private final @Nullable SingleRoot singleRoot;
   private final BusMaster busMaster;
   private final SimulatedInterrupts interrupts;
+
+  /** The host's writes on their way, if they are posted. */
+  private final @Nullable PostedWrites posted;
+
   private final Map<Integer, BarMemory> shared = new HashMap<>();
   private final RunningModel model;
   private final AtomicReference<@Nullable SimulatedDevice> owner = new AtomicReference<>();
@@ -101,19 +106,23 @@ final class SimulatedFunction implements ModelContext {
   }
 
   /**
+   * What a function has of its bus.
+   *
+   * @param postingSeed if writes are posted
    * @param tracer who writes down its DMA; null for nobody
    */
-  SimulatedFunction(
-      Slot slot,
-      DeviceModel blueprint,
+  record Surroundings(
       BusTime time,
       SimulatedIommu iommu,
       Host host,
-      @Nullable Tracer tracer) {
+      OptionalLong postingSeed,
+      @Nullable Tracer tracer) {}
+
+  SimulatedFunction(Slot slot, DeviceModel blueprint, Surroundings bus) {
     this.slot = slot;
-    this.link = new LinkOfFunction(host);
+    this.link = new LinkOfFunction(bus.host());
     this.description = blueprint.description();
-    this.time = time;
+    this.time = bus.time();
     this.config = new SimulatedConfig(description, slot, new Writes());
     SimulatedFunction bridge = slot.bridge();
     SimulatedFunction physical = slot.physical();
@@ -122,10 +131,17 @@ final class SimulatedFunction implements ModelContext {
             config, bridge == null ? null : bridge.route, physical == null ? null : physical.route);
     this.virtualHeader =
         physical == null ? null : new VirtualHeader(new ConfigLayout(description, slot, false));
-    this.singleRoot = slot.virtualPlaces() == null ? null : new SingleRoot(this, time, host);
+    this.singleRoot = slot.virtualPlaces() == null ? null : new SingleRoot(this, time, bus.host());
     this.busMaster =
-        new BusMaster(slot.name(), slot.group().domain(), iommu, new OwnRequests(), tracer);
-    this.interrupts = new SimulatedInterrupts(this, route, busMaster, iommu.interrupts(), time);
+        new BusMaster(
+            slot.name(), slot.group().domain(), bus.iommu(), new OwnRequests(), bus.tracer());
+    this.interrupts =
+        new SimulatedInterrupts(this, route, busMaster, bus.iommu().interrupts(), time);
+    this.posted =
+        bus.postingSeed().isEmpty()
+            ? null
+            : new PostedWrites(
+                bus.postingSeed().getAsLong() ^ name().hashCode(), time, interrupts::signalEvents);
     try {
       for (BarDescription bar : description.bars()) {
         long size =
@@ -344,6 +360,7 @@ final class SimulatedFunction implements ModelContext {
 
   /** As the host reads it: all ones if no access arrives. */
   int readConfig(int offset, int width) {
+    flushPosted();
     int value = config.read(offset, width);
     if (!route.isConfigurable()) {
       return -1 >>> (Integer.SIZE - 8 * width);
@@ -354,6 +371,7 @@ final class SimulatedFunction implements ModelContext {
   /** As the host writes it. */
   void writeConfig(int offset, int width, int value) {
     ConfigSpace.check(offset, width, config.size());
+    flushPosted();
     if (route.isConfigurable()) {
       if (virtualHeader != null) {
         virtualHeader.write(offset, width, value);
@@ -364,32 +382,17 @@ final class SimulatedFunction implements ModelContext {
 
   /** Serves a trapped part of a memory BAR. Without decode, nobody answers on the bus. */
   RegisterHandler handler(int bar, long start) {
-    return new RegisterHandler() {
-      @Override
-      public long read(long offset, int width) {
-        if (!memoryDecode) {
-          route.refuse(ConfigRegisters.COMMAND_MEMORY, false);
-          return -1;
-        }
-        long value = readBar(bar, start + offset, width);
-        interrupts.signalEvents();
-        return value;
-      }
-
-      @Override
-      public void write(long offset, int width, long value) {
-        if (memoryDecode) {
-          writeBar(bar, start + offset, width, value);
-          interrupts.signalEvents();
-        } else {
-          route.refuse(ConfigRegisters.COMMAND_MEMORY, true);
-        }
-      }
-    };
+    TrappedRange range = new TrappedRange(bar, start);
+    return posted == null ? range : posted.toMemory(range, range);
   }
 
   /** Serves an I/O BAR, as {@link #handler} does a memory BAR. */
   RegisterHandler portHandler(int bar) {
+    RegisterHandler ports = ports(bar);
+    return posted == null ? ports : posted.toPorts(ports);
+  }
+
+  private RegisterHandler ports(int bar) {
     return new RegisterHandler() {
       @Override
       public long read(long offset, int width) {
@@ -419,6 +422,7 @@ final class SimulatedFunction implements ModelContext {
    * half reset.
    */
   void reset() {
+    flushPosted();
     config.command(ConfigRegisters.COMMAND_BUS_MASTER, false);
     model.reset();
     interrupts.reset();
@@ -464,6 +468,11 @@ final class SimulatedFunction implements ModelContext {
     config.resetCommand();
   }
 
+  void busMaster(boolean on) {
+    flushPosted();
+    config.command(ConfigRegisters.COMMAND_BUS_MASTER, on);
+  }
+
   /** Lets the function answer at its BARs, or stops it: then also while it is reset. */
   void decode(boolean on) {
     route.fence(!on);
@@ -482,6 +491,12 @@ final class SimulatedFunction implements ModelContext {
     model.close();
     interrupts.reset();
     shared.values().forEach(BarMemory::close);
+  }
+
+  private void flushPosted() {
+    if (posted != null) {
+      posted.arriveAll();
+    }
   }
 
   private long readBar(int bar, long offset, int width) {
@@ -512,6 +527,42 @@ final class SimulatedFunction implements ModelContext {
     dependents.forEach(SimulatedFunction::configChanged);
     if (singleRoot != null) {
       singleRoot.want(config.virtualCount());
+    }
+  }
+
+  private final class TrappedRange implements RegisterHandler, PostedWrites.Target {
+    private final int bar;
+    private final long start;
+
+    TrappedRange(int bar, long start) {
+      this.bar = bar;
+      this.start = start;
+    }
+
+    @Override
+    public long read(long offset, int width) {
+      if (!memoryDecode) {
+        route.refuse(ConfigRegisters.COMMAND_MEMORY, false);
+        return -1;
+      }
+      long value = readBar(bar, start + offset, width);
+      interrupts.signalEvents();
+      return value;
+    }
+
+    @Override
+    public void write(long offset, int width, long value) {
+      arrive(offset, width, value);
+      interrupts.signalEvents();
+    }
+
+    @Override
+    public void arrive(long offset, int width, long value) {
+      if (memoryDecode) {
+        writeBar(bar, start + offset, width, value);
+      } else {
+        route.refuse(ConfigRegisters.COMMAND_MEMORY, true);
+      }
     }
   }
 
