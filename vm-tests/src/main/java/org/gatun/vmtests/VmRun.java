@@ -18,6 +18,7 @@ import org.gatun.vmtests.machine.Host;
 import org.gatun.vmtests.machine.HostLacksException;
 import org.gatun.vmtests.machine.TestDevice;
 import org.gatun.vmtests.machine.VirtualMachine;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.DynamicNode;
 import org.opentest4j.TestAbortedException;
 
@@ -199,16 +200,31 @@ public final class VmRun {
     return require(environment, Host::findWithVfioUser);
   }
 
+  /** Skips the test, or fails it, as those do, if the host lacks a program. */
+  static void requireProgram(Map<String, String> environment, String program, String remedy) {
+    boolean there =
+        Arrays.stream(environment.getOrDefault("PATH", "").split(File.pathSeparator))
+            .anyMatch(directory -> Files.isExecutable(Path.of(directory, program)));
+    if (!there) {
+      throw lacks(environment, "there is no " + program + "; " + remedy, null);
+    }
+  }
+
   private static Host require(Map<String, String> environment, HostSearch search)
       throws IOException {
     try {
       return search.find(environment);
     } catch (HostLacksException e) {
-      String required = environment.getOrDefault(REQUIRE, "");
-      if (Arrays.asList(required.split(",")).contains("vm")) {
-        throw new AssertionError(e.getMessage() + " (" + REQUIRE + "=" + required + ")", e);
-      }
-      throw new TestAbortedException(e.getMessage(), e);
+      throw lacks(environment, String.valueOf(e.getMessage()), e);
     }
+  }
+
+  private static TestAbortedException lacks(
+      Map<String, String> environment, String what, @Nullable Throwable cause) {
+    String required = environment.getOrDefault(REQUIRE, "");
+    if (Arrays.asList(required.split(",")).contains("vm")) {
+      throw new AssertionError(what + " (" + REQUIRE + "=" + required + ")", cause);
+    }
+    return new TestAbortedException(what, cause);
   }
 }
