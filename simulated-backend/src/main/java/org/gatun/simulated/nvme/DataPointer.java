@@ -39,7 +39,12 @@ final class DataPointer {
     }
   }
 
-  /** Receives a structure from the host, as long as the memory for it, and returns a status. */
+  /**
+   * Receives a structure from the host.
+   *
+   * @param data native memory, as long as the structure
+   * @return a status
+   */
   static int receive(SubmissionQueue queue, Command command, int pageSize, MemorySegment data) {
     long size = data.byteSize();
     return move(queue.completions.port, command, pageSize, new Scratch(data), 0, size, false);

@@ -1,5 +1,6 @@
 package org.gatun.simulated.nvme;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.BitSet;
 import java.util.Optional;
@@ -68,15 +69,17 @@ final class Firmware {
     if (there >= 0 && there < end) {
       return NvmeStatus.OVERLAPPING_RANGE.status();
     }
-    MemorySegment part = MemorySegment.ofArray(new byte[(int) size]);
-    int status = DataPointer.receive(queue, command, pageSize, part);
-    if (status == SUCCESS) {
-      downloaded.set(first, end);
-      if (offset < header.byteSize()) {
-        MemorySegment.copy(part, 0, header, offset, Math.min(size, header.byteSize() - offset));
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment part = arena.allocate(size);
+      int status = DataPointer.receive(queue, command, pageSize, part);
+      if (status == SUCCESS) {
+        downloaded.set(first, end);
+        if (offset < header.byteSize()) {
+          MemorySegment.copy(part, 0, header, offset, Math.min(size, header.byteSize() - offset));
+        }
       }
+      return status;
     }
-    return status;
   }
 
   /** Firmware Commit (Base 5.12). One that comes to look at what was downloaded uses it up. */
