@@ -34,8 +34,8 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInfo;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.api.extension.ParameterResolutionException;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.platform.testkit.engine.EngineExecutionResults;
 import org.junit.platform.testkit.engine.EngineTestKit;
 import org.opentest4j.AssertionFailedError;
@@ -346,7 +346,9 @@ class SimulatedPciTest {
       try (PciDevice device = recorder.device()) {
         assertThat(identification(device)).isEqualTo(0x010000ed);
       }
-      recorder.recording().save(Files.createDirectories(Path.of("target")).resolve("edu.recording"));
+      recorder
+          .recording()
+          .save(Files.createDirectories(Path.of("target")).resolve("edu.recording"));
     }
 
     run(Replayed.class)
