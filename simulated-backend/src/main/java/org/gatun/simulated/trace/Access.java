@@ -15,7 +15,6 @@ import org.gatun.pci.Interrupts;
  *
  * @param space of a register: the index of its BAR, or {@link #CONFIG}; else 0
  * @param address of a register: its offset; of memory: its bus address; else the number of a vector
- *     or the ordinal of a kind of interrupts
  * @param length in bytes: the width of a register, 1, 2, 4 or 8; the size of memory; else 0
  * @param value of a register, zero-extended; else a count or a flag
  */
@@ -30,8 +29,7 @@ public record Access(Kind kind, int space, long address, long length, long value
     REGISTER("(8|16|32|64) (config|BAR[0-5])\\+" + HEX + " = " + HEX),
     MEMORY(" " + HEX + " \\+" + HEX),
     VECTOR(" vector (\\d{1,4})"),
-    VECTORS(" (INTX|MSI|MSIX) = (\\d{1,4})"),
-    FLAG(" = ([01])"),
+    COUNT(" = (\\d{1,4})"),
     PLAIN("");
 
     private final Pattern rest;
@@ -46,8 +44,10 @@ public record Access(Kind kind, int space, long address, long length, long value
     /** Of a register, in config space or behind a BAR. */
     READ(Form.REGISTER),
     WRITE(Form.REGISTER),
-    /** Of interrupts: kind, and how many vectors. */
-    ENABLE(Form.VECTORS),
+    /** Of interrupts: how many vectors. */
+    ENABLE_INTX(Form.COUNT),
+    ENABLE_MSI(Form.COUNT),
+    ENABLE_MSIX(Form.COUNT),
     DISABLE(Form.PLAIN),
     MASK(Form.VECTOR),
     UNMASK(Form.VECTOR),
@@ -69,7 +69,8 @@ public record Access(Kind kind, int space, long address, long length, long value
     REFUSED_WRITE(Form.MEMORY),
     /** The driver wrote DMA memory; noticed only by a {@link Recorder}. */
     DRIVER_WRITE(Form.MEMORY),
-    BUS_MASTER(Form.FLAG),
+    /** On, 1, or off, 0. */
+    BUS_MASTER(Form.COUNT),
     RESET(Form.PLAIN),
     /** The driver was told that its device is wanted back, or gone. */
     WANTED(Form.PLAIN),
@@ -86,6 +87,15 @@ public record Access(Kind kind, int space, long address, long length, long value
       this.form = form;
     }
 
+    /** That enables interrupts of a kind. */
+    static Kind enabling(Interrupts.Kind interrupts) {
+      return switch (interrupts) {
+        case INTX -> ENABLE_INTX;
+        case MSI -> ENABLE_MSI;
+        case MSIX -> ENABLE_MSIX;
+      };
+    }
+
     /** As it is written. */
     String word() {
       return name().toLowerCase(Locale.ROOT).replace('_', '-');
@@ -98,7 +108,17 @@ public record Access(Kind kind, int space, long address, long length, long value
      */
     boolean replayedInOrder() {
       return switch (this) {
-        case WRITE, ENABLE, DISABLE, MASK, UNMASK, CONNECT, BUS_MASTER, RESET -> true;
+        case WRITE,
+            ENABLE_INTX,
+            ENABLE_MSI,
+            ENABLE_MSIX,
+            DISABLE,
+            MASK,
+            UNMASK,
+            CONNECT,
+            BUS_MASTER,
+            RESET ->
+            true;
         default -> false;
       };
     }
@@ -145,14 +165,7 @@ public record Access(Kind kind, int space, long address, long length, long value
               hex(text.group(5)));
       case MEMORY -> new Access(kind, 0, hex(text.group(2)), hex(text.group(3)), 0);
       case VECTOR -> new Access(kind, 0, Integer.parseInt(text.group(2)), 0, 0);
-      case VECTORS ->
-          new Access(
-              kind,
-              0,
-              Interrupts.Kind.valueOf(text.group(2)).ordinal(),
-              0,
-              Integer.parseInt(text.group(3)));
-      case FLAG -> new Access(kind, 0, 0, 0, Integer.parseInt(text.group(2)));
+      case COUNT -> new Access(kind, 0, 0, 0, Integer.parseInt(text.group(2)));
       case PLAIN -> new Access(kind, 0, 0, 0, 0);
     };
   }
@@ -184,8 +197,7 @@ public record Access(Kind kind, int space, long address, long length, long value
                   word, length * 8, space == CONFIG ? "config" : "BAR" + space, address, value);
       case MEMORY -> "%s 0x%x +0x%x".formatted(word, address, length);
       case VECTOR -> word + " vector " + address;
-      case VECTORS -> "%s %s = %d".formatted(word, Interrupts.Kind.values()[(int) address], value);
-      case FLAG -> word + " = " + value;
+      case COUNT -> word + " = " + value;
       case PLAIN -> word;
     };
   }

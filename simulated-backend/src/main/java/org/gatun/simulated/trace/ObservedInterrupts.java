@@ -18,7 +18,7 @@ record ObservedInterrupts(Interrupts interrupts, Observer observer) implements I
   public List<Vector> enable(Kind kind, int count) {
     observer.before();
     List<Vector> vectors = interrupts.enable(kind, count);
-    observer.saw(Access.Kind.ENABLE, 0, kind.ordinal(), 0, count);
+    observer.saw(Access.Kind.enabling(kind), 0, 0, 0, count);
     return vectors.stream().<Vector>map(v -> new ObservedVector(v, observer)).toList();
   }
 

@@ -134,30 +134,43 @@ public final class Recording {
     List<RecordedBar> bars = new ArrayList<>();
     List<BusRange> usable = new ArrayList<>();
     for (String line : header) {
-      Matcher match;
-      if (line.startsWith("device ")) {
-        name = line.substring("device ".length());
-      } else if ((match = CONFIG.matcher(line)).matches()) {
-        config = HexRuns.parse(match.group(2), Integer.parseInt(match.group(1)));
-      } else if ((match = VECTORS.matcher(line)).matches()) {
-        vectors.put(Interrupts.Kind.valueOf(match.group(1)), Integer.parseInt(match.group(2)));
-      } else if ((match = BAR.matcher(line)).matches()) {
-        bars.add(
-            new RecordedBar(
-                Integer.parseInt(match.group(1)),
-                match.group(2).equals("io") ? Bar.Kind.IO : Bar.Kind.MEMORY,
-                Long.parseLong(match.group(3), 16),
-                match.group(4) != null));
-      } else if ((match = USABLE.matcher(line)).matches()) {
-        usable.add(
-            new BusRange(
-                Long.parseUnsignedLong(match.group(1), 16),
-                Long.parseUnsignedLong(match.group(2), 16)));
-      } else {
-        throw new IllegalArgumentException("'%s' in its header".formatted(Access.shortened(line)));
+      switch (line.substring(0, Math.max(0, line.indexOf(' ')))) {
+        case "device" -> name = line.substring("device ".length());
+        case "config" -> {
+          Matcher text = match(CONFIG, line);
+          config = HexRuns.parse(text.group(2), Integer.parseInt(text.group(1)));
+        }
+        case "vectors" -> {
+          Matcher text = match(VECTORS, line);
+          vectors.put(Interrupts.Kind.valueOf(text.group(1)), Integer.parseInt(text.group(2)));
+        }
+        case "bar" -> {
+          Matcher text = match(BAR, line);
+          bars.add(
+              new RecordedBar(
+                  Integer.parseInt(text.group(1)),
+                  text.group(2).equals("io") ? Bar.Kind.IO : Bar.Kind.MEMORY,
+                  Long.parseLong(text.group(3), 16),
+                  text.group(4) != null));
+        }
+        default -> {
+          Matcher text = match(USABLE, line);
+          usable.add(
+              new BusRange(
+                  Long.parseUnsignedLong(text.group(1), 16),
+                  Long.parseUnsignedLong(text.group(2), 16)));
+        }
       }
     }
     return new RecordedDevice(name, config, vectors, bars, usable);
+  }
+
+  private static Matcher match(Pattern pattern, String line) {
+    Matcher matcher = pattern.matcher(line);
+    if (!matcher.matches()) {
+      throw new IllegalArgumentException("'%s' in its header".formatted(Access.shortened(line)));
+    }
+    return matcher;
   }
 
   private static RecordedLine line(String text) {

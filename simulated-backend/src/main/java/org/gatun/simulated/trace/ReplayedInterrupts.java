@@ -57,7 +57,7 @@ final class ReplayedInterrupts implements Interrupts {
     if (!vectors.isEmpty()) {
       throw new IllegalStateException(device + ": interrupts are enabled already: disable them");
     }
-    device.act(new Access(Access.Kind.ENABLE, 0, kind.ordinal(), 0, count));
+    device.act(new Access(Access.Kind.enabling(kind), 0, 0, 0, count));
     vectors = IntStream.range(0, count).mapToObj(ReplayedVector::new).toList();
     return List.copyOf(vectors);
   }

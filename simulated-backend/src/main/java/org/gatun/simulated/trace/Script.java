@@ -209,13 +209,15 @@ final class Script {
    * for an interrupt, that is pending now.
    */
   private void passTo(Step done) {
-    for (Step step = steps.get(next++); step != done; step = steps.get(next++)) {
+    while (steps.get(next).number() < done.number()) {
+      Step step = steps.get(next++);
       switch (step.access().kind()) {
         case DRIVER_WRITE -> check(step);
         case INTERRUPT -> signals.signal((int) step.access().address());
         default -> play(step);
       }
     }
+    next++;
   }
 
   private void check(Step step) {

@@ -25,11 +25,14 @@ final class ShadowMemory {
 
   private final Changes byDevice;
 
-  private record Changes(int[] from, int[] to) {
-    static Changes none(int pages) {
-      Changes changes = new Changes(new int[pages], new int[pages]);
-      Arrays.fill(changes.from, PAGE);
-      return changes;
+  private static final class Changes {
+    final int[] from;
+    final int[] to;
+
+    Changes(int pages) {
+      from = new int[pages];
+      to = new int[pages];
+      Arrays.fill(from, PAGE);
     }
 
     void add(int page, int first, int end) {
@@ -54,8 +57,8 @@ final class ShadowMemory {
     this.device = device;
     this.known = lifetime.allocate(driver.byteSize(), PAGE);
     int pages = (int) (driver.byteSize() / PAGE);
-    this.byDriver = Changes.none(pages);
-    this.byDevice = Changes.none(pages);
+    this.byDriver = new Changes(pages);
+    this.byDevice = new Changes(pages);
   }
 
   /** Gives the device what the driver has written; byte by byte: it may be writing the next one. */

@@ -26,7 +26,7 @@ import org.jspecify.annotations.Nullable;
  * org.gatun.simulated.SimulatedBus#traceDma}.
  */
 public final class Trace {
-  /** Number + 1, time, device and kind and space, address, length, value. */
+  /** Number + 1, time, device and space, address, length, value. */
   private static final int FIELDS = 6;
 
   private static final long IN_WRITING = -1;
@@ -46,6 +46,7 @@ public final class Trace {
   private final TimeSource time;
   private final int mask;
   private final long[] fields;
+  private final Access.@Nullable Kind[] kinds;
   private final @Nullable Thread[] threads;
   private final List<DeviceName> devices = new CopyOnWriteArrayList<>();
 
@@ -53,7 +54,7 @@ public final class Trace {
   private volatile long next;
 
   /**
-   * @param capacity how many accesses it keeps: rounded up to a power of two, 52 bytes each
+   * @param capacity how many accesses it keeps: rounded up to a power of two, 56 bytes each
    * @param time the clock, which says when they were
    * @throws IllegalArgumentException if the capacity is not 1 to 16 Mi
    */
@@ -66,6 +67,7 @@ public final class Trace {
     this.time = time;
     this.mask = slots - 1;
     this.fields = new long[slots * FIELDS];
+    this.kinds = new Access.Kind[slots];
     this.threads = new Thread[slots];
   }
 
@@ -113,10 +115,11 @@ public final class Trace {
       return;
     }
     fields[at + 1] = time.nanoTime();
-    fields[at + 2] = (long) device << 16 | (long) (space & 0xff) << 8 | kind.ordinal();
+    fields[at + 2] = (long) device << 8 | (space & 0xff);
     fields[at + 3] = address;
     fields[at + 4] = length;
     fields[at + 5] = value;
+    kinds[slot] = kind;
     threads[slot] = Thread.currentThread();
     LONGS.setRelease(fields, at, number + 1);
   }
@@ -133,20 +136,19 @@ public final class Trace {
     long address = fields[at + 3];
     long length = fields[at + 4];
     long value = fields[at + 5];
+    Access.Kind kind = kinds[slot];
     Thread thread = threads[slot];
     VarHandle.loadLoadFence();
-    if ((long) LONGS.getOpaque(fields, at) != number + 1 || thread == null) {
+    if ((long) LONGS.getOpaque(fields, at) != number + 1 || kind == null || thread == null) {
       return null;
     }
-    Access access =
-        new Access(
-            Access.Kind.values()[(int) what & 0xff], (byte) (what >>> 8), address, length, value);
+    Access access = new Access(kind, (byte) what, address, length, value);
     return new TraceRecord(
         number,
         nanos,
         thread.threadId(),
         thread.getName(),
-        devices.get((int) (what >>> 16)),
+        devices.get((int) (what >>> 8)),
         access);
   }
 }

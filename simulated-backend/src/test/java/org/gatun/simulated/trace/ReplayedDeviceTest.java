@@ -73,7 +73,7 @@ class ReplayedDeviceTest {
             "read32 BAR0+0x0 = 0xffffffff",
             "write64 BAR0+0x8 = 0x1122334455667788",
             "write16 config+0x4 = 0x6",
-            "enable MSIX = 2",
+            "enable-msix = 2",
             "allocate 0x100000 +0x2000",
             "driver-write 0x100000 +0x3 = 010203",
             "device-write 0x100ffe +0x1000 = 01ff 00*4000 02*94",
@@ -168,7 +168,7 @@ class ReplayedDeviceTest {
   void theDeviceWritesMemoryAndInterrupts() throws IOException {
     ReplayedDevice device =
         device(
-            "enable MSIX = 2",
+            "enable-msix = 2",
             "allocate 0x7654000 +0x1000",
             "driver-write 0x7654010 +0x2 = 0102",
             "write32 BAR0+0x0 = 0x7654000",
@@ -195,7 +195,7 @@ class ReplayedDeviceTest {
   @Test
   void anInterruptThatNobodyWaitedForIsPending() throws IOException {
     ReplayedDevice device =
-        device("enable MSIX = 1", "interrupt vector 0", "write32 BAR0+0x0 = 0x1");
+        device("enable-msix = 1", "interrupt vector 0", "write32 BAR0+0x0 = 0x1");
     try (device;
         Mmio registers = registers(device)) {
       Vector vector = device.interrupts().enable(Interrupts.Kind.MSIX, 1).getFirst();
@@ -222,7 +222,7 @@ class ReplayedDeviceTest {
         };
     ReplayedDevice device =
         device(
-            "enable INTX = 1",
+            "enable-intx = 1",
             "connect vector 0",
             "write8 BAR2+0x3 = 0x7",
             "signal vector 0",

@@ -67,7 +67,7 @@ class TraceTest {
     assertThat(trace.snapshot().records().stream().map(r -> r.access().toString()))
         .containsExactly(
             "write8 config+0xc = 0x10",
-            "enable MSIX = 2",
+            "enable-msix = 2",
             "bus-master = 1",
             "write16 BAR4+0x4 = 0x1234",
             "allocate 0x100000 +0x1000",
