@@ -1,5 +1,6 @@
 package org.gatun.simulated;
 
+import java.util.List;
 import java.util.Optional;
 import org.gatun.pci.config.Capability;
 import org.gatun.pci.config.ConfigRegisters;
@@ -33,6 +34,11 @@ final class SimulatedConfig implements HardwareConfig {
   private static final int EXPRESS_CONTROL = 8;
 
   private static final int EXPRESS_INITIATE_RESET = 1 << 15;
+  private static final int EXPRESS_PAYLOAD_SHIFT = 5;
+  private static final int EXPRESS_PAYLOAD = 7 << EXPRESS_PAYLOAD_SHIFT;
+
+  /** Device Capabilities (7.5.3.3): Max_Payload_Size Supported in bits 2:0. */
+  private static final int EXPRESS_CAPABILITIES = 4;
 
   /** Device Status (7.5.3.5): errors detected. */
   private static final int EXPRESS_STATUS = 0xa;
@@ -376,6 +382,21 @@ final class SimulatedConfig implements HardwareConfig {
   synchronized void busNumbers(int primary, int secondary, int subordinate) {
     show(ConfigLayout.BUS_NUMBERS, 2, primary | secondary << 8);
     show(ConfigLayout.BUS_NUMBERS + 2, 1, subordinate);
+  }
+
+  /** The largest payload that it can: 128 bytes for 0, and so on; most if nothing says so. */
+  synchronized int largestPayload() {
+    return express == 0 ? 7 : data.get(express + EXPRESS_CAPABILITIES, 4) & 7;
+  }
+
+  /** As firmware sets Max_Payload_Size. */
+  synchronized void payload(int size) {
+    if (express != 0) {
+      for (RegisterBytes each : List.of(initial, data)) {
+        int control = each.get(express + EXPRESS_CONTROL, 2) & ~EXPRESS_PAYLOAD;
+        each.put(express + EXPRESS_CONTROL, 2, control | size << EXPRESS_PAYLOAD_SHIFT);
+      }
+    }
   }
 
   /** MSI Message Control; 0 if there is no MSI. */

@@ -61,17 +61,32 @@ public final class StandardCapabilities {
   }
 
   /**
-   * PCI Express, of an endpoint (PCIe 7.5.3): a link of one lane.
+   * PCI Express, of an endpoint (PCIe 7.5.3): a link of one lane, payloads of up to 512 bytes.
    *
    * @param functionLevelReset whether writing Device Control bit 15 resets the function (6.6.2)
    */
   public static CapabilityDescription expressEndpoint(boolean functionLevelReset) {
+    return expressEndpoint(functionLevelReset, 512);
+  }
+
+  /**
+   * As {@link #expressEndpoint(boolean)}, with payloads of another size. Behind a port, firmware
+   * sets all functions of the tree to what each of them can.
+   *
+   * @param maxPayload in bytes, a power of two from 128 to 4096
+   */
+  public static CapabilityDescription expressEndpoint(boolean functionLevelReset, int maxPayload) {
+    if (maxPayload < 128 || maxPayload > 4096 || Integer.bitCount(maxPayload) != 1) {
+      throw new IllegalArgumentException(
+          "maxPayload: a power of two from 128 to 4096, not " + maxPayload);
+    }
     int reset = functionLevelReset ? CapabilityDescription.EXPRESS_FUNCTION_LEVEL_RESET : 0;
+    int payload = Integer.numberOfTrailingZeros(maxPayload / 128);
     return conventional(
         Capability.PCI_EXPRESS,
         0x3c,
         constant(2, 2, 0x0002), // version 2, endpoint
-        constant(4, 4, reset | 0x803a), // role-based errors, tags, phantom functions, 512 bytes
+        constant(4, 4, reset | 0x8038 | payload), // role-based errors, tags, phantom functions
         // Device Control: 512 byte reads, no snoop, relaxed ordering; bit 15 resets
         register(8, 2, 0x2810, functionLevelReset ? 0xffff : 0x7fff, 0),
         register(0xa, 2, 0, 0, 0x4f), // Device Status

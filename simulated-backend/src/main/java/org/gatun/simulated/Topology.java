@@ -227,6 +227,22 @@ final class Topology {
       numberBuses(null, 0);
     }
     showSlots();
+    if (function.bridge() != null && function.physical() == null) {
+      setPayload(rootOf(function));
+    }
+  }
+
+  /** All of a tree are set to what each of them can. */
+  private void setPayload(SimulatedFunction root) {
+    List<SimulatedFunction> tree =
+        functions.values().stream().filter(f -> f.physical() == null && rootOf(f) == root).toList();
+    int size = tree.stream().mapToInt(f -> f.config().largestPayload()).min().orElse(0);
+    tree.forEach(f -> f.config().payload(size));
+  }
+
+  private static SimulatedFunction rootOf(SimulatedFunction function) {
+    SimulatedFunction bridge = function.bridge();
+    return bridge == null ? function : rootOf(bridge);
   }
 
   /** Takes it out, and returns whether it was there. */
