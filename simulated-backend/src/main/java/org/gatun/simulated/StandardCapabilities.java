@@ -110,12 +110,12 @@ public final class StandardCapabilities {
     registers.add(register(8, 2, 0x0810, 0x7fff, 0));
     registers.add(register(0xa, 2, 0, 0, 0x4f));
     registers.add(constant(0xc, 4, kind.hasSlot() ? 0x10_0011 : 0x11)); // it says if it is up
-    registers.add(register(SimulatedConfig.LINK_CONTROL, 2, 0, 0x0ffb, 0));
-    registers.add(register(SimulatedConfig.LINK_STATUS, 2, 0x11, 0, 0xc000));
+    registers.add(register(SlotRegisters.LINK_CONTROL, 2, 0, 0x0ffb, 0));
+    registers.add(register(SlotRegisters.LINK_STATUS, 2, 0x11, 0, 0xc000));
     if (kind.hasSlot()) {
       registers.add(constant(0x14, 4, 0x4_007f)); // Slot Capabilities: all, at once
-      registers.add(register(SimulatedConfig.SLOT_CONTROL, 2, 0, 0x1fff, 0));
-      registers.add(register(SimulatedConfig.SLOT_STATUS, 2, 0, 0, 0x11f));
+      registers.add(register(SlotRegisters.CONTROL, 2, 0, 0x1fff, 0));
+      registers.add(register(SlotRegisters.STATUS, 2, 0, 0, 0x11f));
       registers.add(register(0x38, 2, 0, 0xffff, 0)); // Slot Control 2
     }
     if (kind == PortKind.ROOT) {
@@ -216,10 +216,10 @@ public final class StandardCapabilities {
    */
   static CapabilityDescription singleRoot(VirtualFunctions virtual, Places places, int own) {
     List<Register> registers = new ArrayList<>();
-    registers.add(register(SimulatedConfig.VIRTUAL_CONTROL, 2, 0, 0x19, 0));
+    registers.add(register(SingleRootRegisters.CONTROL, 2, 0, 0x19, 0));
     registers.add(constant(0xc, 2, virtual.total())); // InitialVFs
     registers.add(constant(0xe, 2, virtual.total())); // TotalVFs
-    registers.add(register(SimulatedConfig.VIRTUAL_COUNT, 2, 0, 0xffff, 0));
+    registers.add(register(SingleRootRegisters.COUNT, 2, 0, 0xffff, 0));
     registers.add(constant(0x12, 1, own & 7)); // Function Dependency Link
     registers.add(constant(0x14, 2, places.first() - own)); // First VF Offset
     registers.add(constant(0x16, 2, 1)); // VF Stride

@@ -109,6 +109,11 @@ final class Topology {
         && functions.values().stream().filter(f -> f.description().bridge()).count() == LAST_BUS) {
       throw new IllegalStateException("all " + LAST_BUS + " bus numbers are taken");
     }
+    Places virtualPlaces = // first: it may find no room
+        description
+            .virtualFunctions()
+            .map(v -> virtualPlaces(bridge, device << 3 | function, v))
+            .orElse(null);
     return new Slot(
         name,
         bridge,
@@ -116,10 +121,7 @@ final class Topology {
         function,
         takeAddresses(bridge, description, 1),
         description.bridge() ? windowsOf(bridge).behindBridge() : null,
-        description
-            .virtualFunctions()
-            .map(v -> virtualPlaces(bridge, device << 3 | function, v))
-            .orElse(null),
+        virtualPlaces,
         null,
         groups.groupOf(bridge, device, description, false));
   }
