@@ -1,5 +1,6 @@
 package org.gatun.simulated;
 
+import java.util.List;
 import java.util.Optional;
 import org.gatun.pci.config.Capability;
 import org.gatun.pci.config.ConfigRegisters;
@@ -33,6 +34,11 @@ final class SimulatedConfig implements HardwareConfig {
   private static final int EXPRESS_CONTROL = 8;
 
   private static final int EXPRESS_INITIATE_RESET = 1 << 15;
+  private static final int EXPRESS_PAYLOAD_SHIFT = 5;
+  private static final int EXPRESS_PAYLOAD = 7 << EXPRESS_PAYLOAD_SHIFT;
+
+  /** Device Capabilities (7.5.3.3): Max_Payload_Size Supported in bits 2:0. */
+  private static final int EXPRESS_CAPABILITIES = 4;
 
   /** Device Status (7.5.3.5): errors detected. */
   private static final int EXPRESS_STATUS = 0xa;
@@ -40,24 +46,6 @@ final class SimulatedConfig implements HardwareConfig {
   private static final int EXPRESS_CORRECTABLE = 1;
   private static final int EXPRESS_NON_FATAL = 1 << 1;
   private static final int EXPRESS_UNSUPPORTED_REQUEST = 1 << 3;
-
-  /** Link Control and Link Status (7.5.3.7, 7.5.3.8). */
-  static final int LINK_CONTROL = 0x10;
-
-  static final int LINK_STATUS = 0x12;
-  private static final int LINK_DISABLE = 1 << 4;
-  private static final int LINK_ACTIVE = 1 << 13;
-
-  /** Slot Control and Slot Status (7.5.3.10, 7.5.3.11): presence and link state have changed. */
-  static final int SLOT_CONTROL = 0x18;
-
-  static final int SLOT_STATUS = 0x1a;
-  private static final int SLOT_POWER_OFF = 1 << 10;
-  private static final int SLOT_INTERRUPT = 1 << 5;
-  private static final int SLOT_PRESENCE_CHANGED = 1 << 3;
-  private static final int SLOT_PRESENT = 1 << 6;
-  private static final int SLOT_LINK_CHANGED = 1 << 8;
-  private static final int SLOT_LINK_CHANGED_ENABLE = 1 << 12;
 
   /** Received Master Abort, in the status of a function and in a bridge's secondary status. */
   private static final int STATUS_MASTER_ABORT = 1 << 13;
@@ -69,23 +57,6 @@ final class SimulatedConfig implements HardwareConfig {
   private static final int AF_CONTROL = 4;
 
   private static final int AF_INITIATE_RESET = 1;
-
-  /** PMCSR (PCI Power Management Specification 1.2, 3.2.4). */
-  private static final int PM_CONTROL = 4;
-
-  private static final int PM_STATE = 3;
-
-  /** Of its capabilities, bits 9 and 10 say whether there are D1 and D2 (3.2.3). */
-  private static final int PM_CAPABILITIES = 2;
-
-  private static final int PM_D1_SUPPORT_SHIFT = 8;
-
-  /** Single Root I/O Virtualization (PCI Express Base Specification 5.0, 9.3.3). */
-  static final int VIRTUAL_CONTROL = 8;
-
-  static final int VIRTUAL_COUNT = 0x10;
-  private static final int VIRTUAL_ENABLE = 1;
-  private static final int VIRTUAL_MEMORY = 1 << 3;
 
   /** Hears of changes, without a lock held. */
   interface Listener {
@@ -110,14 +81,13 @@ final class SimulatedConfig implements HardwareConfig {
   private final int msi;
   private final boolean msiMasks;
   private final int msix;
-  private final int power;
+  private final PowerRegisters power;
   private final int express;
   private final boolean functionLevelReset;
   private final int advancedFeatures;
   private final boolean bridge;
-  private final boolean hasSlot;
-  private final int singleRoot;
-  private final int mostVirtual;
+  private final @Nullable SlotRegisters slotRegisters;
+  private final @Nullable SingleRootRegisters singleRoot;
   private final @Nullable VitalProductData vpd;
 
   /**
@@ -134,7 +104,7 @@ final class SimulatedConfig implements HardwareConfig {
     msi = layout.find(Capability.MSI);
     msiMasks = msi != 0 && function.interrupts().msiMasks();
     msix = layout.find(Capability.MSIX);
-    power = layout.find(Capability.POWER_MANAGEMENT);
+    power = new PowerRegisters(layout.find(Capability.POWER_MANAGEMENT));
     express = layout.find(Capability.PCI_EXPRESS);
     functionLevelReset =
         function.capabilities().stream()
@@ -142,9 +112,12 @@ final class SimulatedConfig implements HardwareConfig {
     advancedFeatures = layout.find(Capability.ADVANCED_FEATURES);
     bridge = function.bridge();
     PortKind port = function.port();
-    hasSlot = port != null && port.hasSlot();
-    singleRoot = layout.singleRoot;
-    mostVirtual = function.virtualFunctions().map(VirtualFunctions::total).orElse(0);
+    slotRegisters = port != null && port.hasSlot() ? new SlotRegisters(express) : null;
+    singleRoot =
+        function
+            .virtualFunctions()
+            .map(v -> new SingleRootRegisters(layout.singleRoot, v.total()))
+            .orElse(null);
     Optional<CapabilityDescription> vitalData =
         function.capabilities().stream().filter(c -> c.isConventional(Capability.VPD)).findFirst();
     vpd =
@@ -170,9 +143,10 @@ final class SimulatedConfig implements HardwareConfig {
     boolean resets;
     boolean busResets;
     synchronized (this) {
-      int state = powerState();
+      int state = power.state(data);
       boolean linkDown = isLinkDown();
-      int virtual = hasVirtual() ? data.get(singleRoot + VIRTUAL_COUNT, 2) : -1;
+      boolean hasVirtual = hasVirtual();
+      int virtualCount = singleRoot == null ? 0 : singleRoot.count(data);
       int mask = writable.get(offset, width);
       int cleared = clearable.get(offset, width) & value;
       int old = data.get(offset, width);
@@ -180,12 +154,11 @@ final class SimulatedConfig implements HardwareConfig {
       if (vpd != null) {
         vpd.written(data, offset, width);
       }
-      keepPossible(state);
-      if (virtual >= 0) {
-        // What a change means while they are there is not defined.
-        data.put(singleRoot + VIRTUAL_COUNT, 2, virtual);
+      power.written(data, state);
+      if (singleRoot != null) {
+        singleRoot.written(data, hasVirtual, virtualCount);
       }
-      resets = takeResetRequest() || wakesUpReset(state);
+      resets = takeResetRequest() || power.resets(data, state);
       busResets = isLinkDown() && !linkDown;
       showLink();
     }
@@ -249,12 +222,12 @@ final class SimulatedConfig implements HardwareConfig {
 
   /** Whether a bit of the command register is set, and the function is not asleep. */
   synchronized boolean active(int commandBit) {
-    return command(commandBit) && powerState() == 0;
+    return command(commandBit) && isAwake();
   }
 
   /** Whether the function is in D0: else it answers at config space only. */
   synchronized boolean isAwake() {
-    return powerState() == 0;
+    return power.state(data) == 0;
   }
 
   /**
@@ -264,68 +237,47 @@ final class SimulatedConfig implements HardwareConfig {
   synchronized boolean isLinkDown() {
     return bridge
         && ((data.get(ConfigLayout.BRIDGE_CONTROL, 2) & BUS_RESET) != 0
-            || (hasSlot
-                && ((data.get(express + LINK_CONTROL, 2) & LINK_DISABLE) != 0
-                    || (data.get(express + SLOT_CONTROL, 2) & SLOT_POWER_OFF) != 0)));
+            || (slotRegisters != null && slotRegisters.isKeptDown(data)));
   }
 
   /** Of a port with a slot: whether there is something in it. */
   void presence(boolean present) {
     synchronized (this) {
-      int status = express + SLOT_STATUS;
-      if (!hasSlot || ((initial.get(status, 2) & SLOT_PRESENT) != 0) == present) {
+      if (slotRegisters == null || slotRegisters.isPresent(initial) == present) {
         return;
       }
-      initial.put(status, 2, present ? SLOT_PRESENT : 0);
-      data.put(status, 2, (data.get(status, 2) & ~SLOT_PRESENT) | initial.get(status, 2));
-      data.add(status, 2, SLOT_PRESENCE_CHANGED);
+      slotRegisters.present(initial, present);
+      slotRegisters.present(data, present);
+      slotRegisters.presenceChanged(data);
       showLink();
     }
     listener.slotChanged();
   }
 
-  /** Whether a port with a slot is to interrupt (PCI Express 5.0, 6.7.3.4). */
+  /** Whether a port with a slot is to interrupt. */
   synchronized boolean hasSlotEvent() {
-    if (!hasSlot) {
-      return false;
-    }
-    int control = data.get(express + SLOT_CONTROL, 2);
-    int status = data.get(express + SLOT_STATUS, 2);
-    boolean presence = (status & control & SLOT_PRESENCE_CHANGED) != 0;
-    boolean link = (status & SLOT_LINK_CHANGED) != 0 && (control & SLOT_LINK_CHANGED_ENABLE) != 0;
-    return (control & SLOT_INTERRUPT) != 0 && (presence || link);
+    return slotRegisters != null && slotRegisters.hasEvent(data);
   }
 
-  /** The link is up if there is something at its other end, and it is not kept down. */
   private void showLink() {
-    if (!hasSlot) {
-      return;
-    }
-    boolean present = (data.get(express + SLOT_STATUS, 2) & SLOT_PRESENT) != 0;
-    int link = data.get(express + LINK_STATUS, 2) & ~LINK_ACTIVE;
-    int now = present && !isLinkDown() ? link | LINK_ACTIVE : link;
-    if (now != data.get(express + LINK_STATUS, 2)) {
-      data.put(express + LINK_STATUS, 2, now);
-      data.add(express + SLOT_STATUS, 2, SLOT_LINK_CHANGED);
+    if (slotRegisters != null) {
+      slotRegisters.showLink(data, isLinkDown());
     }
   }
 
   /** Whether it is a physical function whose virtual ones are there. */
   synchronized boolean hasVirtual() {
-    return singleRoot != 0 && (data.get(singleRoot + VIRTUAL_CONTROL, 2) & VIRTUAL_ENABLE) != 0;
+    return singleRoot != null && singleRoot.isEnabled(data);
   }
 
-  /** How many virtual functions it asks for: none if it is more than there can be. */
+  /** How many virtual functions it asks for. */
   synchronized int virtualCount() {
-    int count = hasVirtual() ? data.get(singleRoot + VIRTUAL_COUNT, 2) : 0;
-    return count > mostVirtual ? 0 : count;
+    return singleRoot == null ? 0 : singleRoot.wanted(data);
   }
 
   /** Whether its virtual functions answer at their BARs. */
   synchronized boolean hasVirtualMemory() {
-    return hasVirtual()
-        && isAwake()
-        && (data.get(singleRoot + VIRTUAL_CONTROL, 2) & VIRTUAL_MEMORY) != 0;
+    return singleRoot != null && isAwake() && singleRoot.hasMemory(data);
   }
 
   /**
@@ -376,6 +328,21 @@ final class SimulatedConfig implements HardwareConfig {
   synchronized void busNumbers(int primary, int secondary, int subordinate) {
     show(ConfigLayout.BUS_NUMBERS, 2, primary | secondary << 8);
     show(ConfigLayout.BUS_NUMBERS + 2, 1, subordinate);
+  }
+
+  /** The largest payload that it can: 128 bytes for 0, and so on; most if nothing says so. */
+  synchronized int largestPayload() {
+    return express == 0 ? 7 : data.get(express + EXPRESS_CAPABILITIES, 4) & 7;
+  }
+
+  /** As firmware sets Max_Payload_Size. */
+  synchronized void payload(int size) {
+    if (express != 0) {
+      for (RegisterBytes each : List.of(initial, data)) {
+        int control = each.get(express + EXPRESS_CONTROL, 2) & ~EXPRESS_PAYLOAD;
+        each.put(express + EXPRESS_CONTROL, 2, control | size << EXPRESS_PAYLOAD_SHIFT);
+      }
+    }
   }
 
   /** MSI Message Control; 0 if there is no MSI. */
@@ -465,30 +432,5 @@ final class SimulatedConfig implements HardwareConfig {
     int value = data.get(offset, width);
     data.put(offset, width, value & ~bit);
     return (value & bit) != 0;
-  }
-
-  /**
-   * A write of a state that the function lacks changes no state (PCI Power Management Specification
-   * 1.2, 3.2.4).
-   */
-  private void keepPossible(int stateBefore) {
-    int state = powerState();
-    boolean optional = state == 1 || state == 2;
-    if (optional
-        && (data.get(power + PM_CAPABILITIES, 2) & 1 << (state + PM_D1_SUPPORT_SHIFT)) == 0) {
-      int control = data.get(power + PM_CONTROL, 2) & ~PM_STATE;
-      data.put(power + PM_CONTROL, 2, control | stateBefore);
-    }
-  }
-
-  /** From D3 to D0 without No_Soft_Reset (PCI Power Management Specification 1.2, 3.2.4). */
-  private boolean wakesUpReset(int stateBefore) {
-    return stateBefore == PM_STATE
-        && powerState() == 0
-        && (data.get(power + PM_CONTROL, 2) & CapabilityDescription.PM_NO_SOFT_RESET) == 0;
-  }
-
-  private int powerState() {
-    return power == 0 ? 0 : data.get(power + PM_CONTROL, 2) & PM_STATE;
   }
 }

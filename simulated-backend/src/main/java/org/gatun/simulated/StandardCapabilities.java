@@ -61,17 +61,32 @@ public final class StandardCapabilities {
   }
 
   /**
-   * PCI Express, of an endpoint (PCIe 7.5.3): a link of one lane.
+   * PCI Express, of an endpoint (PCIe 7.5.3): a link of one lane, payloads of up to 512 bytes.
    *
    * @param functionLevelReset whether writing Device Control bit 15 resets the function (6.6.2)
    */
   public static CapabilityDescription expressEndpoint(boolean functionLevelReset) {
+    return expressEndpoint(functionLevelReset, 512);
+  }
+
+  /**
+   * As {@link #expressEndpoint(boolean)}, with payloads of another size. Behind a port, firmware
+   * sets all functions of the tree to what each of them can.
+   *
+   * @param maxPayload in bytes, a power of two from 128 to 4096
+   */
+  public static CapabilityDescription expressEndpoint(boolean functionLevelReset, int maxPayload) {
+    if (maxPayload < 128 || maxPayload > 4096 || Integer.bitCount(maxPayload) != 1) {
+      throw new IllegalArgumentException(
+          "maxPayload: a power of two from 128 to 4096, not " + maxPayload);
+    }
     int reset = functionLevelReset ? CapabilityDescription.EXPRESS_FUNCTION_LEVEL_RESET : 0;
+    int payload = Integer.numberOfTrailingZeros(maxPayload / 128);
     return conventional(
         Capability.PCI_EXPRESS,
         0x3c,
         constant(2, 2, 0x0002), // version 2, endpoint
-        constant(4, 4, reset | 0x803a), // role-based errors, tags, phantom functions, 512 bytes
+        constant(4, 4, reset | 0x8038 | payload), // role-based errors, tags, phantom functions
         // Device Control: 512 byte reads, no snoop, relaxed ordering; bit 15 resets
         register(8, 2, 0x2810, functionLevelReset ? 0xffff : 0x7fff, 0),
         register(0xa, 2, 0, 0, 0x4f), // Device Status
@@ -95,12 +110,12 @@ public final class StandardCapabilities {
     registers.add(register(8, 2, 0x0810, 0x7fff, 0));
     registers.add(register(0xa, 2, 0, 0, 0x4f));
     registers.add(constant(0xc, 4, kind.hasSlot() ? 0x10_0011 : 0x11)); // it says if it is up
-    registers.add(register(SimulatedConfig.LINK_CONTROL, 2, 0, 0x0ffb, 0));
-    registers.add(register(SimulatedConfig.LINK_STATUS, 2, 0x11, 0, 0xc000));
+    registers.add(register(SlotRegisters.LINK_CONTROL, 2, 0, 0x0ffb, 0));
+    registers.add(register(SlotRegisters.LINK_STATUS, 2, 0x11, 0, 0xc000));
     if (kind.hasSlot()) {
       registers.add(constant(0x14, 4, 0x4_007f)); // Slot Capabilities: all, at once
-      registers.add(register(SimulatedConfig.SLOT_CONTROL, 2, 0, 0x1fff, 0));
-      registers.add(register(SimulatedConfig.SLOT_STATUS, 2, 0, 0, 0x11f));
+      registers.add(register(SlotRegisters.CONTROL, 2, 0, 0x1fff, 0));
+      registers.add(register(SlotRegisters.STATUS, 2, 0, 0, 0x11f));
       registers.add(register(0x38, 2, 0, 0xffff, 0)); // Slot Control 2
     }
     if (kind == PortKind.ROOT) {
@@ -201,10 +216,10 @@ public final class StandardCapabilities {
    */
   static CapabilityDescription singleRoot(VirtualFunctions virtual, Places places, int own) {
     List<Register> registers = new ArrayList<>();
-    registers.add(register(SimulatedConfig.VIRTUAL_CONTROL, 2, 0, 0x19, 0));
+    registers.add(register(SingleRootRegisters.CONTROL, 2, 0, 0x19, 0));
     registers.add(constant(0xc, 2, virtual.total())); // InitialVFs
     registers.add(constant(0xe, 2, virtual.total())); // TotalVFs
-    registers.add(register(SimulatedConfig.VIRTUAL_COUNT, 2, 0, 0xffff, 0));
+    registers.add(register(SingleRootRegisters.COUNT, 2, 0, 0xffff, 0));
     registers.add(constant(0x12, 1, own & 7)); // Function Dependency Link
     registers.add(constant(0x14, 2, places.first() - own)); // First VF Offset
     registers.add(constant(0x16, 2, 1)); // VF Stride

@@ -109,6 +109,11 @@ final class Topology {
         && functions.values().stream().filter(f -> f.description().bridge()).count() == LAST_BUS) {
       throw new IllegalStateException("all " + LAST_BUS + " bus numbers are taken");
     }
+    Places virtualPlaces = // first: it may find no room
+        description
+            .virtualFunctions()
+            .map(v -> virtualPlaces(bridge, device << 3 | function, v))
+            .orElse(null);
     return new Slot(
         name,
         bridge,
@@ -116,10 +121,7 @@ final class Topology {
         function,
         takeAddresses(bridge, description, 1),
         description.bridge() ? windowsOf(bridge).behindBridge() : null,
-        description
-            .virtualFunctions()
-            .map(v -> virtualPlaces(bridge, device << 3 | function, v))
-            .orElse(null),
+        virtualPlaces,
         null,
         groups.groupOf(bridge, device, description, false));
   }
@@ -227,6 +229,22 @@ final class Topology {
       numberBuses(null, 0);
     }
     showSlots();
+    if (function.bridge() != null && function.physical() == null) {
+      setPayload(rootOf(function));
+    }
+  }
+
+  /** All of a tree are set to what each of them can. */
+  private void setPayload(SimulatedFunction root) {
+    List<SimulatedFunction> tree =
+        functions.values().stream().filter(f -> f.physical() == null && rootOf(f) == root).toList();
+    int size = tree.stream().mapToInt(f -> f.config().largestPayload()).min().orElse(0);
+    tree.forEach(f -> f.config().payload(size));
+  }
+
+  private static SimulatedFunction rootOf(SimulatedFunction function) {
+    SimulatedFunction bridge = function.bridge();
+    return bridge == null ? function : rootOf(bridge);
   }
 
   /** Takes it out, and returns whether it was there. */

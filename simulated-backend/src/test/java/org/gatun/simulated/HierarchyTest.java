@@ -157,6 +157,26 @@ class HierarchyTest {
     }
   }
 
+  /** PCI Express 5.0, 7.5.3.4: no packet is larger than whoever may get it can. */
+  @Test
+  void allOfATreeHaveThePayloadThatEachCan() {
+    DeviceName root = bus.plug("root", new RootPortModel());
+    DeviceName one = bus.plugBehind(root, "one", new SpecimenModel());
+    DeviceName alone = bus.plug("alone", new SpecimenModel());
+    assertThat(List.of(payload(root), payload(one), payload(alone))).containsExactly(512, 512, 128);
+    DeviceName two =
+        bus.plugBehind(
+            root, "two", new ProbeModel(StandardCapabilities.expressEndpoint(true, 256)));
+    assertThat(List.of(payload(root), payload(one), payload(two))).containsOnly(256);
+    try (PciDevice device = bus.open(one)) {
+      device.reset();
+      assertThat(payload(one)).as("after a reset").isEqualTo(256);
+    }
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> StandardCapabilities.expressEndpoint(true, 200))
+        .withMessageContaining("maxPayload");
+  }
+
   @Test
   void placesAreGivenBack() {
     long[] before = null;
@@ -206,6 +226,12 @@ class HierarchyTest {
     ConfigSpace config = bus.hardware(port);
     int at = Capabilities.walk(config).find(Capability.PCI_EXPRESS).orElseThrow().offset();
     return config.read16(at + 2) >>> 4 & 0xf;
+  }
+
+  private int payload(DeviceName function) {
+    ConfigSpace config = bus.hardware(function);
+    int at = Capabilities.walk(config).find(Capability.PCI_EXPRESS).orElseThrow().offset();
+    return 128 << (config.read16(at + 8) >>> 5 & 7);
   }
 
   private int group(DeviceName name) {
