@@ -14,34 +14,40 @@ import org.gatun.specs.nvme.NvmeRegisters;
  */
 public enum NvmeFault {
   /** Every register reads all ones, as of a device that fell off the bus. */
-  ALL_ONES(Fault.at(Point.REGISTER_READ, new Effect.Lose())),
+  ALL_ONES,
   /** CSTS.RDY does not follow CC.EN. */
-  NEVER_READY(
-      Fault.at(Point.REGISTER_READ, new Effect.Force(1, 0))
-          .matching(Fault.register(0, NvmeRegisters.CSTS))),
+  NEVER_READY,
   /** One I/O command is completed with an identifier that is another one's, or nobody's. */
-  UNKNOWN_COMMAND_ID(onIo(new Effect.Flip(0x8000L << Integer.SIZE)).times(1)),
+  UNKNOWN_COMMAND_ID,
   /** I/O commands are lost: none is completed, and Abort does not find them. */
-  DROP(onIo(new Effect.Lose())),
+  DROP,
   /** As {@link #DROP}, of one command. */
-  DROP_ONCE(onIo(new Effect.Lose()).times(1)),
+  DROP_ONCE,
   /** I/O commands are not completed until they are aborted, or their queue is deleted. */
-  HOLD(onIo(new Effect.Delay(Duration.ofDays(36_500)))),
+  HOLD,
   /** An I/O command makes the controller fail: CSTS.CFS is set, and nothing is completed. */
-  FATAL(onIo(new Effect.Fail()).times(1));
+  FATAL;
 
-  private final Fault fault;
+  private static final Duration FOR_EVER = Duration.ofDays(36_500);
 
-  NvmeFault(Fault fault) {
-    this.fault = fault;
+  /** What it stands for, after so many I/O commands. */
+  Fault after(long commands) {
+    return switch (this) {
+      case ALL_ONES -> Fault.at(Point.REGISTER_READ, new Effect.Lose());
+      case NEVER_READY ->
+          Fault.at(Point.REGISTER_READ, new Effect.Force(1, 0))
+              .matching(Fault.register(NvmeRegisters.BAR, NvmeRegisters.CSTS));
+      case UNKNOWN_COMMAND_ID ->
+          onIo(new Effect.Flip(0x8000L << Integer.SIZE)).after(commands).times(1);
+      case DROP -> onIo(new Effect.Lose()).after(commands);
+      case DROP_ONCE -> onIo(new Effect.Lose()).after(commands).times(1);
+      case HOLD -> onIo(new Effect.Delay(FOR_EVER)).after(commands);
+      case FATAL -> onIo(new Effect.Fail()).after(commands).times(1);
+    };
   }
 
   private static Fault onIo(Effect effect) {
     return Fault.at(Point.COMMAND, effect).matching(0, Fault.ADMIN);
-  }
-
-  Fault after(long commands) {
-    return fault.point() == Point.COMMAND ? fault.after(commands) : fault;
   }
 
   /** As in the options of a device name: {@code all-ones}. */
