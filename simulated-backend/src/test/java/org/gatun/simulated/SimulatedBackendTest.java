@@ -94,7 +94,7 @@ class SimulatedBackendTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "floppy | there are: edu, nvme, serial, specimen, virtio-blk",
+        "floppy | there are: edu, nvme, replay, serial, specimen, virtio-blk",
         "edu,size=1 | edu has no options",
         "specimen,size=1 | specimen has no options",
         "nvme,colour=red | file=PATH, serial=TEXT (up to 20 characters), size=BYTES",
