@@ -17,6 +17,7 @@ module org.gatun.testkit {
 
   exports org.gatun.testkit;
 
+  uses org.gatun.pci.spi.PciBackend;
   uses org.gatun.testkit.DeviceRoute;
 
   opens org.gatun.testkit to

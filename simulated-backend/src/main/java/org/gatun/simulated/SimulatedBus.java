@@ -18,6 +18,7 @@ import org.gatun.pci.spi.PciBackend;
 import org.gatun.pci.spi.SeizedDevice;
 import org.gatun.simulated.SimulatedFunction.Slot;
 import org.gatun.simulated.SimulatedFunction.Surroundings;
+import org.gatun.simulated.fault.Faults;
 import org.gatun.simulated.trace.Trace;
 import org.gatun.simulated.trace.Tracer;
 import org.jspecify.annotations.Nullable;
@@ -188,7 +189,22 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
    * @throws DeviceUnavailableException as {@link #plug(String, DeviceModel)}
    */
   public DeviceName plug(String text) {
-    return plug(text, ModelText.parse(new DeviceName(SCHEME, text), () -> NvmeModel.SERIAL));
+    return plug(text, model(text));
+  }
+
+  /**
+   * As {@link #plug(String)}, with the switch by which things go wrong with it.
+   *
+   * @throws IllegalArgumentException as {@link #plug(String)}
+   * @throws IllegalStateException as {@link #plug(String, DeviceModel)}
+   * @throws DeviceUnavailableException as {@link #plug(String, DeviceModel)}
+   */
+  public DeviceName plug(String text, Faults faults) {
+    return plug(text, faults.on(model(text)));
+  }
+
+  private static DeviceModel model(String text) {
+    return ModelText.parse(new DeviceName(SCHEME, text), () -> NvmeModel.SERIAL);
   }
 
   /**

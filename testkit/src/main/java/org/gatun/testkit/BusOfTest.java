@@ -1,15 +1,19 @@
 package org.gatun.testkit;
 
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.SequencedMap;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.PciDevice;
 import org.gatun.pci.PciDevice.Usage;
 import org.gatun.pci.PciException;
+import org.gatun.pci.TimeSource;
 import org.gatun.simulated.SimulatedBackend;
 import org.gatun.simulated.SimulatedBus;
+import org.gatun.simulated.fault.Faults;
 import org.gatun.simulated.trace.Trace;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.extension.ExtensionContext;
@@ -26,6 +30,7 @@ final class BusOfTest implements AutoCloseable {
   private final @Nullable Trace trace;
   private final ExtensionContext context;
   private final SequencedMap<String, PciDevice> devices = new LinkedHashMap<>();
+  private final Map<String, Faults> switches = new HashMap<>();
 
   /**
    * @param trace of the devices; null for none
@@ -43,16 +48,34 @@ final class BusOfTest implements AutoCloseable {
     return bus;
   }
 
+  /** That of the devices. */
+  TimeSource time() {
+    return Hardware.isNamed() ? TimeSource.system() : bus.time();
+  }
+
+  /** The fault switch of the device with that text. */
+  synchronized Faults faults(String text) {
+    return switches.computeIfAbsent(text, _ -> new Faults());
+  }
+
   synchronized PciDevice device(String text) {
     return devices.computeIfAbsent(text, this::open);
   }
 
   private PciDevice open(String text) {
     PciDevice device =
-        text.startsWith(REPLAY)
-            ? BACKEND.open(new DeviceName(BACKEND.scheme(), text))
-            : DeviceRoute.chosen(bus.open(bus.plug(text)));
+        Hardware.named(text)
+            .orElseGet(() -> text.startsWith(REPLAY) ? replayed(text) : simulated(text));
     return trace == null ? device : trace.watch(device);
+  }
+
+  private static PciDevice replayed(String text) {
+    return BACKEND.open(new DeviceName(BACKEND.scheme(), text));
+  }
+
+  private PciDevice simulated(String text) {
+    Faults faults = switches.computeIfAbsent(text, _ -> new Faults());
+    return DeviceRoute.chosen(bus.open(bus.plug(text, faults)));
   }
 
   /** For a test that has failed. */

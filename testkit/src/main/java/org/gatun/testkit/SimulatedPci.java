@@ -30,6 +30,8 @@ import org.junit.jupiter.api.extension.ExtendWith;
  * <ul>
  *   <li>a {@link org.gatun.pci.PciDevice} with {@link Device}: plugged in, opened, and closed after
  *       the test;
+ *   <li>the {@link org.gatun.simulated.fault.Faults} of such a device, with the same {@link
+ *       Device}: the switch by which things go wrong with it;
  *   <li>the {@link SimulatedBus}, to plug in more, to pull out, to look at the faults of its IOMMU;
  *   <li>the {@link org.gatun.pci.TimeSource} of that bus, for drivers.
  * </ul>
@@ -40,6 +42,11 @@ import org.junit.jupiter.api.extension.ExtendWith;
  * <p>After a test, and after its {@code @AfterEach} methods, each device must have got back what it
  * gave out, or be closed: mappings, DMA buffers, vectors. If not, the test fails, with a message
  * that names them. A test that failed anyway is not checked.
+ *
+ * <p>The same tests run on hardware: {@code -Dgatun.device.nvme=vfio:0000:01:00.0} has that device
+ * take the place of each with the model {@code nvme}, whatever its options, and likewise for other
+ * models and for sockets ({@code vfio-user:/run/disk.sock}). Its backend is on the path of the
+ * test. Time is the machine's then, and tests that ask for the bus or for faults are skipped.
  *
  * <p>For a test that fails, the last accesses of its devices, their DMA too, go to standard error,
  * and all that were kept into files in {@code target/traces}, or in the folder that the system

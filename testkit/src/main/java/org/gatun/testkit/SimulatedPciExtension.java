@@ -1,12 +1,18 @@
 package org.gatun.testkit;
 
+import java.lang.reflect.Executable;
 import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Stream;
 import org.gatun.pci.PciDevice;
 import org.gatun.pci.TimeSource;
 import org.gatun.simulated.SimulatedBus;
+import org.gatun.simulated.fault.Faults;
 import org.gatun.simulated.trace.Trace;
 import org.gatun.testkit.SimulatedPci.Time;
 import org.junit.jupiter.api.extension.AfterEachCallback;
+import org.junit.jupiter.api.extension.ConditionEvaluationResult;
+import org.junit.jupiter.api.extension.ExecutionCondition;
 import org.junit.jupiter.api.extension.ExtensionContext;
 import org.junit.jupiter.api.extension.ExtensionContext.Namespace;
 import org.junit.jupiter.api.extension.ParameterContext;
@@ -15,7 +21,10 @@ import org.junit.jupiter.api.extension.ParameterResolver;
 import org.junit.platform.commons.support.AnnotationSupport;
 
 /** Resolves the parameters of {@link SimulatedPci}. The bus is in the store, which closes it. */
-final class SimulatedPciExtension implements ParameterResolver, AfterEachCallback {
+final class SimulatedPciExtension
+    implements ExecutionCondition, ParameterResolver, AfterEachCallback {
+  private static final Set<Class<?>> ONLY_SIMULATED = Set.of(SimulatedBus.class, Faults.class);
+
   private static final Namespace NAMESPACE = Namespace.create(SimulatedPciExtension.class);
 
   SimulatedPciExtension() {}
@@ -27,10 +36,34 @@ final class SimulatedPciExtension implements ParameterResolver, AfterEachCallbac
     return ExtensionContextScope.TEST_METHOD;
   }
 
+  /** On hardware there is neither a simulated bus nor a fault switch. */
+  @Override
+  public ConditionEvaluationResult evaluateExecutionCondition(ExtensionContext context) {
+    Stream<Executable> asking =
+        context
+            .getTestMethod()
+            .<Stream<Executable>>map(Stream::of)
+            .orElseGet(() -> context.getTestClass().stream().flatMap(SimulatedPciExtension::all));
+    return Hardware.isNamed()
+            && asking
+                .flatMap(e -> Stream.of(e.getParameterTypes()))
+                .anyMatch(ONLY_SIMULATED::contains)
+        ? ConditionEvaluationResult.disabled(
+            "it needs the simulated bus, and a device is named by -D" + Hardware.PROPERTY + "...")
+        : ConditionEvaluationResult.enabled("it needs no simulated bus, or there is one");
+  }
+
+  private static Stream<Executable> all(Class<?> testClass) {
+    return Stream.of(testClass.getDeclaredConstructors());
+  }
+
   @Override
   public boolean supportsParameter(ParameterContext parameter, ExtensionContext context) {
     Class<?> type = parameter.getParameter().getType();
-    return type == PciDevice.class || type == SimulatedBus.class || type == TimeSource.class;
+    return type == PciDevice.class
+        || type == Faults.class
+        || type == SimulatedBus.class
+        || type == TimeSource.class;
   }
 
   @Override
@@ -41,7 +74,7 @@ final class SimulatedPciExtension implements ParameterResolver, AfterEachCallbac
       return bus.bus();
     }
     if (type == TimeSource.class) {
-      return bus.bus().time();
+      return bus.time();
     }
     Device device =
         parameter
@@ -51,7 +84,7 @@ final class SimulatedPciExtension implements ParameterResolver, AfterEachCallbac
                     new ParameterResolutionException(
                         parameter.getParameter()
                             + ": say which device this is, for instance @Device(\"edu\")"));
-    return bus.device(device.value());
+    return type == Faults.class ? bus.faults(device.value()) : bus.device(device.value());
   }
 
   /** A test has failed; the bus may be that of its class. */

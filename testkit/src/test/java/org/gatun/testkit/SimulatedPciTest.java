@@ -20,6 +20,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
 import org.assertj.core.api.Condition;
+import org.gatun.pci.DeviceName;
 import org.gatun.pci.DmaBuffer;
 import org.gatun.pci.Interrupts.Kind;
 import org.gatun.pci.Mmio;
@@ -27,6 +28,10 @@ import org.gatun.pci.PciDevice;
 import org.gatun.pci.TimeSource;
 import org.gatun.pci.spi.FoundDevice;
 import org.gatun.simulated.SimulatedBus;
+import org.gatun.simulated.fault.Effect;
+import org.gatun.simulated.fault.Fault;
+import org.gatun.simulated.fault.Faults;
+import org.gatun.simulated.fault.Point;
 import org.gatun.simulated.trace.Recorder;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -252,6 +257,60 @@ class SimulatedPciTest {
       assertThat(sameEdu).isSameAs(edu);
       SEEN.add(disk);
       SEEN.add(edu);
+    }
+  }
+
+  @SimulatedPci
+  static class Faulty {
+    @Test
+    void readsAllOnes(@Device("edu") Faults faults, @Device("edu") PciDevice device) {
+      try (Mmio registers = device.bar(0).orElseThrow().map(0, 0x1000)) {
+        faults.add(Fault.at(Point.REGISTER_READ, new Effect.Lose()).times(1));
+        assertThat(registers.read32(0)).isEqualTo(-1);
+        assertThat(registers.read32(0)).isEqualTo(0x0100_00ed);
+      }
+    }
+  }
+
+  @Test
+  void aTestSwitchesTheFaultsOfADevice() {
+    run(Faulty.class).testEvents().assertStatistics(stats -> stats.started(1).succeeded(1));
+  }
+
+  @SimulatedPci
+  static class OnHardware {
+    @Test
+    void isTheOneThatIsNamed(@Device("edu,of=no,importance=") PciDevice device, TimeSource time) {
+      assertThat(device.name()).isEqualTo(DeviceName.parse("simulated:specimen"));
+      assertThat(time).isSameAs(TimeSource.system());
+    }
+
+    @Test
+    void needsTheBus(SimulatedBus bus) {
+      throw new AssertionError(bus);
+    }
+
+    @Test
+    void needsFaults(@Device("edu") Faults faults) {
+      throw new AssertionError(faults);
+    }
+  }
+
+  @Test
+  void aDeviceThatIsNamedTakesThePlaceOfASimulatedOne() {
+    System.setProperty("gatun.device.edu", "simulated:specimen");
+    try {
+      run(OnHardware.class)
+          .testEvents()
+          .assertStatistics(stats -> stats.started(1).succeeded(1).skipped(2));
+      System.setProperty("gatun.device.edu", "teapot:1");
+      run(OnHardware.class)
+          .testEvents()
+          .assertThatEvents()
+          .haveExactly(
+              1, event(finishedWithFailure(message(m -> m.contains("no backend for 'teapot'")))));
+    } finally {
+      System.clearProperty("gatun.device.edu");
     }
   }
 
