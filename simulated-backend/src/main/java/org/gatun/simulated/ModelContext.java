@@ -56,6 +56,15 @@ public interface ModelContext {
   void setInterruptLine(boolean on);
 
   /**
+   * Shows in the status registers that the device answers an access of its registers with a target
+   * abort, which PCI Express calls Completer Abort (PCI Express Base Specification 5.0, 2.3.1): one
+   * that breaks the device's own rules. The model itself gives all ones, or drops what was written.
+   *
+   * @param write whether it is a write
+   */
+  void targetAbort(boolean write);
+
+  /**
    * Signals the events of the driver's that {@link #signal} and {@link #setInterruptLine} left to
    * be signalled; to be called with no lock of the model's held, since an event is code of the
    * driver's and may block. The bus does it after each call of the model and each scheduled action:

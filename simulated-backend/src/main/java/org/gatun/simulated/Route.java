@@ -86,10 +86,25 @@ final class Route {
       return false;
     }
     by.config.unsupportedRequest(write);
-    for (Route above = by.bridge; above != null && !write; above = above.bridge) {
-      above.config.secondaryMasterAbort();
+    if (!write) {
+      by.showAbove(SimulatedConfig.RECEIVED_MASTER_ABORT);
     }
     return true;
+  }
+
+  /** The function answers a request of the host's with Completer Abort. */
+  void abort(boolean write) {
+    config.raise(ConfigRegisters.STATUS, SimulatedConfig.SIGNALED_TARGET_ABORT);
+    if (!write) {
+      showAbove(SimulatedConfig.RECEIVED_TARGET_ABORT);
+    }
+  }
+
+  /** A completion without success passes all bridges before. */
+  private void showAbove(int received) {
+    for (Route above = bridge; above != null; above = above.bridge) {
+      above.config.raise(ConfigLayout.SECONDARY_STATUS, received);
+    }
   }
 
   private boolean allowsHere(int commandBit) {

@@ -47,8 +47,13 @@ final class SimulatedConfig implements HardwareConfig {
   private static final int EXPRESS_NON_FATAL = 1 << 1;
   private static final int EXPRESS_UNSUPPORTED_REQUEST = 1 << 3;
 
-  /** Received Master Abort, in the status of a function and in a bridge's secondary status. */
-  private static final int STATUS_MASTER_ABORT = 1 << 13;
+  /**
+   * In the status of a function, and but for the first in a bridge's secondary status (7.5.1.1.4).
+   */
+  static final int SIGNALED_TARGET_ABORT = 1 << 11;
+
+  static final int RECEIVED_TARGET_ABORT = 1 << 12;
+  static final int RECEIVED_MASTER_ABORT = 1 << 13;
 
   /** Secondary Bus Reset, in Bridge Control (PCI-to-PCI Bridge Architecture 1.2, 3.2.5.18). */
   private static final int BUS_RESET = 1 << 6;
@@ -291,14 +296,9 @@ final class SimulatedConfig implements HardwareConfig {
     }
   }
 
-  /** Shows that a request of the function's was answered with Unsupported Request. */
-  synchronized void masterAbort() {
-    data.add(ConfigRegisters.STATUS, 2, STATUS_MASTER_ABORT);
-  }
-
-  /** Shows that a request which a bridge passed on was answered with Unsupported Request. */
-  synchronized void secondaryMasterAbort() {
-    data.add(ConfigLayout.SECONDARY_STATUS, 2, STATUS_MASTER_ABORT);
+  /** The hardware sets bits of a register of 16 bits that a written 1 clears. */
+  synchronized void raise(int offset, int bits) {
+    data.add(offset, 2, bits);
   }
 
   /** Sets or clears bits of the command register that are there. */

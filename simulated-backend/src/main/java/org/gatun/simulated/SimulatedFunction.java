@@ -278,6 +278,11 @@ final class SimulatedFunction implements ModelContext {
   }
 
   @Override
+  public void targetAbort(boolean write) {
+    route.abort(write);
+  }
+
+  @Override
   public void signalEvents() {
     interrupts.signalEvents();
   }
@@ -569,7 +574,7 @@ final class SimulatedFunction implements ModelContext {
   private final class OwnRequests implements BusMaster.Requester {
     @Override
     public void readRefused() {
-      config.masterAbort();
+      config.raise(ConfigRegisters.STATUS, SimulatedConfig.RECEIVED_MASTER_ABORT);
     }
 
     @Override

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.Optional;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.DmaBuffer;
 import org.gatun.pci.Interrupts;
@@ -14,6 +15,8 @@ import org.gatun.pci.Vector;
 import org.gatun.pci.config.Capabilities;
 import org.gatun.pci.config.Capability;
 import org.gatun.pci.config.ConfigRegisters;
+import org.gatun.pci.config.PciClass;
+import org.gatun.pci.config.PciId;
 import org.gatun.simulated.CapabilityDescription.Register;
 import org.jspecify.annotations.NullMarked;
 import org.junit.jupiter.api.AfterEach;
@@ -31,6 +34,51 @@ class RouteTest {
   private static final int READ_REFUSED = 0b1001;
 
   private static final int WRITE_REFUSED = 0b1010;
+
+  /** Its registers are accessed as 32 bits, or not at all. */
+  private record Strict() implements DeviceModel {
+    @Override
+    public FunctionDescription description() {
+      return new FunctionDescription(
+          new PciId(0x1234, 0x0002, 0, 0),
+          new PciClass(0x088000),
+          1,
+          true,
+          List.of(FunctionDescription.BarDescription.trapped(0, 0x1000, false)),
+          new FunctionDescription.InterruptDescription(0, 0, Optional.empty()));
+    }
+
+    @Override
+    public RunningModel start(ModelContext context) {
+      return new RunningModel() {
+        @Override
+        public long read(int bar, long offset, int width) {
+          if (width == 4) {
+            return 1;
+          }
+          context.targetAbort(false);
+          return -1;
+        }
+
+        @Override
+        public void write(int bar, long offset, int width, long value) {
+          if (width != 4) {
+            context.targetAbort(true);
+          }
+        }
+
+        @Override
+        public void reset() {
+          // It has no state.
+        }
+
+        @Override
+        public void close() {
+          // It holds nothing.
+        }
+      };
+    }
+  }
 
   private final SimulatedBus bus = SimulatedBus.virtualTime();
   private final DeviceName root = bus.plug("root", new RootPortModel());
@@ -117,6 +165,27 @@ class RouteTest {
 
     bus.hardware(name).write16(ConfigRegisters.COMMAND, ConfigRegisters.COMMAND_MEMORY);
     assertThat(mmio.read32(0)).isEqualTo(0x1234);
+  }
+
+  @Test
+  void whatADeviceAbortsReadsAsOnesToo() {
+    DeviceName strict = bus.plugBehind(port, "strict", new Strict());
+    try (PciDevice opened = bus.open(strict);
+        Mmio registers = opened.bar(0).orElseThrow().map(0, 0x1000)) {
+      assertThat(registers.read32(0)).isEqualTo(1);
+      assertThat(opened.config().read16(ConfigRegisters.STATUS) & 0xf900).isZero();
+
+      assertThat(registers.read16(0)).isEqualTo(0xffff);
+      assertThat(opened.config().read16(ConfigRegisters.STATUS) & 0xf900).isEqualTo(1 << 11);
+      for (DeviceName bridge : List.of(root, top, port)) {
+        assertThat(bus.hardware(bridge).read16(SECONDARY_STATUS)).isEqualTo(1 << 12);
+        bus.hardware(bridge).write16(SECONDARY_STATUS, 1 << 12);
+      }
+      opened.config().write16(ConfigRegisters.STATUS, 1 << 11);
+      registers.write16(0, (short) 5);
+      assertThat(opened.config().read16(ConfigRegisters.STATUS) & 0xf900).isEqualTo(1 << 11);
+      assertThat(bus.hardware(root).read16(SECONDARY_STATUS)).as("nothing comes back").isZero();
+    }
   }
 
   @Test

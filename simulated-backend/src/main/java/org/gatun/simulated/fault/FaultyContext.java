@@ -101,6 +101,11 @@ final class FaultyContext implements ModelContext {
   }
 
   @Override
+  public void targetAbort(boolean write) {
+    inner.targetAbort(write);
+  }
+
+  @Override
   public Link link() {
     return inner.link();
   }
