@@ -59,7 +59,8 @@ final class RawNvme {
 
     /** Puts a command into the queue, and returns its id. */
     int put(int opcode, int nsid, long prp1, long prp2, int dword10, int dword11, int dword12) {
-      int commandId = nextId++;
+      int commandId = nextId;
+      nextId = commandId == SubmissionEntry.MAX_COMMAND_ID ? 0 : commandId + 1;
       putDword0(
           SubmissionEntry.dword0(opcode, commandId), nsid, prp1, prp2, dword10, dword11, dword12);
       return commandId;
