@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.Locale;
+import java.util.Random;
 import org.gatun.driver.nvme.Completion;
 import org.gatun.driver.nvme.NvmeController;
 import org.gatun.driver.nvme.NvmeDisk;
@@ -27,7 +27,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 /** The sessions of {@link ReplayTest}. */
 @InVm
 class ReplayInVm {
-  private static final int LENGTH = 40 << 10;
+  private static final int LENGTH = 20 << 10;
 
   /** Little memory, which the recorder looks through each time. */
   private static final NvmeOptions OPTIONS =
@@ -64,7 +64,8 @@ class ReplayInVm {
   }
 
   private static void session(PciDevice device, NvmeOptions options) {
-    byte[] written = Arrays.copyOf(new DiskPattern(LENGTH).at(0), LENGTH);
+    byte[] written = new byte[LENGTH];
+    new Random(LENGTH).nextBytes(written);
     byte[] read = new byte[LENGTH];
     try (NvmeController controller = NvmeController.open(device, options);
         NvmeDisk disk = controller.openDisk(1)) {

@@ -23,6 +23,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** A session of the driver with the simulated controller, recorded, and played to it again. */
 class NvmeReplayTest {
   private static final DeviceName NAME = DeviceName.parse("simulated:replay");
+  private static final long AT = 4096;
   private static final byte[] DATA = new byte[20_000 / 512 * 512];
 
   static {
@@ -50,7 +51,27 @@ class NvmeReplayTest {
 
     ReplayedDevice device = new ReplayedDevice(NAME, Recording.load(file), TimeSource.system());
     try (device) {
-      session(device, NvmeOptions.defaults().withCompletion(completion), DATA);
+      session(device, NvmeOptions.defaults().withCompletion(completion), AT, DATA);
+      device.verify();
+    }
+  }
+
+  /** QEMU's, through VFIO: ReplayTest of vm-tests has made the recording. */
+  @Test
+  void aSessionWithAControllerThatOthersWroteSatisfiesTheDriver() throws Exception {
+    byte[] data = new byte[20 << 10];
+    new Random(data.length).nextBytes(data);
+    Path file = Path.of(NvmeReplayTest.class.getResource("qemu.recording").toURI());
+    ReplayedDevice device = new ReplayedDevice(NAME, Recording.load(file), TimeSource.system());
+    try (device) {
+      session(
+          device,
+          NvmeOptions.defaults()
+              .withQueueDepth(8)
+              .withMaxTransferBytes(16 << 10)
+              .withCompletion(Completion.INTERRUPT),
+          0,
+          data);
       device.verify();
     }
   }
@@ -71,7 +92,7 @@ class NvmeReplayTest {
         WrongRegister.of(device, NvmeRegisters.BAR, NvmeRegisters.completionHeadDoorbell(0, 0));
 
     assertThatExceptionOfType(ReplayMismatchException.class)
-        .isThrownBy(() -> session(changed, NvmeOptions.defaults(), DATA))
+        .isThrownBy(() -> session(changed, NvmeOptions.defaults(), AT, DATA))
         .withMessageMatching(
             "simulated:replay: #\\d+: expected write32 BAR0\\+0x1004 = 0x1, but the driver did"
                 + " write32 BAR0\\+0x1008 = 0x1; .*");
@@ -87,7 +108,7 @@ class NvmeReplayTest {
     other[600] ^= 1;
 
     assertThatExceptionOfType(ReplayMismatchException.class)
-        .isThrownBy(() -> session(device, NvmeOptions.defaults(), other))
+        .isThrownBy(() -> session(device, NvmeOptions.defaults(), AT, other))
         .withMessageContaining("expected driver-write 0x")
         .withMessageContaining(
             "but the driver wrote 0x%02x, not 0x%02x, to 0x".formatted(other[600], DATA[600]));
@@ -118,20 +139,21 @@ class NvmeReplayTest {
       session(
           device,
           NvmeOptions.defaults().withCompletion(completion).withTime(recorder.time()),
+          AT,
           DATA);
       assertThat(device.usage()).isEqualTo(PciDevice.Usage.NONE);
     }
     return recorder.recording();
   }
 
-  private static void session(PciDevice device, NvmeOptions options, byte[] data) {
+  private static void session(PciDevice device, NvmeOptions options, long at, byte[] data) {
     try (NvmeController controller = NvmeController.open(device, options);
         NvmeDisk disk = controller.openDisk(1)) {
       assertThat(controller.identity().modelNumber()).isNotEmpty();
-      disk.write(4096, data);
+      disk.write(at, data);
       disk.flush();
       byte[] read = new byte[data.length];
-      disk.read(4096, read);
+      disk.read(at, read);
       assertThat(read).isEqualTo(data);
     }
   }
