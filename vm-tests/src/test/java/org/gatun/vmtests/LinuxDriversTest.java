@@ -115,13 +115,13 @@ class LinuxDriversTest {
           busybox ping -c 3 -W 20 10.9.0.2
           busybox ping -c 3 -W 20 -s 1400 10.9.0.2
           head -c 2M /dev/urandom >data
-          $there busybox nc -l -p 7 >forth &
+          $there busybox nc -l -p 7 < <(sleep 60) >forth &
           listener=$!
           sleep 2
           busybox nc 10.9.0.2 7 <data
           wait $listener
           cmp data forth
-          busybox nc -l -p 7 >back &
+          busybox nc -l -p 7 < <(sleep 60) >back &
           listener=$!
           sleep 2
           $there busybox nc 10.9.0.1 7 <data

@@ -68,13 +68,7 @@ class LspciTest {
             "Device Serial Number 01-23-45-67-89-ab-cd-ef",
             "Latency Tolerance Reporting")
         .doesNotContain(
-            "<chain",
-            "looped",
-            "!!!",
-            "invalid",
-            "Unknown header",
-            "access denied",
-            "<unknown");
+            "<chain", "looped", "!!!", "invalid", "Unknown header", "access denied", "<unknown");
   }
 
   @Test
