@@ -56,26 +56,6 @@ class NvmeReplayTest {
     }
   }
 
-  /** QEMU's, through VFIO: ReplayTest of vm-tests has made the recording. */
-  @Test
-  void aSessionWithAControllerThatOthersWroteSatisfiesTheDriver() throws Exception {
-    byte[] data = new byte[20 << 10];
-    new Random(data.length).nextBytes(data);
-    Path file = Path.of(NvmeReplayTest.class.getResource("qemu.recording").toURI());
-    ReplayedDevice device = new ReplayedDevice(NAME, Recording.load(file), TimeSource.system());
-    try (device) {
-      session(
-          device,
-          NvmeOptions.defaults()
-              .withQueueDepth(8)
-              .withMaxTransferBytes(16 << 10)
-              .withCompletion(Completion.INTERRUPT),
-          0,
-          data);
-      device.verify();
-    }
-  }
-
   @Test
   void twoRecordingsAreTheSame() {
     try (SimulatedBus one = SimulatedBus.virtualTime();
