@@ -111,7 +111,7 @@ final class DiskChaos implements AutoCloseable {
   private boolean attempt() {
     return switch (random.nextInt(8)) {
       case 0 -> reopen();
-      case 1 -> succeeds("flush", disk()::flush);
+      case 1 -> succeeds("flush", disk().flush());
       case 2, 3, 4 -> read();
       default -> write();
     };
@@ -130,7 +130,7 @@ final class DiskChaos implements AutoCloseable {
     boolean done =
         succeeds(
             "write %d of %d blocks at %d".formatted(number, count, first),
-            () -> disk().write((long) first * BLOCK, buffer(), count * BLOCK));
+            () -> disk().write().move((long) first * BLOCK, buffer(), 0, count * BLOCK));
     for (Set<Integer> block : possible.subList(first, first + count)) {
       if (done) {
         block.clear();
@@ -147,7 +147,7 @@ final class DiskChaos implements AutoCloseable {
     boolean done =
         succeeds(
             "read %d blocks at %d".formatted(count, first),
-            () -> disk().read((long) first * BLOCK, buffer(), count * BLOCK));
+            () -> disk().read().move((long) first * BLOCK, buffer(), 0, count * BLOCK));
     boolean corrupt = faults.active().stream().anyMatch(f -> f.effect() instanceof Effect.Flip);
     if (done && !corrupt) {
       check(first, count);
@@ -184,13 +184,13 @@ final class DiskChaos implements AutoCloseable {
     if (corrupt || isNew) {
       int number = ++writes;
       fill(BLOCKS, number);
-      assertThat(succeeds("write all", () -> disk().write(0, buffer(), SIZE)))
+      assertThat(succeeds("write all", () -> disk().write().move(0, buffer(), 0, SIZE)))
           .as(where(() -> "a sound device"))
           .isTrue();
       possible.replaceAll(_ -> new TreeSet<>(Set.of(number)));
     }
     fill(BLOCKS, -1);
-    assertThat(succeeds("read all", () -> disk().read(0, buffer(), SIZE)))
+    assertThat(succeeds("read all", () -> disk().read().move(0, buffer(), 0, SIZE)))
         .as(where(() -> "a sound device"))
         .isTrue();
     check(0, BLOCKS);
@@ -204,7 +204,7 @@ final class DiskChaos implements AutoCloseable {
     Disk open = disk;
     disk = null;
     if (open != null) {
-      succeeds("close", open::close);
+      succeeds("close", open.close());
     }
   }
 

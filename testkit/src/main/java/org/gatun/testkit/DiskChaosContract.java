@@ -23,20 +23,19 @@ public abstract class DiskChaosContract {
   /** For those who say which driver, and which disk. */
   protected DiskChaosContract() {}
 
-  /** A disk, as its driver has it. */
-  protected interface Disk extends AutoCloseable {
-    /** Reads whole blocks of 512 bytes. */
-    void read(long offset, DmaBuffer buffer, int length);
-
-    /** Writes whole blocks of 512 bytes. */
-    void write(long offset, DmaBuffer buffer, int length);
-
-    /** Has what was written stay. */
-    void flush();
-
-    @Override
-    void close();
+  /** Reads or writes. */
+  @FunctionalInterface
+  public interface Transfer {
+    /** Moves whole blocks of 512 bytes. */
+    void move(long offset, DmaBuffer buffer, int bufferOffset, int length);
   }
+
+  /**
+   * A disk, as its driver has it.
+   *
+   * @param flush has what was written stay
+   */
+  public record Disk(Transfer read, Transfer write, Runnable flush, Runnable close) {}
 
   /**
    * The disk.

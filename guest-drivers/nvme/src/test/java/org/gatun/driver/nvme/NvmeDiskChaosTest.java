@@ -2,7 +2,6 @@ package org.gatun.driver.nvme;
 
 import java.time.Duration;
 import org.gatun.pci.DeviceProtocolException;
-import org.gatun.pci.DmaBuffer;
 import org.gatun.pci.PciDevice;
 import org.gatun.pci.TimeSource;
 import org.gatun.simulated.DeviceModel;
@@ -44,28 +43,12 @@ class NvmeDiskChaosTest extends DiskChaosContract {
       controller.close();
       throw e;
     }
-    return new Disk() {
-      @Override
-      public void read(long offset, DmaBuffer buffer, int length) {
-        disk.read(offset, buffer, 0, length);
-      }
+    return new Disk(disk::read, disk::write, disk::flush, () -> close(disk, controller));
+  }
 
-      @Override
-      public void write(long offset, DmaBuffer buffer, int length) {
-        disk.write(offset, buffer, 0, length);
-      }
-
-      @Override
-      public void flush() {
-        disk.flush();
-      }
-
-      @Override
-      public void close() {
-        try (controller) {
-          disk.close();
-        }
-      }
-    };
+  private static void close(NvmeDisk disk, NvmeController controller) {
+    try (controller) {
+      disk.close();
+    }
   }
 }

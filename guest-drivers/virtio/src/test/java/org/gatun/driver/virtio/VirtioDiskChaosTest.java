@@ -1,7 +1,6 @@
 package org.gatun.driver.virtio;
 
 import java.time.Duration;
-import org.gatun.pci.DmaBuffer;
 import org.gatun.pci.PciDevice;
 import org.gatun.pci.TimeSource;
 import org.gatun.simulated.DeviceModel;
@@ -33,26 +32,6 @@ class VirtioDiskChaosTest extends DiskChaosContract {
                 .withTimeout(TIMEOUT)
                 .withCompletion(interrupts ? Completion.MSIX : Completion.POLL)
                 .withQueueSize(8));
-    return new Disk() {
-      @Override
-      public void read(long offset, DmaBuffer buffer, int length) {
-        disk.read(offset, buffer, 0, length);
-      }
-
-      @Override
-      public void write(long offset, DmaBuffer buffer, int length) {
-        disk.write(offset, buffer, 0, length);
-      }
-
-      @Override
-      public void flush() {
-        disk.flush();
-      }
-
-      @Override
-      public void close() {
-        disk.close();
-      }
-    };
+    return new Disk(disk::read, disk::write, disk::flush, disk::close);
   }
 }
