@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import java.nio.file.Path;
+import java.util.Objects;
 import java.util.Random;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.PciDevice;
@@ -52,6 +53,27 @@ class NvmeReplayTest {
     ReplayedDevice device = new ReplayedDevice(NAME, Recording.load(file), TimeSource.system());
     try (device) {
       session(device, NvmeOptions.defaults().withCompletion(completion), AT, DATA);
+      device.verify();
+    }
+  }
+
+  /** QEMU's, through VFIO: ReplayTest of vm-tests has made the recording. */
+  @Test
+  void aSessionWithAControllerThatOthersWroteSatisfiesTheDriver() throws Exception {
+    byte[] data = new byte[20 << 10];
+    new Random(data.length).nextBytes(data);
+    Path file =
+        Path.of(Objects.requireNonNull(NvmeReplayTest.class.getResource("qemu.recording")).toURI());
+    ReplayedDevice device = new ReplayedDevice(NAME, Recording.load(file), TimeSource.system());
+    try (device) {
+      session(
+          device,
+          NvmeOptions.defaults()
+              .withQueueDepth(8)
+              .withMaxTransferBytes(16 << 10)
+              .withCompletion(Completion.INTERRUPT),
+          0,
+          data);
       device.verify();
     }
   }
