@@ -1,25 +1,15 @@
 package org.gatun.testkit;
 
-import static org.assertj.core.api.Assertions.assertThat;
-
-import java.time.Duration;
 import org.gatun.pci.DmaBuffer;
 import org.gatun.pci.PciDevice;
 import org.gatun.pci.TimeSource;
 import org.gatun.simulated.DeviceModel;
-import org.junit.jupiter.api.Test;
 
 /**
- * What a driver of a disk survives: faults of all kinds, made up by a seed, in virtual time. Each
- * operation ends in success or in a {@link org.gatun.pci.PciException}, within its time; nothing is
- * left open; and, unless the device itself has corrupted data, what was written is there.
- *
- * <p>{@code -Dgatun.chaos} sets the number of steps, {@code -Dgatun.seed} the seed.
+ * What a driver of a disk survives: besides what all do, what was written is there, unless the
+ * device itself has corrupted data.
  */
-public abstract class DiskChaosContract {
-  private static final int STEPS = Integer.getInteger("gatun.chaos", 3_000);
-  private static final int STEPS_TWICE = Math.min(STEPS, 50_000);
-
+public abstract class DiskChaosContract extends ChaosContract {
   /** For those who say which driver, and which disk. */
   protected DiskChaosContract() {}
 
@@ -51,33 +41,8 @@ public abstract class DiskChaosContract {
    */
   protected abstract Disk open(PciDevice device, TimeSource time, boolean interrupts);
 
-  /** How long, in the bus's time, opening, closing, or an operation may take. */
-  protected abstract Duration limit();
-
-  @Test
-  void survives() {
-    long seed = Long.getLong("gatun.seed", System.nanoTime());
-    System.out.printf(
-        "%s: -Dgatun.chaos=%d -Dgatun.seed=%d%n", getClass().getSimpleName(), STEPS, seed);
-    try (DiskChaos run = new DiskChaos(this, seed)) {
-      run.steps(STEPS);
-      System.out.println(getClass().getSimpleName() + ": " + run);
-      assertThat(run.failures()).as("operations that faults made fail").isPositive();
-      assertThat(run.successes()).as("operations that succeeded").isPositive();
-    }
-  }
-
-  @Test
-  void isTheSameTwice() {
-    long seed = Long.getLong("gatun.seed", 1);
-    assertThat(digest(seed)).as("seed %d", seed).isEqualTo(digest(seed));
-    assertThat(digest(seed + 1)).isNotEqualTo(digest(seed));
-  }
-
-  private String digest(long seed) {
-    try (DiskChaos run = new DiskChaos(this, seed)) {
-      run.steps(STEPS_TWICE);
-      return run.digest();
-    }
+  @Override
+  protected final Subject subject() {
+    return new DiskSubject(this);
   }
 }

@@ -1,0 +1,103 @@
+package org.gatun.testkit;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.time.Duration;
+import java.util.Random;
+import org.gatun.pci.PciDevice;
+import org.gatun.pci.TimeSource;
+import org.gatun.simulated.DeviceModel;
+import org.junit.jupiter.api.Test;
+
+/**
+ * What a driver survives: faults of all kinds, made up by a seed, in virtual time. Each operation
+ * ends in success or in a {@link org.gatun.pci.PciException}, within its time; nothing is left
+ * open; and a device that is sound again works again.
+ *
+ * <p>{@code -Dgatun.chaos} sets the number of steps, {@code -Dgatun.seed} the seed.
+ */
+public abstract class ChaosContract {
+  private static final int STEPS = Integer.getInteger("gatun.chaos", 3_000);
+  private static final int STEPS_TWICE = Math.min(STEPS, 50_000);
+
+  /** For those who say which driver, and which device. */
+  protected ChaosContract() {}
+
+  /** A driver, and what is known of its device. For one run; one thread. */
+  public interface Subject {
+    /** The device. */
+    DeviceModel model();
+
+    /**
+     * Has the driver drive it.
+     *
+     * @param interrupts whether it waits for interrupts, instead of polling
+     */
+    void open(PciDevice device, TimeSource time, boolean interrupts);
+
+    /** Something to do with it, chosen by chance. */
+    Operation next(Random random);
+
+    /**
+     * Uses the device, which is sound, and checks that it works.
+     *
+     * @param unknown whether it is new, or has flipped bits, so that what it has may be anything
+     */
+    void prove(boolean unknown);
+
+    /** Has the driver let go. */
+    void close();
+  }
+
+  /**
+   * Something to do.
+   *
+   * @param name for messages
+   * @param action may throw a {@link org.gatun.pci.PciException}, if faults happen
+   * @param after looks at what came of it
+   */
+  public record Operation(String name, Runnable action, After after) {}
+
+  /** What is known, and to be checked, after an operation. */
+  @FunctionalInterface
+  public interface After {
+    /**
+     * @param done whether it succeeded
+     * @param corrupt whether the device may have flipped bits
+     */
+    void accept(boolean done, boolean corrupt);
+  }
+
+  /** A driver with its device, closed. */
+  protected abstract Subject subject();
+
+  /** How long, in the bus's time, opening, closing, or an operation may take. */
+  protected abstract Duration limit();
+
+  @Test
+  void survives() {
+    long seed = Long.getLong("gatun.seed", System.nanoTime());
+    System.out.printf(
+        "%s: -Dgatun.chaos=%d -Dgatun.seed=%d%n", getClass().getSimpleName(), STEPS, seed);
+    try (ChaosRun run = new ChaosRun(subject(), limit(), seed)) {
+      run.steps(STEPS);
+      System.out.println(getClass().getSimpleName() + ": " + run);
+      assertThat(run.failures()).as("operations that faults made fail").isPositive();
+      assertThat(run.successes()).as("operations that succeeded").isPositive();
+    }
+  }
+
+  @Test
+  void isTheSameTwice() {
+    long seed = Long.getLong("gatun.seed", 1);
+    assertThat(digest(seed)).as("seed %d", seed).isEqualTo(digest(seed));
+    assertThat(digest(seed + 1)).isNotEqualTo(digest(seed));
+  }
+
+  private String digest(long seed) {
+    try (ChaosRun run = new ChaosRun(subject(), limit(), seed)) {
+      run.steps(STEPS_TWICE);
+      return run.digest();
+    }
+  }
+}
