@@ -5,7 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import org.gatun.pci.DeviceProtocolException;
 import org.gatun.pci.PciDevice;
-import org.gatun.simulated.SimulatedBus;
+import org.gatun.pci.TimeSource;
 import org.gatun.testkit.Device;
 import org.gatun.testkit.SimulatedPci;
 import org.junit.jupiter.api.Test;
@@ -13,15 +13,15 @@ import org.junit.jupiter.api.Test;
 @SimulatedPci
 class FirstDriverTest {
   @Test
-  void computesFactorials(@Device("edu") PciDevice device, SimulatedBus bus) {
-    try (FirstDriver driver = new FirstDriver(device, bus.time())) {
+  void computesFactorials(@Device("edu") PciDevice device, TimeSource time) {
+    try (FirstDriver driver = new FirstDriver(device, time)) {
       assertEquals(1, driver.factorial(0));
       assertEquals(3_628_800, driver.factorial(10));
     }
   }
 
   @Test
-  void refusesAnotherDevice(@Device("nvme,size=1M") PciDevice device, SimulatedBus bus) {
-    assertThrows(DeviceProtocolException.class, () -> new FirstDriver(device, bus.time()));
+  void refusesAnotherDevice(@Device("nvme,size=1M") PciDevice device, TimeSource time) {
+    assertThrows(DeviceProtocolException.class, () -> new FirstDriver(device, time));
   }
 }
