@@ -62,6 +62,8 @@ public abstract class ChaosContract {
   @FunctionalInterface
   public interface After {
     /**
+     * Looks at what came of it.
+     *
      * @param done whether it succeeded
      * @param corrupt whether the device may have flipped bits
      */
