@@ -7,6 +7,7 @@ import java.util.Random;
 import org.gatun.pci.PciDevice;
 import org.gatun.pci.TimeSource;
 import org.gatun.simulated.DeviceModel;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -16,6 +17,7 @@ import org.junit.jupiter.api.Test;
  *
  * <p>{@code -Dgatun.chaos} sets the number of steps, {@code -Dgatun.seed} the seed.
  */
+@Tag(DeviceRoute.VIRTUAL_TIME)
 public abstract class ChaosContract {
   private static final int STEPS = Integer.getInteger("gatun.chaos", 3_000);
   private static final int STEPS_TWICE = Math.min(STEPS, 50_000);

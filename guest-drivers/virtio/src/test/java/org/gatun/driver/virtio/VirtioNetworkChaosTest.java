@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.time.Duration;
 import java.util.Arrays;
+import java.util.Objects;
 import java.util.Random;
 import org.gatun.pci.PciDevice;
 import org.gatun.pci.TimeSource;
@@ -11,6 +12,7 @@ import org.gatun.simulated.DeviceModel;
 import org.gatun.simulated.NetworkEnd;
 import org.gatun.simulated.VirtioNetworkModel;
 import org.gatun.testkit.ChaosContract;
+import org.jspecify.annotations.Nullable;
 
 /** The driver on a card that hears itself, and with which all kinds of things go wrong. */
 class VirtioNetworkChaosTest extends ChaosContract {
@@ -28,7 +30,7 @@ class VirtioNetworkChaosTest extends ChaosContract {
   }
 
   private static final class Card implements Subject {
-    private VirtioNetworkCard card;
+    private @Nullable VirtioNetworkCard opened;
 
     @Override
     public DeviceModel model() {
@@ -37,7 +39,7 @@ class VirtioNetworkChaosTest extends ChaosContract {
 
     @Override
     public void open(PciDevice device, TimeSource time, boolean interrupts) {
-      card =
+      opened =
           VirtioNetworkCard.open(
               device,
               VirtioOptions.defaults()
@@ -45,6 +47,10 @@ class VirtioNetworkChaosTest extends ChaosContract {
                   .withTimeout(TIMEOUT)
                   .withQueueSize(16)
                   .withCompletion(interrupts ? Completion.MSIX : Completion.POLL));
+    }
+
+    private VirtioNetworkCard card() {
+      return Objects.requireNonNull(opened);
     }
 
     /** Frames may be lost, but what comes is whole: its length, and each byte, say so. */
@@ -56,13 +62,13 @@ class VirtioNetworkChaosTest extends ChaosContract {
         case 0 ->
             new Operation(
                 "receive",
-                () -> received[0] = card.receive(MILLI),
+                () -> received[0] = card().receive(MILLI),
                 (done, corrupt) -> {
                   if (done && !corrupt) {
                     whole(received[0]);
                   }
                 });
-        default -> new Operation("transmit", () -> card.transmit(frame(number)), (_, _) -> {});
+        default -> new Operation("transmit", () -> card().transmit(frame(number)), (_, _) -> {});
       };
     }
 
@@ -80,16 +86,16 @@ class VirtioNetworkChaosTest extends ChaosContract {
 
     @Override
     public void prove(boolean unknown) {
-      while (card.receive(MILLI).length > 0) {
+      while (card().receive(MILLI).length > 0) {
         // From before.
       }
-      card.transmit(frame(200));
-      assertThat(card.receive(TIMEOUT)).isEqualTo(frame(200));
+      card().transmit(frame(200));
+      assertThat(card().receive(TIMEOUT)).isEqualTo(frame(200));
     }
 
     @Override
     public void close() {
-      card.close();
+      card().close();
     }
   }
 }
