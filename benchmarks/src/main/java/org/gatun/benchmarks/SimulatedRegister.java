@@ -1,5 +1,7 @@
 package org.gatun.benchmarks;
 
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
@@ -37,6 +39,9 @@ public class SimulatedRegister {
   static final int ACCESSES = 10_000;
   private static final int REGISTER = 16;
 
+  /** Opaque: or all accesses of the loop would be one. */
+  private static final VarHandle VALUE = MethodHandles.arrayElementVarHandle(long[].class);
+
   private final RunningModel bare = new Running();
   private final SimulatedBus bus = SimulatedBus.realTime();
   private final PciDevice device = bus.open(bus.plug("registers", new Model()));
@@ -65,12 +70,12 @@ public class SimulatedRegister {
 
     @Override
     public long read(int bar, long offset, int width) {
-      return values[(int) offset / Integer.BYTES];
+      return (long) VALUE.getOpaque(values, (int) offset / Integer.BYTES);
     }
 
     @Override
     public void write(int bar, long offset, int width, long value) {
-      values[(int) offset / Integer.BYTES] = value;
+      VALUE.setOpaque(values, (int) offset / Integer.BYTES, value);
     }
 
     @Override
