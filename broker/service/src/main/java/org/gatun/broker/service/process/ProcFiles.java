@@ -1,6 +1,7 @@
 package org.gatun.broker.service.process;
 
 import java.io.IOException;
+import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -12,17 +13,24 @@ import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.TreeMap;
 
-/** What the kernel says of a process, in {@code /proc/PID}. */
+/**
+ * What the kernel says of a process, in {@code /proc/PID}. It may end at any moment: then a file is
+ * not there, or was opened and can't be read any more (ESRCH).
+ */
 record ProcFiles(long pid) {
   /** In {@code stat}, counted behind the name: field 22 of all (proc(5)). */
   private static final int START_TIME = 19;
+
+  /** ESRCH, as Java gives it. */
+  private static final String NO_SUCH_PROCESS = "No such process";
 
   /** When it was started, in the kernel's ticks since boot; empty if there is no such process. */
   OptionalLong startTime() throws IOException {
     String stat;
     try {
       stat = Files.readString(file("stat"));
-    } catch (NoSuchFileException _) {
+    } catch (IOException e) {
+      throwUnlessGone(file("stat"), e);
       return OptionalLong.empty();
     }
     // The name, in parentheses, can have anything in it.
@@ -30,17 +38,21 @@ record ProcFiles(long pid) {
     return OptionalLong.of(Long.parseLong(fields[START_TIME]));
   }
 
-  /** The fields of {@code status} of each thread, by thread. */
+  /** The fields of {@code status} of each thread, by thread; empty if there is no such process. */
   Map<Long, Map<String, String>> threads() throws IOException {
     Map<Long, Map<String, String>> threads = new TreeMap<>();
     try (DirectoryStream<Path> tasks = Files.newDirectoryStream(file("task"))) {
       for (Path task : tasks) {
         try {
           threads.put(Long.parseLong(task.getFileName().toString()), fields(task));
-        } catch (NoSuchFileException e) {
-          // It has ended.
+        } catch (IOException e) {
+          throwUnlessGone(task, e);
         }
       }
+    } catch (DirectoryIteratorException e) {
+      throwUnlessGone(file("task"), new IOException(e));
+    } catch (IOException e) {
+      throwUnlessGone(file("task"), e);
     }
     return threads;
   }
@@ -50,7 +62,8 @@ record ProcFiles(long pid) {
     Map<String, String> status;
     try {
       status = fields(file("."));
-    } catch (NoSuchFileException _) {
+    } catch (IOException e) {
+      throwUnlessGone(file("status"), e);
       return Optional.empty();
     }
     Optional<Duration> time = ProcessHandle.of(pid).flatMap(p -> p.info().totalCpuDuration());
@@ -63,6 +76,14 @@ record ProcFiles(long pid) {
             time.get(),
             Long.parseLong(resident.substring(0, resident.indexOf(' '))) << 10,
             Integer.parseInt(status.getOrDefault("Threads", "0"))));
+  }
+
+  /** A file of what is just ending can still be there, and give ESRCH. */
+  private static void throwUnlessGone(Path path, IOException e) throws IOException {
+    boolean ending = String.valueOf(e.getMessage()).endsWith(NO_SUCH_PROCESS);
+    if (!ending && Files.exists(path)) {
+      throw e;
+    }
   }
 
   private static Map<String, String> fields(Path task) throws IOException {
