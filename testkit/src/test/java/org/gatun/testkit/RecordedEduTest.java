@@ -6,6 +6,7 @@ import org.gatun.pci.TimeSource;
 import org.gatun.simulated.SimulatedBus;
 import org.gatun.simulated.trace.Recorder;
 import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.RepeatedTest;
 
 /** While a session is recorded, the device is what it is, apart from what copying its DMA takes. */
 class RecordedEduTest extends SimulatedEdu {
@@ -13,6 +14,12 @@ class RecordedEduTest extends SimulatedEdu {
 
   RecordedEduTest() {
     super(SimulatedBus.virtualTime());
+  }
+
+  /** The recorder may be anywhere in its comparing when the device's memory goes. */
+  @RepeatedTest(200)
+  void closeUnderUseIsFoundOutWhereverTheRecorderIs() throws Exception {
+    closeUnderUseGivesOnlyDeviceGone();
   }
 
   @Override

@@ -63,9 +63,14 @@ final class ShadowMemory {
 
   /** Gives the device what the driver has written; byte by byte: it may be writing the next one. */
   void push() {
-    if (isGone()) {
-      return;
+    try {
+      copyToDevice();
+    } catch (IllegalStateException e) {
+      needGone(e);
     }
+  }
+
+  private void copyToDevice() {
     for (int page = 0; page < byDriver.from.length; page++) {
       long start = (long) page * PAGE;
       long first = MemorySegment.mismatch(driver, start, start + PAGE, known, start, start + PAGE);
@@ -86,9 +91,15 @@ final class ShadowMemory {
 
   /** Looks for what the device has written, and returns whether there was any. */
   boolean look() {
-    if (isGone()) {
+    try {
+      return findDeviceWrites();
+    } catch (IllegalStateException e) {
+      needGone(e);
       return false;
     }
+  }
+
+  private boolean findDeviceWrites() {
     boolean any = false;
     VarHandle.fullFence();
     for (int page = 0; page < byDevice.from.length; page++) {
@@ -138,9 +149,11 @@ final class ShadowMemory {
     }
   }
 
-  /** The device was closed, and its memory with it. */
-  private boolean isGone() {
-    return !device.scope().isAlive();
+  /** Whoever closes the device does so at any time, and its memory goes with it. */
+  private void needGone(IllegalStateException refused) {
+    if (device.scope().isAlive()) {
+      throw refused;
+    }
   }
 
   private void tell(Access.Kind kind, long at, int length, BiConsumer<Access, byte[]> recording) {
