@@ -2,9 +2,12 @@ package org.gatun.benchmarks;
 
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
+import java.util.stream.Stream;
 import org.gatun.pci.Mmio;
 import org.gatun.pci.PciDevice;
 import org.gatun.pci.config.PciClass;
@@ -22,14 +25,19 @@ import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Mode;
 import org.openjdk.jmh.annotations.OperationsPerInvocation;
 import org.openjdk.jmh.annotations.OutputTimeUnit;
+import org.openjdk.jmh.annotations.Param;
 import org.openjdk.jmh.annotations.Scope;
+import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 
 /**
  * A 32-bit access to a trapped register on the simulated bus, against the same call of the device's
  * model through its interface, without a bus: what decode, the MSI-X table in the same BAR and
- * events cost. The model takes no lock: those of real ones are their own.
+ * events cost. The models take no lock: those of real ones are their own.
+ *
+ * <p>Of one model, the compiler makes both calls a part of the loop: then the plain one is no call
+ * any more. Of four kinds of models, both are calls through the interface.
  */
 @State(Scope.Thread)
 @BenchmarkMode(Mode.AverageTime)
@@ -42,12 +50,15 @@ public class SimulatedRegister {
   /** Opaque: or all accesses of the loop would be one. */
   private static final VarHandle VALUE = MethodHandles.arrayElementVarHandle(long[].class);
 
-  private final RunningModel bare = new Running();
-  private final SimulatedBus bus = SimulatedBus.realTime();
-  private final PciDevice device = bus.open(bus.plug("registers", new Model()));
-  private final Mmio registers = device.bar(0).orElseThrow().map(0, 0x1000);
+  @Param({"1", "4"})
+  public int models;
 
-  private record Model() implements DeviceModel {
+  private final SimulatedBus bus = SimulatedBus.realTime();
+  private final List<PciDevice> devices = new ArrayList<>();
+  private RunningModel[] bare;
+  private Mmio[] registers;
+
+  private record Model(Supplier<RunningModel> running) implements DeviceModel {
     @Override
     public FunctionDescription description() {
       return new FunctionDescription(
@@ -61,11 +72,11 @@ public class SimulatedRegister {
 
     @Override
     public RunningModel start(ModelContext context) {
-      return new Running();
+      return running.get();
     }
   }
 
-  private static final class Running implements RunningModel {
+  private static class Running implements RunningModel {
     private final long[] values = new long[0x1000 / Integer.BYTES];
 
     @Override
@@ -85,42 +96,65 @@ public class SimulatedRegister {
     public void close() {}
   }
 
+  private static final class Second extends Running {}
+
+  private static final class Third extends Running {}
+
+  private static final class Fourth extends Running {}
+
+  @Setup
+  public void open() {
+    List<Supplier<RunningModel>> kinds =
+        List.<Supplier<RunningModel>>of(Running::new, Second::new, Third::new, Fourth::new)
+            .subList(0, models);
+    bare = kinds.stream().map(Supplier::get).toArray(RunningModel[]::new);
+    for (Supplier<RunningModel> kind : kinds) {
+      devices.add(bus.open(bus.plug("registers-" + devices.size(), new Model(kind))));
+    }
+    registers =
+        devices.stream().map(d -> d.bar(0).orElseThrow().map(0, 0x1000)).toArray(Mmio[]::new);
+  }
+
   @TearDown
   public void close() {
-    registers.close();
-    device.close();
+    Stream.of(registers).forEach(Mmio::close);
+    devices.forEach(PciDevice::close);
     bus.close();
   }
 
   @Benchmark
   public long loadBare() {
+    int mask = bare.length - 1;
     long sum = 0;
     for (int i = 0; i < ACCESSES; i++) {
-      sum += bare.read(0, REGISTER, Integer.BYTES);
+      sum += bare[i & mask].read(0, REGISTER, Integer.BYTES);
     }
     return sum;
   }
 
   @Benchmark
   public int loadSimulated() {
+    int mask = registers.length - 1;
     int sum = 0;
     for (int i = 0; i < ACCESSES; i++) {
-      sum += registers.read32(REGISTER);
+      sum += registers[i & mask].read32(REGISTER);
     }
     return sum;
   }
 
   @Benchmark
   public void storeBare() {
+    int mask = bare.length - 1;
     for (int i = 0; i < ACCESSES; i++) {
-      bare.write(0, REGISTER, Integer.BYTES, i);
+      bare[i & mask].write(0, REGISTER, Integer.BYTES, i);
     }
   }
 
   @Benchmark
   public void storeSimulated() {
+    int mask = registers.length - 1;
     for (int i = 0; i < ACCESSES; i++) {
-      registers.write32(REGISTER, i);
+      registers[i & mask].write32(REGISTER, i);
     }
   }
 }

@@ -539,9 +539,16 @@ final class SimulatedFunction implements ModelContext {
     private final int bar;
     private final long start;
 
+    /** From here on, an access may be one to the MSI-X table: in most ranges, none is. */
+    private final long modelOnly;
+
+    private final RunningModel model = SimulatedFunction.this.model;
+    private final SimulatedInterrupts interrupts = SimulatedFunction.this.interrupts;
+
     TrappedRange(int bar, long start) {
       this.bar = bar;
       this.start = start;
+      this.modelOnly = interrupts.firstServed(bar, start) - start;
     }
 
     @Override
@@ -550,7 +557,10 @@ final class SimulatedFunction implements ModelContext {
         route.refuse(ConfigRegisters.COMMAND_MEMORY, false);
         return -1;
       }
-      long value = readBar(bar, start + offset, width);
+      long value =
+          offset < modelOnly
+              ? model.read(bar, start + offset, width)
+              : readBar(bar, start + offset, width);
       interrupts.signalEvents();
       return value;
     }
@@ -563,10 +573,12 @@ final class SimulatedFunction implements ModelContext {
 
     @Override
     public void arrive(long offset, int width, long value) {
-      if (memoryDecode) {
-        writeBar(bar, start + offset, width, value);
-      } else {
+      if (!memoryDecode) {
         route.refuse(ConfigRegisters.COMMAND_MEMORY, true);
+      } else if (offset < modelOnly) {
+        model.write(bar, start + offset, width, value);
+      } else {
+        writeBar(bar, start + offset, width, value);
       }
     }
   }

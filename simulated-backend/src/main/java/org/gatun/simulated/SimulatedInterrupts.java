@@ -275,6 +275,21 @@ final class SimulatedInterrupts implements Interrupts {
             || isIn(offset, layout.pending(), layout.pendingSize()));
   }
 
+  /** The first offset, from some on, that {@link #serves} is true of; huge if there is none. */
+  long firstServed(int bar, long from) {
+    Msix layout = msix;
+    if (layout == null || bar != layout.bar()) {
+      return Long.MAX_VALUE;
+    }
+    return Math.min(
+        firstOf(layout.table(), layout.tableSize(), from),
+        firstOf(layout.pending(), layout.pendingSize(), from));
+  }
+
+  private static long firstOf(long start, long size, long from) {
+    return from < start + size ? Math.max(start, from) : Long.MAX_VALUE;
+  }
+
   /** Reads the table or the pending bits; as dwords, whatever the width. */
   synchronized long read(long offset, int width) {
     long low = dword(offset & ~3L) & 0xffff_ffffL;
