@@ -28,7 +28,7 @@ public interface DmaSpace {
    * Makes memory of the caller's reachable, at a bus address that the space chooses. It must stay
    * alive until the buffer is closed.
    *
-   * @param memory native, page-aligned, whole pages
+   * @param memory native, page-aligned, whole pages; read-only only if the device does not write it
    * @throws IllegalArgumentException if the memory breaks its rules
    * @throws DmaException also if this backend can't reach memory that it has not allocated itself
    */

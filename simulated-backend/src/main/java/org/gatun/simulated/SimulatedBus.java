@@ -129,6 +129,9 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
     if (!found.description().bridge()) {
       throw new IllegalArgumentException(bridge + " is not a bridge");
     }
+    if (!found.isPresent()) {
+      throw new IllegalArgumentException(bridge + " is being pulled out");
+    }
     return plugOn(found, name, model);
   }
 
@@ -246,6 +249,7 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
 
   /** Does nothing with what is not there any more. */
   private void pullOut(SimulatedFunction function) {
+    function.cut(); // nothing is plugged in behind it any more
     List<SimulatedFunction> first;
     synchronized (this) {
       first = topology.dependentsOf(function);
@@ -378,15 +382,18 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
 
   /** As {@link #open(DeviceName)}, with something to do when the device has been closed. */
   SeizedDevice open(DeviceName name, Runnable afterClose) {
-    SimulatedFunction function;
+    SimulatedDevice device;
     synchronized (this) {
-      function = topology.find(name);
+      SimulatedFunction function = topology.find(name);
+      if (function == null) {
+        throw new DeviceUnavailableException(
+            name, "there is no such device on this bus", "plugged in are: " + names(), null);
+      }
+      // Under the lock: whoever pulls it out afterwards finds its owner, who hears of it.
+      device = new SimulatedDevice(function, () -> isResettable(function), afterClose);
     }
-    if (function == null) {
-      throw new DeviceUnavailableException(
-          name, "there is no such device on this bus", "plugged in are: " + names(), null);
-    }
-    return new SimulatedDevice(function, () -> isResettable(function), afterClose);
+    device.resetIfPossible();
+    return device;
   }
 
   /**
@@ -458,7 +465,7 @@ public final class SimulatedBus implements PciBackend, AutoCloseable {
     @Override
     public void plugVirtual(SimulatedFunction physical, int number) {
       synchronized (SimulatedBus.this) {
-        if (topology.find(physical.name()) == physical) {
+        if (topology.find(physical.name()) == physical && physical.isPresent()) {
           DeviceName name = freeName(physical.name().text() + "/vf" + number);
           Slot slot = topology.virtualSlot(name, physical, number);
           VirtualFunctions all = physical.description().virtualFunctions().orElseThrow();

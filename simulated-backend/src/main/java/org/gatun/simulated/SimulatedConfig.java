@@ -92,6 +92,10 @@ final class SimulatedConfig implements HardwareConfig {
   private final int advancedFeatures;
   private final boolean bridge;
   private final @Nullable SlotRegisters slotRegisters;
+
+  /** Whether the other end of its link is what keeps it down; guarded by this. */
+  private boolean linkLost;
+
   private final @Nullable SingleRootRegisters singleRoot;
   private final @Nullable VitalProductData vpd;
 
@@ -254,6 +258,19 @@ final class SimulatedConfig implements HardwareConfig {
       slotRegisters.present(initial, present);
       slotRegisters.present(data, present);
       slotRegisters.presenceChanged(data);
+      linkLost = false;
+      showLink();
+    }
+    listener.slotChanged();
+  }
+
+  /** Of a port with a slot: whether what is in it holds the link down, or has lost it. */
+  void linkLost(boolean lost) {
+    synchronized (this) {
+      if (slotRegisters == null || linkLost == lost) {
+        return;
+      }
+      linkLost = lost;
       showLink();
     }
     listener.slotChanged();
@@ -266,7 +283,7 @@ final class SimulatedConfig implements HardwareConfig {
 
   private void showLink() {
     if (slotRegisters != null) {
-      slotRegisters.showLink(data, isLinkDown());
+      slotRegisters.showLink(data, isLinkDown() || linkLost);
     }
   }
 

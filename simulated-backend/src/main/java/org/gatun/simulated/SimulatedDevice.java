@@ -130,6 +130,15 @@ final class SimulatedDevice implements SeizedDevice {
     }
   }
 
+  /** As a host does when it hands a device to somebody: whatever its last owner left is gone. */
+  void resetIfPossible() {
+    synchronized (lifeCycle) {
+      if (!gone && resettable.getAsBoolean()) {
+        function.reset();
+      }
+    }
+  }
+
   @Override
   public void decode(boolean on) {
     synchronized (lifeCycle) {

@@ -12,6 +12,7 @@ import org.gatun.pci.DmaBuffer;
 import org.gatun.pci.DmaDirection;
 import org.gatun.pci.DmaException;
 import org.gatun.pci.DmaSpace;
+import org.gatun.pci.spi.CallersMemory;
 import org.gatun.pci.spi.RemoteDma;
 import org.gatun.pci.spi.RemoteMemory;
 import org.gatun.pci.spi.ResourceTracker;
@@ -65,13 +66,13 @@ final class SimulatedDmaSpace implements DmaSpace {
 
   @Override
   public DmaBuffer map(MemorySegment memory, DmaDirection direction) {
-    checkPages(memory);
+    CallersMemory.check(device, memory, PAGE, direction);
     return buffer(memory, domain.map(device, memory, PAGE, limit, direction), () -> {});
   }
 
   @Override
   public DmaBuffer mapAt(long busAddress, MemorySegment memory, DmaDirection direction) {
-    checkPages(memory);
+    CallersMemory.check(device, memory, PAGE, direction);
     checkAddress(busAddress);
     Mapping mapping = domain.mapAt(device, domain.mapping(busAddress, memory, direction), limit);
     return buffer(memory, mapping, () -> {});
@@ -148,17 +149,6 @@ final class SimulatedDmaSpace implements DmaSpace {
     if (busAddress % PAGE != 0) {
       throw new IllegalArgumentException(
           "%s: bus address 0x%x is not a multiple of %d".formatted(device, busAddress, PAGE));
-    }
-  }
-
-  private void checkPages(MemorySegment memory) {
-    if (!memory.isNative()
-        || memory.address() % PAGE != 0
-        || memory.byteSize() % PAGE != 0
-        || memory.byteSize() == 0) {
-      throw new IllegalArgumentException(
-          "%s: DMA maps whole pages of native memory (%d bytes), not %s"
-              .formatted(device, PAGE, memory));
     }
   }
 }

@@ -51,7 +51,7 @@ final class SimulatedFunction implements ModelContext {
   /** What its registers count for: what is on the bus behind it, or its virtual functions. */
   private final List<SimulatedFunction> dependents = new CopyOnWriteArrayList<>();
 
-  /** Whether an event of its slot waits for software; guarded by this. */
+  /** Whether an event of its slot waits for software; guarded by interrupts. */
   private boolean slotEvent;
 
   private final Link link;
@@ -454,21 +454,25 @@ final class SimulatedFunction implements ModelContext {
   }
 
   /** A port with a slot interrupts when something in it comes or goes. */
-  private synchronized void tellOfSlot() {
-    boolean event = config.hasSlotEvent();
-    if (event == slotEvent) {
-      return;
-    }
-    slotEvent = event;
-    if (!interrupts.hasMessages()) {
-      interrupts.setLine(event);
-    } else if (event) {
-      interrupts.signal(0);
+  private void tellOfSlot() {
+    // Whoever enables interrupts holds that monitor, and comes here: so this takes no other before.
+    synchronized (interrupts) {
+      boolean event = config.hasSlotEvent();
+      if (event == slotEvent) {
+        return;
+      }
+      slotEvent = event;
+      if (!interrupts.hasMessages()) {
+        interrupts.setLine(event);
+      } else if (event) {
+        interrupts.signal(0);
+      }
     }
   }
 
   /** Stops DMA and interrupts; all else stays as it is. */
   void stop() {
+    flushPosted();
     interrupts.disable();
     config.resetCommand();
   }
@@ -611,6 +615,7 @@ final class SimulatedFunction implements ModelContext {
     public void down() {
       route.linkDown(true);
       configChanged();
+      showInFront();
     }
 
     @Override
@@ -619,11 +624,20 @@ final class SimulatedFunction implements ModelContext {
           0,
           () -> {
             if (route.isLinkDown() && !route.isCut()) {
-              reset();
               route.linkDown(false);
+              reset(); // which can bring it down again
               configChanged();
+              showInFront();
             }
           });
+    }
+
+    /** The port at the other end notices (PCI Express Base Specification 5.0, 7.5.3.8). */
+    private void showInFront() {
+      SimulatedFunction port = bridge();
+      if (port != null && physical() == null) {
+        port.config.linkLost(route.isLinkDown());
+      }
     }
 
     @Override

@@ -177,9 +177,17 @@ final class SimulatedInterrupts implements Interrupts {
         || (config.msiControl() & SimulatedConfig.MSI_ENABLE) != 0;
   }
 
-  /** The model sends a message. A message is a DMA write: without bus master it goes nowhere. */
+  /**
+   * A message is a DMA write: without bus master none is sent (PCI Express Base Specification 5.0,
+   * 7.5.1.1.3). One that is pending stays so.
+   */
+  private boolean sendsMessages() {
+    return route.allows(ConfigRegisters.COMMAND_BUS_MASTER);
+  }
+
+  /** The model sends a message. */
   synchronized void signal(int vector) {
-    if (!route.allows(ConfigRegisters.COMMAND_BUS_MASTER)) {
+    if (!sendsMessages()) {
       return;
     }
     if ((config.msixControl() & SimulatedConfig.MSIX_ENABLE) != 0) {
@@ -215,7 +223,7 @@ final class SimulatedInterrupts implements Interrupts {
 
   /** Masks or unmasks, for the kinds that can: MSI only where it has mask bits. */
   synchronized void mask(SimulatedVector vector, boolean on) {
-    if (!vectors.contains(vector)) {
+    if (!vectors.contains(vector) || route.isCut()) {
       return;
     }
     if (enabled == Kind.INTX) {
@@ -344,7 +352,9 @@ final class SimulatedInterrupts implements Interrupts {
 
   private void deliverPending() {
     int control = config.msixControl();
-    if ((control & SimulatedConfig.MSIX_ENABLE) == 0
+    if (pending.isEmpty()
+        || !sendsMessages()
+        || (control & SimulatedConfig.MSIX_ENABLE) == 0
         || (control & SimulatedConfig.MSIX_FUNCTION_MASK) != 0) {
       return;
     }
@@ -360,7 +370,7 @@ final class SimulatedInterrupts implements Interrupts {
 
   private void deliverPendingMsi() {
     int due = config.msiPending() & ~config.msiMask();
-    if (due == 0 || (config.msiControl() & SimulatedConfig.MSI_ENABLE) == 0) {
+    if (due == 0 || !sendsMessages() || (config.msiControl() & SimulatedConfig.MSI_ENABLE) == 0) {
       return;
     }
     config.msiPending(config.msiPending() & ~due);

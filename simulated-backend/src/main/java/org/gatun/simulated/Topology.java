@@ -281,12 +281,18 @@ final class Topology {
         .toList();
   }
 
-  /** By itself; or by its slot, or the bridge before it, as long as that resets nobody else. */
+  /**
+   * By itself; or by its slot, or the bridge before it, as long as that resets nobody else, who may
+   * be behind it, too (PCI Express Base Specification 5.0, 6.6.1).
+   */
   boolean isResettable(SimulatedFunction function) {
     FunctionDescription description = function.description();
-    return description.resetsItself()
-        || (description.traits().contains(Trait.SLOT_RESET) && isAloneInSlot(function))
-        || (function.bridge() != null && behind(function.bridge()).size() == 1);
+    if (description.resetsItself()) {
+      return true;
+    }
+    return behind(function).isEmpty()
+        && ((description.traits().contains(Trait.SLOT_RESET) && isAloneInSlot(function))
+            || (function.bridge() != null && behind(function.bridge()).size() == 1));
   }
 
   private boolean isAloneInSlot(SimulatedFunction function) {

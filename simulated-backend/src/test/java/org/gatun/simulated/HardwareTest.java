@@ -250,6 +250,14 @@ class HardwareTest {
     assertThat(vectors.get(5).poll()).isTrue();
     assertThat(hardware.read32(msi + 0x14)).isZero();
 
+    vectors.get(5).mask(true);
+    mmio.write32(SpecimenModel.INTERRUPT, 5);
+    device.busMaster(false);
+    vectors.get(5).mask(false);
+    assertThat(vectors.get(5).poll()).as("without bus master").isFalse();
+    device.busMaster(true);
+    assertThat(vectors.get(5).poll()).isTrue();
+
     config.write32(msi + 0x10, 0xff);
     mmio.write32(SpecimenModel.INTERRUPT, 0);
     assertThat(vectors.getFirst().poll()).as("masked in config space").isFalse();

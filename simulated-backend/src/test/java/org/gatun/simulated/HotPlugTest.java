@@ -1,17 +1,24 @@
 package org.gatun.simulated;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatNoException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowable;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import org.gatun.pci.DetachListener;
 import org.gatun.pci.DeviceGoneException;
 import org.gatun.pci.DeviceName;
+import org.gatun.pci.DeviceUnavailableException;
 import org.gatun.pci.DmaBuffer;
 import org.gatun.pci.Interrupts;
 import org.gatun.pci.Mmio;
@@ -20,8 +27,13 @@ import org.gatun.pci.Vector;
 import org.gatun.pci.config.Capabilities;
 import org.gatun.pci.config.Capability;
 import org.gatun.pci.config.ConfigRegisters;
+import org.gatun.simulated.fault.Effect;
+import org.gatun.simulated.fault.Fault;
+import org.gatun.simulated.fault.Faults;
+import org.gatun.simulated.fault.Point;
 import org.jspecify.annotations.NullMarked;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.RepeatedTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -188,6 +200,122 @@ class HotPlugTest {
         assertThat(buffer.segment().mismatch(arena.allocate(1 << 20))).isEqualTo(-1);
         device.close();
       }
+    }
+  }
+
+  @Test
+  void nothingIsPluggedInBehindAPortThatIsPulledOut() {
+    PciDevice device = bus.open(bus.plugBehind(port, "probe", model));
+    List<Throwable> refused = new ArrayList<>();
+    device.onDetach(
+        new DetachListener() {
+          @Override
+          public void requested(Duration deadline) {}
+
+          @Override
+          public void gone(String cause) {
+            refused.add(catchThrowable(() -> bus.plugBehind(port, "late", new EduModel())));
+          }
+        });
+    bus.unplug(port);
+
+    assertThat(refused)
+        .singleElement()
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasToString("java.lang.IllegalArgumentException: simulated:port is being pulled out");
+    assertThat(bus.scan()).isEmpty();
+  }
+
+  @Test
+  void aLinkThatGoesDownIsSeenAtThePort() {
+    bus.plugBehind(port, "probe", model);
+    portConfig.write16(express + 0x1a, PRESENCE_CHANGED | LINK_CHANGED);
+
+    model.running().context.link().down();
+    assertThat(linkStatus() & LINK_ACTIVE).isZero();
+    assertThat(slotStatus()).isEqualTo(PRESENT | LINK_CHANGED);
+    portConfig.write16(express + 0x1a, LINK_CHANGED);
+    model.running().context.link().up();
+    bus.time().spin();
+    assertThat(linkStatus() & LINK_ACTIVE).isNotZero();
+    assertThat(slotStatus()).isEqualTo(PRESENT | LINK_CHANGED);
+  }
+
+  @Test
+  void aLinkCanGoDownAgainWhileItComesUp() {
+    Faults faults = new Faults();
+    DeviceName name = bus.plugBehind(port, "probe", faults.on(model));
+    try (PciDevice device = bus.open(name)) {
+      Mmio mmio = device.bar(0).orElseThrow().map(0, 0x100);
+      faults.add(Fault.at(Point.RESET, new Effect.LinkDown(Duration.ofSeconds(1))).times(1));
+      model.running().context.link().down();
+      model.running().context.link().up();
+      bus.time().sleep(Duration.ofMillis(1));
+      assertThat(mmio.read32(0)).isEqualTo(-1);
+      bus.time().sleep(Duration.ofSeconds(1));
+      assertThat(mmio.read32(0)).isZero();
+    }
+  }
+
+  /** An open takes a device that is in its slot, and one that goes is told to whoever has it. */
+  @RepeatedTest(50)
+  void whoOpensWhatIsPulledOutHearsOfIt() throws Exception {
+    CyclicBarrier start = new CyclicBarrier(2);
+    DeviceName name = bus.plugBehind(port, "probe", model);
+    FutureTask<Optional<PciDevice>> opening =
+        new FutureTask<>(
+            () -> {
+              start.await();
+              try {
+                return Optional.of(bus.open(name));
+              } catch (DeviceUnavailableException _) {
+                return Optional.empty();
+              }
+            });
+    Thread.ofPlatform().daemon().start(opening);
+    start.await();
+    bus.unplug(name);
+
+    Optional<PciDevice> opened = opening.get(10, TimeUnit.SECONDS);
+    opened.ifPresent(
+        device -> {
+          assertThatThrownBy(() -> device.config().read16(0))
+              .isInstanceOf(DeviceGoneException.class);
+          device.close();
+        });
+    assertThat(bus.scan()).hasSize(1);
+  }
+
+  @Test
+  void aPortsInterruptsAreSwitchedWhileThingsComeAndGo() {
+    try (SimulatedBus busy = SimulatedBus.realTime()) {
+      DeviceName slot = busy.plug("slot", new RootPortModel());
+      PciDevice driven = busy.open(slot);
+      driven.config().write16(express + 0x18, ENABLE);
+      FutureTask<Void> switching =
+          new FutureTask<>(
+              () -> {
+                for (int i = 0; i < 2000; i++) {
+                  driven.interrupts().enable(Interrupts.Kind.MSI, 1);
+                  driven.interrupts().disable();
+                  driven.config().write16(express + 0x1a, PRESENCE_CHANGED | LINK_CHANGED);
+                }
+                return null;
+              });
+      Thread.ofPlatform().daemon().start(switching);
+      Thread plugging =
+          new Thread(
+              () -> {
+                for (int i = 0; !switching.isDone(); i++) {
+                  busy.unplug(busy.plugBehind(slot, "edu" + i, new EduModel()));
+                }
+              });
+      plugging.setDaemon(true);
+      plugging.start();
+
+      assertThat(switching).succeedsWithin(Duration.ofSeconds(30));
+      assertThatNoException().isThrownBy(() -> plugging.join(30_000));
+      assertThat(plugging.getState()).isEqualTo(Thread.State.TERMINATED);
     }
   }
 

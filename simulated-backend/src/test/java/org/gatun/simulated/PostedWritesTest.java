@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import org.gatun.pci.DeviceName;
 import org.gatun.pci.Interrupts;
 import org.gatun.pci.Mmio;
 import org.gatun.pci.PciDevice;
@@ -99,6 +100,29 @@ class PostedWritesTest {
         mmio.write64(0, i);
       }
       assertThat(model.running().registers[0]).isBetween(900L, 999L);
+    }
+  }
+
+  @Test
+  void theNextOwnerGetsNoneOfTheLast() {
+    try (SimulatedBus bus = SimulatedBus.virtualTime()) {
+      bus.postWrites(1);
+      nextOwner(bus);
+    }
+  }
+
+  private static void nextOwner(SimulatedBus bus) {
+    ProbeModel withoutReset = new ProbeModel(StandardCapabilities.expressEndpoint(false));
+    DeviceName name = bus.plug("without-reset", withoutReset);
+    try (PciDevice first = bus.open(name)) {
+      first.bar(0).orElseThrow().map(0, 0x100).write32(0, 0x1234);
+    }
+    assertThat(withoutReset.running().registers[0]).as("arrived").isEqualTo(0x1234);
+    try (PciDevice second = bus.open(name);
+        Mmio mmio = second.bar(0).orElseThrow().map(0, 0x100)) {
+      withoutReset.running().registers[0] = 5;
+      bus.time().sleep(ARRIVED);
+      assertThat(mmio.read32(0)).isEqualTo(5);
     }
   }
 

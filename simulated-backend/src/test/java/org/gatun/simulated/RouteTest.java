@@ -101,6 +101,7 @@ class RouteTest {
     ProbeModel.Running running = model.running();
     DmaBuffer buffer = device.dma().allocate(4096, 4096);
     Vector vector = device.interrupts().enable(Interrupts.Kind.MSI, 1).getFirst();
+    int resets = running.resets.get();
     device.busMaster(true);
     mmio.write32(0, 0x1234);
     for (int state = 1; state <= 3; state++) {
@@ -116,7 +117,7 @@ class RouteTest {
     }
     assertThat(running.port.writeLong(buffer.busAddress(), 1)).isTrue();
     assertThat(bus.iommu().faultCount()).isZero();
-    assertThat(running.resets).hasValue(0);
+    assertThat(running.resets).hasValue(resets);
   }
 
   @Test
@@ -233,6 +234,7 @@ class RouteTest {
     bus.hardware(neighbour).write8(ConfigRegisters.INTERRUPT_LINE, 7);
     bus.hardware(name).write8(ConfigRegisters.INTERRUPT_LINE, 7);
     device.busMaster(true);
+    int resets = model.running().resets.get();
 
     bus.hardware(root).write16(BRIDGE_CONTROL, BUS_RESET);
     assertThat(mmio.read32(0)).as("while it is held").isEqualTo(-1);
@@ -240,7 +242,7 @@ class RouteTest {
     bus.hardware(root).write16(BRIDGE_CONTROL, 0);
 
     assertThat(mmio.read32(0)).isZero();
-    assertThat(model.running().resets).hasValue(1);
+    assertThat(model.running().resets).hasValue(resets + 1);
     assertThat(bus.hardware(name).read8(ConfigRegisters.INTERRUPT_LINE)).isZero();
     assertThat(bus.hardware(name).read16(ConfigRegisters.COMMAND)).isEqualTo(2);
     assertThat(bus.hardware(neighbour).read8(ConfigRegisters.INTERRUPT_LINE)).isEqualTo(7);

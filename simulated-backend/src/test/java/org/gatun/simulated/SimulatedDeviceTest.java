@@ -31,6 +31,10 @@ import org.gatun.pci.config.Capability;
 import org.gatun.pci.config.ConfigRegisters;
 import org.gatun.pci.config.ConfigSpace;
 import org.gatun.pci.spi.FoundDevice;
+import org.gatun.simulated.fault.Effect;
+import org.gatun.simulated.fault.Fault;
+import org.gatun.simulated.fault.Faults;
+import org.gatun.simulated.fault.Point;
 import org.jspecify.annotations.NullMarked;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -201,6 +205,51 @@ class SimulatedDeviceTest {
     hardware.context.signal(66);
     assertThat(vectors).noneMatch(Vector::poll);
     assertThat(device.usage().vectors()).isEqualTo(66);
+  }
+
+  /** PCI Express Base Specification 5.0, 7.5.1.1.3: Bus Master Enable. */
+  @Test
+  void whatIsPendingWaitsForBusMaster() {
+    device.busMaster(true);
+    Vector vector = device.interrupts().enable(Interrupts.Kind.MSIX, 1).getFirst();
+    vector.mask(true);
+    hardware.context.signal(0);
+    device.busMaster(false);
+
+    vector.mask(false);
+    assertThat(vector.poll()).isFalse();
+    hardware.context.link().down();
+    device.busMaster(true);
+    assertThat(vector.poll()).as("its link is down").isFalse();
+    assertThat(bus.iommu().faultCount()).isZero();
+  }
+
+  @Test
+  void aVectorThatWaitedForBusMasterComesWithIt() {
+    device.busMaster(true);
+    Vector vector = device.interrupts().enable(Interrupts.Kind.MSIX, 1).getFirst();
+    vector.mask(true);
+    hardware.context.signal(0);
+    device.busMaster(false);
+    vector.mask(false);
+    device.busMaster(true);
+
+    assertThat(vector.poll()).isTrue();
+    assertThat(vector.poll()).isFalse();
+  }
+
+  @Test
+  void whatItsLastOwnerLeftIsGoneWhenItIsOpened() {
+    Faults faults = new Faults();
+    ProbeModel model = new ProbeModel();
+    DeviceName name = bus.plug("left", faults.on(model));
+    PciDevice first = bus.open(name);
+    faults.add(Fault.at(Point.RESET, new Effect.Lose()).times(1));
+    first.close();
+    int resets = model.running().resets.get();
+
+    bus.open(name).close();
+    assertThat(model.running().resets).as("by open, and by close").hasValue(resets + 2);
   }
 
   @Test

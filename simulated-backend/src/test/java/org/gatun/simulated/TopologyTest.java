@@ -3,6 +3,7 @@ package org.gatun.simulated;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
+import static org.assertj.core.api.Assertions.assertThatNoException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.lang.foreign.Arena;
@@ -240,6 +241,18 @@ class TopologyTest {
     assertThat(hazards(edu)).isEmpty();
     bus.plugBeside(edu, "sibling", new EduModel());
     assertThat(hazards(edu)).containsExactlyInAnyOrder(Hazard.MISSING_RESET, Hazard.MISSING_ACS);
+  }
+
+  @Test
+  void aBridgeIsNotResetWithWhatIsBehindIt() {
+    DeviceName root = bus.plug("root", new RootPortModel());
+    DeviceName top = bus.plugBehind(root, "top", SwitchPortModel.upstream());
+    DeviceName left = bus.plugBehind(top, "left", SwitchPortModel.downstream());
+    try (PciDevice port = bus.open(top)) {
+      assertThatThrownBy(port::reset).isInstanceOf(ResetUnavailableException.class);
+      bus.unplug(left);
+      assertThatNoException().isThrownBy(port::reset);
+    }
   }
 
   @Test

@@ -506,6 +506,21 @@ public abstract class PciDeviceContract {
   }
 
   @Test
+  void readOnlyMemoryIsNothingThatADeviceWrites() {
+    try (Arena arena = Arena.ofShared()) {
+      MemorySegment memory = arena.allocate(PAGE, PAGE).asReadOnly();
+      for (DmaDirection writing : List.of(DmaDirection.FROM_DEVICE, DmaDirection.BIDIRECTIONAL)) {
+        assertThatIllegalArgumentException()
+            .isThrownBy(() -> device.dma().map(memory, writing))
+            .withMessageContaining(DmaDirection.TO_DEVICE.toString());
+        assertThatIllegalArgumentException()
+            .isThrownBy(() -> device.dma().mapAt(1 << 24, memory, writing));
+      }
+    }
+    assertThat(device.usage()).isEqualTo(Usage.NONE);
+  }
+
+  @Test
   void anAddressOfTheCallersIsUsedOrRefusedByName() {
     DmaSpace dma = device.dma();
     BusRange widest =

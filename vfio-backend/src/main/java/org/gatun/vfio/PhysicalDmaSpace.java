@@ -22,6 +22,7 @@ import org.gatun.pci.DmaBuffer;
 import org.gatun.pci.DmaDirection;
 import org.gatun.pci.DmaException;
 import org.gatun.pci.DmaSpace;
+import org.gatun.pci.spi.CallersMemory;
 import org.gatun.pci.spi.ResourceTracker;
 import org.gatun.vfio.common.BusAddressAllocator;
 import org.jspecify.annotations.Nullable;
@@ -126,13 +127,13 @@ final class PhysicalDmaSpace implements DmaSpace {
 
   @Override
   public DmaBuffer map(MemorySegment memory, DmaDirection direction) {
-    checkMemory(memory);
+    CallersMemory.check(device, memory, pageSize, direction);
     throw callersMemory();
   }
 
   @Override
   public DmaBuffer mapAt(long busAddress, MemorySegment memory, DmaDirection direction) {
-    checkMemory(memory);
+    CallersMemory.check(device, memory, pageSize, direction);
     throw callersMemory();
   }
 
@@ -261,17 +262,6 @@ final class PhysicalDmaSpace implements DmaSpace {
             .formatted(limit, size, pages.size() + unfit),
         "take huge pages early after boot, or with 'hugepages=64' on the kernel's command line",
         null);
-  }
-
-  private void checkMemory(MemorySegment memory) {
-    if (!memory.isNative()
-        || memory.byteSize() == 0
-        || memory.address() % pageSize != 0
-        || memory.byteSize() % pageSize != 0) {
-      throw new IllegalArgumentException(
-          "%s: DMA takes native memory in whole pages of %d bytes, not %s"
-              .formatted(device, pageSize, memory));
-    }
   }
 
   private DmaException callersMemory() {

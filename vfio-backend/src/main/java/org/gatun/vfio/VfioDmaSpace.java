@@ -21,6 +21,7 @@ import org.gatun.pci.DmaBuffer;
 import org.gatun.pci.DmaDirection;
 import org.gatun.pci.DmaException;
 import org.gatun.pci.DmaSpace;
+import org.gatun.pci.spi.CallersMemory;
 import org.gatun.pci.spi.ResourceTracker;
 import org.jspecify.annotations.Nullable;
 
@@ -86,7 +87,7 @@ final class VfioDmaSpace implements DmaSpace {
 
   @Override
   public DmaBuffer map(MemorySegment memory, DmaDirection direction) {
-    checkMemory(memory, direction);
+    CallersMemory.check(device, memory, domain.pageSize(), direction);
     return buffer(
         memory,
         () -> map(memory, domain.pageSize(), direction).orElseThrow(() -> noRoom(memory)),
@@ -95,7 +96,7 @@ final class VfioDmaSpace implements DmaSpace {
 
   @Override
   public DmaBuffer mapAt(long busAddress, MemorySegment memory, DmaDirection direction) {
-    checkMemory(memory, direction);
+    CallersMemory.check(device, memory, domain.pageSize(), direction);
     return buffer(memory, () -> mapHere(busAddress, memory, direction), () -> {});
   }
 
@@ -200,21 +201,6 @@ final class VfioDmaSpace implements DmaSpace {
       } finally {
         tracker.remove(this);
       }
-    }
-  }
-
-  private void checkMemory(MemorySegment memory, DmaDirection direction) {
-    if (!memory.isNative()
-        || memory.byteSize() == 0
-        || memory.address() % domain.pageSize() != 0
-        || memory.byteSize() % domain.pageSize() != 0) {
-      throw new IllegalArgumentException(
-          "%s: DMA takes native memory in whole pages of %d bytes, not %s"
-              .formatted(device, domain.pageSize(), memory));
-    }
-    if (memory.isReadOnly() && direction != DmaDirection.TO_DEVICE) {
-      throw new IllegalArgumentException(
-          device + ": a device can't be let write to read-only memory");
     }
   }
 

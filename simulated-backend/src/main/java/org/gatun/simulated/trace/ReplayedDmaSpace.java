@@ -9,6 +9,7 @@ import org.gatun.pci.DmaBuffer;
 import org.gatun.pci.DmaDirection;
 import org.gatun.pci.DmaException;
 import org.gatun.pci.DmaSpace;
+import org.gatun.pci.spi.CallersMemory;
 import org.gatun.pci.spi.ResourceTracker;
 import org.gatun.pci.spi.ResourceTracker.Resource;
 import org.gatun.simulated.trace.Access.Kind;
@@ -49,14 +50,7 @@ record ReplayedDmaSpace(
 
   @Override
   public DmaBuffer map(MemorySegment segment, DmaDirection direction) {
-    if (!segment.isNative()
-        || segment.address() % PAGE != 0
-        || segment.byteSize() % PAGE != 0
-        || segment.byteSize() == 0) {
-      throw new IllegalArgumentException(
-          "%s: DMA maps whole pages of native memory (%d bytes), not %s"
-              .formatted(device, PAGE, segment));
-    }
+    CallersMemory.check(device.name(), segment, PAGE, direction);
     device.check("DMA memory");
     return buffer(script.allocate(Kind.MAP, segment.byteSize()), segment, () -> {});
   }

@@ -11,6 +11,7 @@ import org.gatun.pci.DeviceName;
 import org.gatun.pci.DmaBuffer;
 import org.gatun.pci.DmaDirection;
 import org.gatun.pci.DmaSpace;
+import org.gatun.pci.spi.CallersMemory;
 import org.gatun.pci.spi.RemoteDma;
 import org.gatun.pci.spi.ResourceTracker;
 import org.gatun.pci.spi.ResourceTracker.Resource;
@@ -42,12 +43,12 @@ final class ShadowDmaSpace implements DmaSpace {
 
   @Override
   public DmaBuffer map(MemorySegment memory, DmaDirection direction) {
-    return mapped(memory, other -> dma.map(other, direction));
+    return mapped(memory, direction, other -> dma.map(other, direction));
   }
 
   @Override
   public DmaBuffer mapAt(long busAddress, MemorySegment memory, DmaDirection direction) {
-    return mapped(memory, other -> dma.mapAt(busAddress, other, direction));
+    return mapped(memory, direction, other -> dma.mapAt(busAddress, other, direction));
   }
 
   @Override
@@ -73,15 +74,9 @@ final class ShadowDmaSpace implements DmaSpace {
 
   /** The driver's own memory: the device gets other. */
   @SuppressWarnings("MustBeClosed") // the buffer closes it
-  private DmaBuffer mapped(MemorySegment memory, Function<MemorySegment, DmaBuffer> map) {
-    if (!memory.isNative()
-        || memory.address() % PAGE != 0
-        || memory.byteSize() % PAGE != 0
-        || memory.byteSize() == 0) {
-      throw new IllegalArgumentException(
-          "%s: DMA maps whole pages of native memory (%d bytes), not %s"
-              .formatted(device, PAGE, memory));
-    }
+  private DmaBuffer mapped(
+      MemorySegment memory, DmaDirection direction, Function<MemorySegment, DmaBuffer> map) {
+    CallersMemory.check(device, memory, PAGE, direction);
     Arena arena = Arena.ofShared();
     DmaBuffer other;
     try {

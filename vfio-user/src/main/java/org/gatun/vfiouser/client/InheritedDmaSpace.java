@@ -9,6 +9,7 @@ import org.gatun.pci.DeviceName;
 import org.gatun.pci.DmaBuffer;
 import org.gatun.pci.DmaDirection;
 import org.gatun.pci.DmaException;
+import org.gatun.pci.spi.CallersMemory;
 import org.gatun.pci.spi.ResourceTracker;
 import org.gatun.vfio.common.BusAddressAllocator;
 import org.gatun.vfiouser.Inherited;
@@ -58,13 +59,13 @@ final class InheritedDmaSpace implements SharedDma {
 
   @Override
   public DmaBuffer map(MemorySegment callers, DmaDirection direction) {
-    SharedDma.check(device, callers, pageSize);
+    CallersMemory.check(device, callers, pageSize, direction);
     throw failure("memory of the caller's is out of the device's reach", "allocate, and copy");
   }
 
   @Override
   public DmaBuffer mapAt(long busAddress, MemorySegment callers, DmaDirection direction) {
-    SharedDma.check(device, callers, pageSize);
+    CallersMemory.check(device, callers, pageSize, direction);
     throw failure("memory of the caller's is out of the device's reach", "allocate, and copy");
   }
 

@@ -16,6 +16,7 @@ import org.gatun.pci.DeviceName;
 import org.gatun.pci.DmaBuffer;
 import org.gatun.pci.DmaDirection;
 import org.gatun.pci.DmaException;
+import org.gatun.pci.spi.CallersMemory;
 import org.gatun.pci.spi.ResourceTracker;
 import org.gatun.vfio.common.BusAddressAllocator;
 import org.gatun.vfio.common.Vfio;
@@ -67,13 +68,13 @@ final class WireDmaSpace implements SharedDma {
 
   @Override
   public DmaBuffer map(MemorySegment memory, DmaDirection direction) {
-    SharedDma.check(device, memory, pageSize);
+    CallersMemory.check(device, memory, pageSize, direction);
     throw callersMemory();
   }
 
   @Override
   public DmaBuffer mapAt(long busAddress, MemorySegment memory, DmaDirection direction) {
-    SharedDma.check(device, memory, pageSize);
+    CallersMemory.check(device, memory, pageSize, direction);
     throw callersMemory();
   }
 
