@@ -20,12 +20,51 @@ public abstract class DiskChaosContract extends ChaosContract {
     void move(long offset, DmaBuffer buffer, int bufferOffset, int length);
   }
 
+  /** Hears how a request ended. */
+  @FunctionalInterface
+  public interface Completed {
+    /**
+     * A request is complete.
+     *
+     * @param status 0 if it succeeded
+     */
+    void completed(long context, int status);
+  }
+
+  /** Requests, several at a time. */
+  public interface Requests {
+    /**
+     * Submits one, of whole blocks of 512 bytes.
+     *
+     * @return false if there is no room for it now
+     */
+    boolean submit(
+        boolean write,
+        long offset,
+        DmaBuffer buffer,
+        int bufferOffset,
+        int length,
+        Completed completed,
+        long context);
+
+    /** Tells the disk of them. */
+    void ring();
+
+    /**
+     * Waits for some to be complete.
+     *
+     * @throws org.gatun.pci.PciException if the driver has given up
+     */
+    void await();
+  }
+
   /**
    * A disk, as its driver has it.
    *
    * @param flush has what was written stay
    */
-  public record Disk(Transfer read, Transfer write, Runnable flush, Runnable close) {}
+  public record Disk(
+      Transfer read, Transfer write, Requests requests, Runnable flush, Runnable close) {}
 
   /**
    * The disk.

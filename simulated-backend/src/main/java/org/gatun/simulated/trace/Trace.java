@@ -95,9 +95,18 @@ public final class Trace {
 
   /** What it has now. Accesses that are being written down are left out. */
   public TraceSnapshot snapshot() {
+    return snapshot(0);
+  }
+
+  /**
+   * What it has now of the accesses from a number on; those before are lost.
+   *
+   * @param first a {@link TraceRecord#number}, for instance the one after the last that was seen
+   */
+  public TraceSnapshot snapshot(long first) {
     long end = next;
     List<TraceRecord> records = new ArrayList<>();
-    for (long number = Math.max(0, end - mask - 1); number < end; number++) {
+    for (long number = Math.max(first, end - mask - 1); number < end; number++) {
       TraceRecord record = read(number);
       if (record != null) {
         records.add(record);

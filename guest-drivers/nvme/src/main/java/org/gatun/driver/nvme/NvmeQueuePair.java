@@ -78,7 +78,16 @@ public final class NvmeQueuePair implements AutoCloseable {
   private final long completionsEnd;
   private final PrpLists lists;
 
-  /** By slot, which is the command identifier; null where no command is in flight. */
+  /**
+   * By slot: the identifier of the command that is in it, or of the next. The slot is in the low
+   * bits; those above count, so that a completion that comes twice is not taken for that of the
+   * command that has the slot by then.
+   */
+  private final char[] commandIds;
+
+  private final int slotMask;
+
+  /** By slot; null where no command is in flight. */
   private final @Nullable NvmeCallback[] callbacks;
 
   private final long[] contexts;
@@ -148,12 +157,15 @@ public final class NvmeQueuePair implements AutoCloseable {
         dma.allocate(
             listsStart + depth * PrpLists.bytesPerSlot(maxTransferBytes), PrpLists.PAGE_SIZE);
     this.lists = new PrpLists(memory, listsStart, maxTransferBytes);
+    this.slotMask = Integer.highestOneBit(depth * 2 - 1) - 1;
+    this.commandIds = new char[depth];
     this.callbacks = new @Nullable NvmeCallback[depth];
     this.contexts = new long[depth];
     this.stages = new byte[depth];
     this.deadlines = new long[depth];
     this.freeSlots = new int[depth];
     for (int slot = 0; slot < depth; slot++) {
+      commandIds[slot] = (char) slot;
       freeSlots[depth - 1 - slot] = slot;
     }
     this.freeCount = depth;
@@ -320,12 +332,14 @@ public final class NvmeQueuePair implements AutoCloseable {
       if (CompletionEntry.phase(dword3) != phase) {
         break;
       }
-      int slot = CompletionEntry.commandId(dword3);
-      NvmeCallback callback = slot < depth ? callbacks[slot] : null;
+      int commandId = CompletionEntry.commandId(dword3);
+      int slot = commandId & slotMask;
+      NvmeCallback callback =
+          slot < depth && commandIds[slot] == commandId ? callbacks[slot] : null;
       if (callback == null) {
         throw broken(
             "completed command %d, which is not in flight (completion %#x)"
-                .formatted(slot, dword3));
+                .formatted(commandId, dword3));
       }
       last = head;
       head += CompletionEntry.SIZE;
@@ -333,8 +347,7 @@ public final class NvmeQueuePair implements AutoCloseable {
         head = completions;
         phase = !phase;
       }
-      callbacks[slot] = null;
-      freeSlots[freeCount++] = slot;
+      release(slot);
       done++;
       callback.completed(contexts[slot], CompletionEntry.status(dword3));
     }
@@ -472,7 +485,8 @@ public final class NvmeQueuePair implements AutoCloseable {
     long entry = (long) tail * SubmissionEntry.SIZE;
     memory.putLong(
         entry + SubmissionEntry.DWORD0,
-        Integer.toUnsignedLong(SubmissionEntry.dword0(opcode, slot)) | (long) namespace.id() << 32);
+        Integer.toUnsignedLong(SubmissionEntry.dword0(opcode, commandIds[slot]))
+            | (long) namespace.id() << 32);
     memory.putLong(entry + SubmissionEntry.PRP1, prp1);
     memory.putLong(entry + SubmissionEntry.PRP2, prp2);
     memory.putLong(entry + SubmissionEntry.DWORD10, dwords10And11);
@@ -484,6 +498,12 @@ public final class NvmeQueuePair implements AutoCloseable {
     int next = tail + 1;
     tail = next == entries ? 0 : next;
     return true;
+  }
+
+  private void release(int slot) {
+    callbacks[slot] = null;
+    commandIds[slot] += (char) (slotMask + 1);
+    freeSlots[freeCount++] = slot;
   }
 
   private int awaitPolling(Duration limit) {
@@ -578,10 +598,10 @@ public final class NvmeQueuePair implements AutoCloseable {
       } else if (now - deadlines[slot] >= 0) {
         if (stages[slot] == TIMED) {
           stages[slot] = ABORTING;
-          controller.abort(this, epoch, slot);
+          controller.abort(this, epoch, commandIds[slot]);
           deadlines[slot] = time.nanoTime() + timeoutNanos;
         } else {
-          controller.resetAfterAbort(this, epoch, slot);
+          controller.resetAfterAbort(this, epoch, commandIds[slot]);
         }
         if (epoch != controller.epoch()) {
           // The next poll recovers: callbacks are called from there only.
@@ -633,8 +653,7 @@ public final class NvmeQueuePair implements AutoCloseable {
     for (int slot = 0; slot < depth; slot++) {
       NvmeCallback callback = callbacks[slot];
       if (inFlight[slot] && callback != null) {
-        callbacks[slot] = null;
-        freeSlots[freeCount++] = slot;
+        release(slot);
         abandoned++;
         long context = contexts[slot];
         failures.attempt(() -> callback.completed(context, status.status()));

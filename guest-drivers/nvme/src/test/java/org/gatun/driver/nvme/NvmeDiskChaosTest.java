@@ -2,6 +2,7 @@ package org.gatun.driver.nvme;
 
 import java.time.Duration;
 import org.gatun.pci.DeviceProtocolException;
+import org.gatun.pci.DmaBuffer;
 import org.gatun.pci.PciDevice;
 import org.gatun.pci.TimeSource;
 import org.gatun.simulated.DeviceModel;
@@ -11,16 +12,52 @@ import org.gatun.testkit.DiskChaosContract;
 /** The driver on a disk with which all kinds of things go wrong. */
 class NvmeDiskChaosTest extends DiskChaosContract {
   private static final Duration TIMEOUT = Duration.ofMillis(20);
+  private static final int BLOCK = 512;
 
   @Override
   protected DeviceModel model(long bytes) {
     return NvmeModel.builder().size(bytes).queues(2).build();
   }
 
-  /** The controller's own, which it says in CAP.TO, and which a fault may have it say: all ones. */
+  /** Abort, deletion of the queues, and a reset of the controller, which has its own time. */
   @Override
   protected Duration limit() {
+    return Duration.ofSeconds(30);
+  }
+
+  /** The controller's own, which it says in CAP.TO, and which a fault may have it say: all ones. */
+  @Override
+  protected Duration openingLimit() {
     return Duration.ofMinutes(5);
+  }
+
+  private record Queue(NvmeQueuePair pair, NvmeNamespace namespace) implements Requests {
+    @Override
+    public boolean submit(
+        boolean write,
+        long offset,
+        DmaBuffer buffer,
+        int bufferOffset,
+        int length,
+        Completed completed,
+        long context) {
+      long lba = offset / BLOCK;
+      int blocks = length / BLOCK;
+      NvmeCallback callback = completed::completed;
+      return write
+          ? pair.submitWrite(namespace, lba, blocks, buffer, bufferOffset, callback, context)
+          : pair.submitRead(namespace, lba, blocks, buffer, bufferOffset, callback, context);
+    }
+
+    @Override
+    public void ring() {
+      pair.ring();
+    }
+
+    @Override
+    public void await() {
+      pair.await(TIMEOUT);
+    }
   }
 
   @Override
@@ -33,22 +70,29 @@ class NvmeDiskChaosTest extends DiskChaosContract {
                 .withQueueDepth(4)
                 .withCommandTimeout(TIMEOUT)
                 .withCompletion(interrupts ? Completion.INTERRUPT : Completion.POLL));
-    NvmeDisk disk;
     try {
       if (controller.namespaces().isEmpty()) {
         throw new DeviceProtocolException(device.name(), "it has lost its namespace", null, null);
       }
-      disk = controller.openDisk(1);
+      NvmeDisk disk = controller.openDisk(1);
+      NvmeQueuePair pair = controller.createQueuePair(4);
+      return new Disk(
+          disk::read,
+          disk::write,
+          new Queue(pair, disk.namespace()),
+          disk::flush,
+          () -> close(disk, pair, controller));
     } catch (RuntimeException e) {
       controller.close();
       throw e;
     }
-    return new Disk(disk::read, disk::write, disk::flush, () -> close(disk, controller));
   }
 
-  private static void close(NvmeDisk disk, NvmeController controller) {
-    try (controller) {
-      disk.close();
+  private static void close(NvmeDisk disk, NvmeQueuePair pair, NvmeController controller) {
+    try (controller;
+        disk;
+        pair) {
+      // In the reverse order.
     }
   }
 }

@@ -152,7 +152,9 @@ class NvmeQueuePairTest {
     assertThat(done).containsExactly("5: 0");
     assertThat(queue.submitRead(namespace, 8, 1, buffer, 0, this::note, 8)).isTrue();
     queue.ring();
-    assertThat(held.getLast().id).isEqualTo(held.get(5).id);
+    assertThat(held.getLast().id)
+        .as("in the same slot, by another number")
+        .isEqualTo(8 + held.get(5).id);
     held.remove(5);
     held.reversed().forEach(command -> command.complete(0));
     rig.drain(queue);
@@ -299,6 +301,28 @@ class NvmeQueuePairTest {
     queue.ring();
     assertThatThrownBy(queue::poll).isInstanceOf(DeviceProtocolException.class);
     assertFailed("0: 0");
+  }
+
+  /** The slot that a duplicate would complete has another command by then. */
+  @Test
+  void aDuplicateCompletesNoLaterCommand() {
+    script(
+        command -> {
+          held.add(command);
+          if (held.size() == 1) {
+            command.complete(0);
+          } else {
+            held.getFirst().complete(0);
+          }
+        });
+    queue.submitFlush(namespace, this::note, 0);
+    rig.drain(queue);
+    queue.submitFlush(namespace, this::note, 1);
+    queue.ring();
+    assertThatThrownBy(queue::poll)
+        .isInstanceOf(DeviceProtocolException.class)
+        .hasMessageContaining("which is not in flight");
+    assertFailed("0: 0", "1: 371");
   }
 
   @Test

@@ -3,6 +3,7 @@ package org.gatun.driver.virtio;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.Objects;
 import java.util.Random;
 import org.gatun.pci.PciDevice;
@@ -27,11 +28,17 @@ class VirtioEntropyChaosTest extends ChaosContract {
   }
 
   private static final class Source implements Subject {
+    private static final int ENOUGH = 16;
+
     private @Nullable VirtioEntropy opened;
+    private byte[] last = new byte[ENOUGH];
+
+    /** Each is another: it has other bytes. */
+    private int plugged;
 
     @Override
     public DeviceModel model() {
-      return new VirtioEntropyModel(7);
+      return new VirtioEntropyModel(++plugged);
     }
 
     @Override
@@ -52,14 +59,40 @@ class VirtioEntropyChaosTest extends ChaosContract {
     @Override
     public Operation next(Random random) {
       byte[] bytes = new byte[1 + random.nextInt(64)];
-      return new Operation("fill", () -> entropy().fill(bytes), (_, _) -> {});
+      return new Operation(
+          "fill",
+          () -> {
+            entropy().fill(bytes);
+            return Arrays.toString(bytes);
+          },
+          (done, corrupt) -> {
+            if (done && !corrupt) {
+              look(bytes);
+            }
+          });
+    }
+
+    /** Of so many bytes, none are the same as before, and not all are one. */
+    private void look(byte[] bytes) {
+      if (bytes.length >= ENOUGH) {
+        byte[] start = Arrays.copyOf(bytes, ENOUGH);
+        assertThat(start).isNotEqualTo(last);
+        assertThat(start).isNotEqualTo(filled(start[0]));
+        last = start;
+      }
+    }
+
+    private static byte[] filled(byte value) {
+      byte[] bytes = new byte[ENOUGH];
+      Arrays.fill(bytes, value);
+      return bytes;
     }
 
     @Override
     public void prove(boolean unknown) {
       byte[] bytes = new byte[64];
       entropy().fill(bytes);
-      assertThat(bytes).isNotEqualTo(new byte[64]);
+      look(bytes);
     }
 
     @Override

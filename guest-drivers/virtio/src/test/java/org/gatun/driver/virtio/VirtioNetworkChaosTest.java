@@ -62,13 +62,23 @@ class VirtioNetworkChaosTest extends ChaosContract {
         case 0 ->
             new Operation(
                 "receive",
-                () -> received[0] = card().receive(MILLI),
+                () -> {
+                  received[0] = card().receive(MILLI);
+                  return Arrays.toString(received[0]);
+                },
                 (done, corrupt) -> {
                   if (done && !corrupt) {
                     whole(received[0]);
                   }
                 });
-        default -> new Operation("transmit", () -> card().transmit(frame(number)), (_, _) -> {});
+        default ->
+            new Operation(
+                "transmit",
+                () -> {
+                  card().transmit(frame(number));
+                  return "done";
+                },
+                (_, _) -> {});
       };
     }
 
