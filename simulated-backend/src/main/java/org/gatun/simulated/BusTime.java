@@ -6,6 +6,9 @@ import org.gatun.pci.TimeSource;
 
 /** The time of a bus, and what is to happen in it. */
 abstract sealed class BusTime implements TimeSource, AutoCloseable permits RealTime, VirtualTime {
+  /** The longest time, in nanoseconds: it can be added to a clock's reading. */
+  static final long LONGEST = Long.MAX_VALUE / 4;
+
   /** Runs an action later; after close, never. */
   abstract void schedule(long delayNanos, Runnable action);
 
@@ -23,7 +26,6 @@ abstract sealed class BusTime implements TimeSource, AutoCloseable permits RealT
 
   /** Nanoseconds, as many as can be added to a clock's reading without an overflow. */
   static long nanos(Duration duration) {
-    Duration most = Duration.ofNanos(Long.MAX_VALUE / 4);
-    return duration.compareTo(most) < 0 ? duration.toNanos() : most.toNanos();
+    return duration.compareTo(Duration.ofNanos(LONGEST)) < 0 ? duration.toNanos() : LONGEST;
   }
 }

@@ -1,6 +1,7 @@
 package org.gatun.simulated;
 
 import java.lang.foreign.MemorySegment;
+import java.time.Duration;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.DmaDirection;
 import org.gatun.pci.TimeSource;
@@ -78,11 +79,17 @@ public interface ModelContext {
   /**
    * Runs something later, in the bus's time: on a thread of the bus, or, in virtual time, on the
    * thread that lets time pass. Not at all if the bus is closed before. There is no way to cancel:
-   * a model that was reset in between ignores the call.
+   * a model that was reset in between ignores the call. Where a driver can have any number of them
+   * wait, an {@link Agenda} is to be used.
    *
    * @param delayNanos 0 or more
    */
   void schedule(long delayNanos, Runnable action);
+
+  /** As {@link #schedule(long, Runnable)}, after any time that a duration can be. */
+  default void schedule(Duration delay, Runnable action) {
+    schedule(BusTime.nanos(delay), action);
+  }
 
   /**
    * The memory behind a direct range of a BAR, zeroed, valid until the model is closed or reset: at

@@ -18,6 +18,7 @@ import org.jspecify.annotations.Nullable;
 public final class RegisterDevice {
   private final ModelContext context;
   private final DmaPort dma;
+  private final Agenda agenda;
   private final Map<Integer, RegisterFile> files = new HashMap<>();
   private Runnable whenReset = () -> {};
   private Runnable whenClosed = () -> {};
@@ -28,6 +29,7 @@ public final class RegisterDevice {
   RegisterDevice(ModelContext context, List<RegisterMap> maps) {
     this.context = context;
     this.dma = context.newDmaPort();
+    this.agenda = new Agenda(context);
     maps.forEach(map -> files.put(map.bar(), new RegisterFile(map)));
   }
 
@@ -85,11 +87,15 @@ public final class RegisterDevice {
     whenClosed = action;
   }
 
-  /** Does something later, in the time of the bus; never if the device is reset before. */
-  public void after(Duration delay, Runnable action) {
+  /**
+   * Does something later, in the time of the bus; never if the device is reset before.
+   *
+   * @return to be cancelled if something else comes before
+   */
+  public Agenda.Entry after(Duration delay, Runnable action) {
     int scheduledIn = generation;
-    context.schedule(
-        delay.toNanos(),
+    return agenda.add(
+        delay,
         () -> {
           synchronized (this) {
             if (generation == scheduledIn) {
@@ -194,6 +200,7 @@ public final class RegisterDevice {
     public void reset() {
       synchronized (RegisterDevice.this) {
         generation++;
+        agenda.clear();
         files.values().forEach(RegisterFile::reset);
         context.setInterruptLine(false);
         whenReset.run();

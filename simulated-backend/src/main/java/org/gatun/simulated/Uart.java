@@ -2,7 +2,10 @@ package org.gatun.simulated;
 
 import java.time.Duration;
 import java.util.ArrayDeque;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import org.gatun.specs.serial.UartRegisters;
+import org.jspecify.annotations.Nullable;
 
 /** A 16550 at work (National Semiconductor, PC16550D). */
 final class Uart implements SerialEnd.Listener {
@@ -39,12 +42,29 @@ final class Uart implements SerialEnd.Listener {
   /** Character times without a byte moved, after which the receiver says that it has some. */
   private static final int TIMEOUT_CHARACTERS = 4;
 
+  /** The most characters on their way from the line; more are lost. */
+  private static final int BACKLOG = 256;
+
   private record Received(int data, int errors) {}
+
+  /** What the other end drives, or is to see. */
+  private record Signals(boolean terminalReady, boolean sendRequest) {
+    int modemStatus() {
+      return (sendRequest ? UartRegisters.MSR_CTS : 0)
+          | (terminalReady ? UartRegisters.MSR_DSR | UartRegisters.MSR_DCD : 0);
+    }
+  }
 
   private final RegisterDevice device;
   private final SerialEnd line;
   private final ArrayDeque<Received> receiver = new ArrayDeque<>();
   private final ArrayDeque<Integer> transmitter = new ArrayDeque<>();
+
+  /** On their way to the line, and from there: of several, the newest. Null if none are. */
+  private final AtomicReference<@Nullable Signals> signalsOut = new AtomicReference<>();
+
+  private final AtomicReference<@Nullable Signals> signalsIn = new AtomicReference<>();
+  private final AtomicInteger underWay = new AtomicInteger();
 
   private int enabled;
   private int divisor = RESET_DIVISOR;
@@ -59,6 +79,8 @@ final class Uart implements SerialEnd.Listener {
   private boolean emptied;
 
   private boolean timedOut;
+
+  private Agenda.@Nullable Entry timeout;
 
   /** Counts what moves in the receiver: a time-out that finds another number is void. */
   private int moves;
@@ -82,7 +104,11 @@ final class Uart implements SerialEnd.Listener {
     device.onRead(MODEM_STATUS, this::readModemStatus);
     device.onWrite(MODEM, _ -> modemControlled());
     device.onReset(this::reset);
-    device.onClose(line::detach);
+    device.onClose(
+        () -> {
+          signalsOut.set(null);
+          line.detach();
+        });
     modemStatus = lineSignals;
     line.attach(this);
   }
@@ -103,7 +129,7 @@ final class Uart implements SerialEnd.Listener {
     emptied = false;
     timedOut = false;
     moves++;
-    device.handOver(() -> line.signal(false, false));
+    signal(false, false);
     modemStatus = lineSignals;
   }
 
@@ -225,16 +251,34 @@ final class Uart implements SerialEnd.Listener {
     boolean alone = loopback();
     boolean terminalReady = !alone && (control & UartRegisters.MCR_DTR) != 0;
     boolean sendRequest = !alone && (control & UartRegisters.MCR_RTS) != 0;
-    device.handOver(() -> line.signal(terminalReady, sendRequest));
+    signal(terminalReady, sendRequest);
     signalsChanged();
+  }
+
+  private void signal(boolean terminalReady, boolean sendRequest) {
+    if (signalsOut.getAndSet(new Signals(terminalReady, sendRequest)) == null) {
+      device.handOver(
+          () -> {
+            Signals newest = signalsOut.getAndSet(null);
+            if (newest != null) {
+              line.signal(newest.terminalReady, newest.sendRequest);
+            }
+          });
+    }
   }
 
   // What the line does.
 
   @Override
   public void received(int data, int errors) {
+    // What is on its way takes memory, and the FIFO could not hold it anyway.
+    if (underWay.incrementAndGet() > BACKLOG) {
+      underWay.decrementAndGet();
+      return;
+    }
     device.soon(
         () -> {
+          underWay.decrementAndGet();
           if (!loopback()) {
             receive(data, errors);
           }
@@ -243,13 +287,16 @@ final class Uart implements SerialEnd.Listener {
 
   @Override
   public void signalled(boolean dataTerminalReady, boolean requestToSend) {
-    device.soon(
-        () -> {
-          lineSignals =
-              (requestToSend ? UartRegisters.MSR_CTS : 0)
-                  | (dataTerminalReady ? UartRegisters.MSR_DSR | UartRegisters.MSR_DCD : 0);
-          signalsChanged();
-        });
+    if (signalsIn.getAndSet(new Signals(dataTerminalReady, requestToSend)) == null) {
+      device.soon(
+          () -> {
+            Signals newest = signalsIn.getAndSet(null);
+            if (newest != null) {
+              lineSignals = newest.modemStatus();
+              signalsChanged();
+            }
+          });
+    }
   }
 
   private void receive(int data, int errors) {
@@ -270,16 +317,20 @@ final class Uart implements SerialEnd.Listener {
   /** 8.6.3: a FIFO that nothing moves in says so, until it is read. */
   private void moved() {
     int now = ++moves;
-    if (fifos && !receiver.isEmpty()) {
-      device.after(
-          characterTime().multipliedBy(TIMEOUT_CHARACTERS),
-          () -> {
-            if (moves == now) {
-              timedOut = true;
-              update();
-            }
-          });
+    if (timeout != null) {
+      timeout.cancel();
     }
+    timeout =
+        fifos && !receiver.isEmpty()
+            ? device.after(
+                characterTime().multipliedBy(TIMEOUT_CHARACTERS),
+                () -> {
+                  if (moves == now) {
+                    timedOut = true;
+                    update();
+                  }
+                })
+            : null;
     update();
   }
 

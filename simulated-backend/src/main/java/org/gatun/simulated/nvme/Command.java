@@ -3,7 +3,9 @@ package org.gatun.simulated.nvme;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
+import org.gatun.simulated.Agenda;
 import org.gatun.specs.nvme.SubmissionEntry;
+import org.jspecify.annotations.Nullable;
 
 /** A command, read once from its entry, and the result of it. Mutable: a queue reuses one. */
 final class Command {
@@ -20,6 +22,9 @@ final class Command {
   int dword11;
   int dword12;
   int dword13;
+
+  /** When it is carried out, if it takes its time. */
+  Agenda.@Nullable Entry end;
 
   /** Dword 0 of the completion. */
   int result;
@@ -47,6 +52,13 @@ final class Command {
     copy.dword12 = dword12;
     copy.dword13 = dword13;
     return copy;
+  }
+
+  /** It is not carried out any more. */
+  void drop() {
+    if (end != null) {
+      end.cancel();
+    }
   }
 
   int opcode() {

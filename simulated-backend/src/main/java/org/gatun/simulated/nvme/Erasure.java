@@ -1,6 +1,7 @@
 package org.gatun.simulated.nvme;
 
 import java.io.UncheckedIOException;
+import java.time.Duration;
 import java.util.List;
 import org.gatun.simulated.NvmeModel;
 import org.gatun.specs.nvme.AdminCommand;
@@ -20,7 +21,7 @@ final class Erasure {
   private static final int INVALID_FIELD = NvmeStatus.INVALID_FIELD_IN_COMMAND.status();
 
   private final NvmeDevice device;
-  private final long formatNanos;
+  private final Duration formatTime;
   private final Namespaces namespaces;
   private final Events events;
 
@@ -29,7 +30,7 @@ final class Erasure {
 
   Erasure(NvmeDevice device, NvmeModel model, Namespaces namespaces, Events events) {
     this.device = device;
-    this.formatNanos = model.formatTime().toNanos();
+    this.formatTime = model.formatTime();
     this.namespaces = namespaces;
     this.events = events;
     sanitizeStatus.setProgress(SanitizeStatusLog.NOT_IN_PROGRESS);
@@ -69,12 +70,12 @@ final class Erasure {
       targets.forEach(target -> target.open(target.format()));
       return status;
     }
-    if (formatNanos == 0) {
+    if (formatTime.isZero()) {
       targets.forEach(target -> finish(target, format));
       return SUCCESS;
     }
     device.completeLater(
-        formatNanos, queue, command, () -> targets.forEach(target -> finish(target, format)));
+        formatTime, queue, command, () -> targets.forEach(target -> finish(target, format)));
     return NvmeDevice.DEFERRED;
   }
 

@@ -5,6 +5,7 @@ import java.lang.foreign.Arena;
 import java.time.Duration;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReferenceArray;
+import org.gatun.simulated.Agenda;
 import org.gatun.simulated.DmaPort;
 import org.gatun.simulated.ModelContext;
 import org.gatun.simulated.NvmeModel;
@@ -66,7 +67,8 @@ public final class NvmeDevice implements RunningModel {
   }
 
   private final ModelContext context;
-  private final long latencyNanos;
+  private final Duration latency;
+  private final Agenda agenda;
   private final long cap;
   private final Namespaces namespaces;
   private final Arena arena = Arena.ofShared();
@@ -98,7 +100,8 @@ public final class NvmeDevice implements RunningModel {
    */
   public NvmeDevice(ModelContext context, NvmeModel model) {
     this.context = context;
-    this.latencyNanos = model.latency().toNanos();
+    this.latency = model.latency();
+    this.agenda = new Agenda(context);
     this.cap = capabilities();
     this.namespaces = new Namespaces(context.name(), model);
     this.interrupts = new QueueInterrupts(context);
@@ -158,6 +161,7 @@ public final class NvmeDevice implements RunningModel {
   @Override
   public void close() {
     reset();
+    agenda.clear();
     if (poller != null) {
       poller.close();
     }
@@ -363,10 +367,10 @@ public final class NvmeDevice implements RunningModel {
    *
    * @param action what is done just before, even if a reset has ended the queue meanwhile
    */
-  void completeLater(long nanos, SubmissionQueue queue, Command command, Runnable action) {
+  void completeLater(Duration time, SubmissionQueue queue, Command command, Runnable action) {
     Command held = command.copy();
-    context.schedule(
-        nanos,
+    agenda.add(
+        time,
         () -> {
           synchronized (this) {
             synchronized (queue.completions) {
@@ -506,7 +510,7 @@ public final class NvmeDevice implements RunningModel {
 
   private void forget(SubmissionQueue queue) {
     queue.deleted = true;
-    queue.outstanding.clear();
+    queue.dropOutstanding();
     pastTraffic = pastTraffic.plus(queue);
   }
 
@@ -574,10 +578,10 @@ public final class NvmeDevice implements RunningModel {
       Effect effect = context.faultOf(key);
       if (effect != null) {
         goWrong(effect, queue, command);
-      } else if (queue.id == 0 || latencyNanos == 0) {
+      } else if (queue.id == 0 || latency.isZero()) {
         execute(queue, command, 0);
       } else {
-        hold(queue, command, latencyNanos);
+        hold(queue, command, latency);
       }
     }
     announce(queue.completions);
@@ -586,7 +590,7 @@ public final class NvmeDevice implements RunningModel {
   private void goWrong(Effect effect, SubmissionQueue queue, Command command) {
     switch (effect) {
       case Effect.Lose _ -> {}
-      case Effect.Delay(Duration by) -> hold(queue, command, by.toNanos());
+      case Effect.Delay(Duration by) -> hold(queue, command, by);
       case Effect.Repeat(int times) -> {
         execute(queue, command, 0);
         for (int i = 0; i < times; i++) {
@@ -599,10 +603,10 @@ public final class NvmeDevice implements RunningModel {
     }
   }
 
-  private void hold(SubmissionQueue queue, Command command, long nanos) {
+  private void hold(SubmissionQueue queue, Command command, Duration time) {
     Command held = command.copy();
     queue.outstanding.add(held);
-    context.schedule(nanos, () -> finish(queue, held));
+    held.end = agenda.add(time, () -> finish(queue, held));
   }
 
   private void finish(SubmissionQueue queue, Command command) {

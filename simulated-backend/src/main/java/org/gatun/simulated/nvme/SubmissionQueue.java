@@ -81,11 +81,18 @@ final class SubmissionQueue {
     return false;
   }
 
+  /** Nothing takes its time any more. */
+  void dropOutstanding() {
+    outstanding.forEach(Command::drop);
+    outstanding.clear();
+  }
+
   /** Takes a command off those that take their time. */
   @Nullable Command takeOutstanding(int commandId) {
     for (Command candidate : outstanding) {
       if (candidate.id() == commandId) {
         outstanding.remove(candidate);
+        candidate.drop();
         return candidate;
       }
     }
