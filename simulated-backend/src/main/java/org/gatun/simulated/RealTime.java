@@ -74,7 +74,7 @@ final class RealTime extends BusTime {
   private static void run(Runnable action) {
     try {
       action.run();
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       // Nobody else would hear of it: the executor keeps it in a future that nobody asks.
       LOG.log(System.Logger.Level.ERROR, "a device model failed", e);
     }

@@ -32,25 +32,25 @@ final class VirtualTime extends BusTime {
   @Override
   public void sleep(Duration duration) {
     if (!Thread.currentThread().isInterrupted()) {
-      advanceTo(nanoTime() + nanos(duration));
+      advanceTo(after(nanoTime(), nanos(duration)));
     }
   }
 
   @Override
   public void spin() {
-    advanceTo(nanoTime() + SPIN_NANOS);
+    advanceTo(after(nanoTime(), SPIN_NANOS));
   }
 
   @Override
   synchronized void schedule(long delayNanos, Runnable action) {
     if (!closed) {
-      queue.add(new Scheduled(now + delayNanos, scheduled++, action));
+      queue.add(new Scheduled(after(now, delayNanos), scheduled++, action));
     }
   }
 
   @Override
   boolean await(Object monitor, BooleanSupplier condition, long limitNanos) {
-    long deadline = nanoTime() + limitNanos;
+    long deadline = after(nanoTime(), limitNanos);
     while (true) {
       synchronized (monitor) {
         if (condition.getAsBoolean()) {
@@ -68,6 +68,11 @@ final class VirtualTime extends BusTime {
   public synchronized void close() {
     closed = true;
     queue.clear();
+  }
+
+  /** This clock starts at 0, and has an end, which nothing comes after. */
+  private static long after(long start, long nanos) {
+    return nanos > Long.MAX_VALUE - start ? Long.MAX_VALUE : start + nanos;
   }
 
   private synchronized long nextDue(long otherwise) {
