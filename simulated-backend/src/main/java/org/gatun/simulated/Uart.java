@@ -72,8 +72,11 @@ final class Uart implements SerialEnd.Listener {
   private int trigger = 1;
   private boolean shifting;
 
-  /** Overrun, which belongs to no byte. */
-  private int overrun;
+  /**
+   * Overrun, which belongs to no byte, and what was wrong with those that have come to the top of
+   * the FIFO: until somebody reads the line status, whether or not they are read before.
+   */
+  private int lineErrors;
 
   /** The transmitter has become empty, and nobody has looked since. */
   private boolean emptied;
@@ -125,7 +128,7 @@ final class Uart implements SerialEnd.Listener {
     fifos = false;
     trigger = 1;
     shifting = false;
-    overrun = 0;
+    lineErrors = 0;
     emptied = false;
     timedOut = false;
     moves++;
@@ -211,23 +214,19 @@ final class Uart implements SerialEnd.Listener {
 
   private long readLineStatus() {
     int status = lineStatus();
-    overrun = 0;
-    Received oldest = receiver.peek();
-    if (oldest != null && oldest.errors != 0) {
-      receiver.removeFirst();
-      receiver.addFirst(new Received(oldest.data, 0));
-    }
+    lineErrors = 0;
     update();
     return status;
   }
 
   private int lineStatus() {
-    Received oldest = receiver.peek();
-    int status = overrun;
-    if (oldest != null) {
-      status |= UartRegisters.LSR_DATA_READY | oldest.errors;
+    int status = lineErrors;
+    if (!receiver.isEmpty()) {
+      status |= UartRegisters.LSR_DATA_READY;
     }
-    if (fifos && receiver.stream().anyMatch(received -> received.errors != 0)) {
+    if (fifos
+        && ((lineErrors & LSR_ERRORS) != 0
+            || receiver.stream().anyMatch(received -> received.errors != 0))) {
       status |= UartRegisters.LSR_ERROR_IN_FIFO;
     }
     if (transmitter.isEmpty()) {
@@ -302,7 +301,7 @@ final class Uart implements SerialEnd.Listener {
   private void receive(int data, int errors) {
     int room = fifos ? UartRegisters.FIFO_SIZE : 1;
     if (receiver.size() >= room) {
-      overrun = UartRegisters.LSR_OVERRUN;
+      lineErrors |= UartRegisters.LSR_OVERRUN;
       if (!fifos) {
         // 8.6.2: the character in the register is overwritten; the FIFO keeps what it has.
         receiver.clear();
@@ -314,8 +313,19 @@ final class Uart implements SerialEnd.Listener {
     moved();
   }
 
+  /** Line Status Register, bits 2 to 4: an error shows when its character is at the top. */
+  private void reveal() {
+    Received oldest = receiver.peek();
+    if (oldest != null && oldest.errors != 0) {
+      lineErrors |= oldest.errors;
+      receiver.removeFirst();
+      receiver.addFirst(new Received(oldest.data, 0));
+    }
+  }
+
   /** 8.6.3: a FIFO that nothing moves in says so, until it is read. */
   private void moved() {
+    reveal();
     int now = ++moves;
     if (timeout != null) {
       timeout.cancel();

@@ -241,6 +241,33 @@ class SerialModelTest {
   }
 
   @Test
+  void anErrorStaysUntilItIsAskedFor() {
+    far.send('x', LSR_PARITY);
+    pass(Duration.ofNanos(1));
+    assertThat(read(RECEIVER_BUFFER)).isEqualTo('x');
+    send('y');
+    assertThat(read(LINE_STATUS) & 0x9f).isEqualTo(LSR_DATA_READY | LSR_PARITY);
+    assertThat(read(LINE_STATUS) & 0x9f).isEqualTo(LSR_DATA_READY);
+
+    write(FIFO_CONTROL, FCR_ENABLE);
+    write(INTERRUPT_ENABLE, IER_LINE_STATUS);
+    far.send('a', LSR_FRAMING);
+    far.send('b', 0);
+    far.send('c', LSR_PARITY);
+    pass(Duration.ofNanos(1));
+    assertThat(read(RECEIVER_BUFFER)).isEqualTo('a');
+    assertThat(read(INTERRUPT_IDENTIFICATION)).isEqualTo(IIR_FIFOS | IIR_LINE_STATUS);
+    assertThat(read(LINE_STATUS) & 0x9f)
+        .isEqualTo(LSR_DATA_READY | LSR_FRAMING | LSR_ERROR_IN_FIFO);
+    assertThat(read(INTERRUPT_IDENTIFICATION)).isEqualTo(IIR_FIFOS | IIR_NONE);
+    assertThat(read(LINE_STATUS) & 0x9f).isEqualTo(LSR_DATA_READY | LSR_ERROR_IN_FIFO);
+    assertThat(read(RECEIVER_BUFFER)).isEqualTo('b');
+    assertThat(read(RECEIVER_BUFFER)).isEqualTo('c');
+    assertThat(read(LINE_STATUS) & 0x9f).isEqualTo(LSR_PARITY | LSR_ERROR_IN_FIFO);
+    assertThat(read(LINE_STATUS) & 0x9f).isZero();
+  }
+
+  @Test
   void saysOnceThatItTakesMore() {
     Vector vector = device.interrupts().enable(Interrupts.Kind.INTX, 1).getFirst();
     write(INTERRUPT_ENABLE, IER_TRANSMITTER_EMPTY);
