@@ -15,6 +15,7 @@ import org.gatun.simulated.FunctionDescription.BarDescription;
 import org.gatun.simulated.FunctionDescription.InterruptDescription;
 import org.gatun.simulated.FunctionDescription.Msix;
 import org.gatun.simulated.fault.Faults;
+import org.gatun.simulated.media.MemoryMedia;
 import org.gatun.simulated.nvme.NvmeDevice;
 import org.gatun.specs.nvme.NvmeRegisters;
 import org.jspecify.annotations.Nullable;
@@ -39,9 +40,6 @@ public final class NvmeModel implements DeviceModel {
   private static final int MIN_PAGE = 4096;
   private static final int MAX_QUEUES = 1024;
   private static final int MAX_NAMESPACES = 256;
-
-  /** Enough for any test, and chunks of it can still be counted. */
-  private static final long MAX_SIZE = 1L << 44;
 
   private static final int RED_HAT = 0x1b36;
   private static final int QEMU_NVME = 0x0010;
@@ -155,7 +153,7 @@ public final class NvmeModel implements DeviceModel {
      *     By default a file is used as a whole, and memory has {@link #DEFAULT_SIZE}
      */
     public Builder size(long bytes) {
-      size = OptionalLong.of(inRange("size", bytes, 512, MAX_SIZE));
+      size = OptionalLong.of(inRange("size", bytes, 512, MemoryMedia.MAX_SIZE));
       return this;
     }
 

@@ -15,7 +15,8 @@ import org.gatun.specs.virtio.VirtioType;
  * A disk (Virtual I/O Device, Version 1.2, 5.2) with one queue.
  *
  * @param file where its blocks are; empty for memory, which is zeros each time it is plugged in
- * @param size in bytes, a multiple of the block size; empty for all of the file, or 64 MiB
+ * @param size in bytes, a multiple of the block size, up to 16 TiB; empty for all of the file, or
+ *     64 MiB
  * @param blockSize 512 or 4096
  * @param serial up to 20 characters of ASCII
  */
@@ -35,10 +36,15 @@ public record VirtioBlockModel(
     if (blockSize != 512 && blockSize != 4096) {
       throw new IllegalArgumentException("a block has 512 or 4096 bytes, not " + blockSize);
     }
-    if (size.isPresent() && (size.getAsLong() <= 0 || size.getAsLong() % blockSize != 0)) {
+    long bytes = size.orElse(DEFAULT_SIZE);
+    if (bytes < VirtioBlock.SECTOR || bytes > MemoryMedia.MAX_SIZE) {
       throw new IllegalArgumentException(
-          "the size, %d bytes, is not one or more blocks of %d"
-              .formatted(size.getAsLong(), blockSize));
+          "the size is from %d to %d, not %d"
+              .formatted(VirtioBlock.SECTOR, MemoryMedia.MAX_SIZE, bytes));
+    }
+    if (bytes % blockSize != 0) {
+      throw new IllegalArgumentException(
+          "the size, %d bytes, is not one or more blocks of %d".formatted(bytes, blockSize));
     }
     if (serial.length() > VirtioBlock.ID_SIZE || !serial.chars().allMatch(c -> c < 0x80)) {
       throw new IllegalArgumentException(

@@ -3,11 +3,18 @@ package org.gatun.simulated;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.OptionalLong;
 import java.util.Random;
+import org.gatun.pci.DeviceName;
 import org.gatun.pci.DmaBuffer;
 import org.gatun.pci.Mmio;
 import org.gatun.pci.PciDevice;
+import org.gatun.simulated.fault.Faults;
 import org.gatun.specs.virtio.SplitRing;
 import org.gatun.specs.virtio.VirtioBlock;
 import org.gatun.specs.virtio.VirtioCommon;
@@ -16,6 +23,7 @@ import org.gatun.specs.virtio.VirtioPci;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -35,6 +43,7 @@ class VirtioModelTest {
   private static final int STATUS = 0x420;
   private static final int DATA = 0x800;
 
+  private final Faults faults = new Faults();
   private final SimulatedBus bus = SimulatedBus.virtualTime();
   private PciDevice device;
   private Mmio registers;
@@ -43,7 +52,11 @@ class VirtioModelTest {
 
   @BeforeEach
   void open() {
-    device = bus.open(bus.plug("disk", VirtioBlockModel.DEFAULT.withSize(1 << 20)));
+    open(bus.plug("disk", faults.on(VirtioBlockModel.DEFAULT.withSize(1 << 20))));
+  }
+
+  private void open(DeviceName name) {
+    device = bus.open(name);
     registers = device.bar(BAR).orElseThrow().map(0, 0x4000);
     memory = device.dma().allocate(0x1000, 0x1000);
     device.busMaster(true);
@@ -117,6 +130,14 @@ class VirtioModelTest {
     describe(
         at + size, memory.busAddress() + DATA, length, SplitRing.NEXT | SplitRing.WRITE, first + 2);
     describe(at + 2 * size, memory.busAddress() + STATUS, 1, SplitRing.WRITE, 0);
+  }
+
+  /** A write to a sector, in descriptors from the first on. */
+  private void write(long sector, int length) {
+    read(0, 0, length);
+    memory.putInt(HEADER + VirtioBlock.TYPE, VirtioBlock.WRITE);
+    memory.putLong(HEADER + VirtioBlock.FIRST_SECTOR, sector);
+    describe(SplitRing.DESCRIPTOR_SIZE, memory.busAddress() + DATA, length, SplitRing.NEXT, 2);
   }
 
   @Test
@@ -230,25 +251,76 @@ class VirtioModelTest {
     assertThat(status()).isEqualTo(VirtioBlock.OK);
   }
 
+  /** Of 2048 sectors. */
   @ParameterizedTest
   @CsvSource({
     "0, 0, 100, 1",
     "0, 2048, 512, 1",
+    "0, 2047, 1024, 1",
+    "0, 2047, 512, 0",
     "0, -1, 512, 1",
     "0, 9223372036854775807, 512, 1",
-    "1, 2047, 512, 1",
+    "1, 0, 100, 1",
+    "1, 0, 513, 1",
+    "1, 2048, 512, 1",
+    "1, 2047, 1024, 1",
+    "1, 2047, 512, 0",
+    "1, -1, 512, 1",
+    "1, 9223372036854775807, 512, 1",
     "99, 0, 512, 2",
     "11, 0, 512, 1"
   })
   void aRequestThatCanNotBeIsAnswered(int type, long sector, int length, int expected) {
     start(VirtioFeature.VERSION_1);
-    read(0, 0, length);
+    if (type == VirtioBlock.WRITE) {
+      write(sector, length);
+    } else {
+      read(0, 0, length);
+    }
     memory.putInt(HEADER + VirtioBlock.TYPE, type);
     memory.putLong(HEADER + VirtioBlock.FIRST_SECTOR, sector);
     submit(0);
     assertThat(used()).isEqualTo(1);
-    // A write has its data in what the device reads: here there is none.
-    assertThat(status()).isEqualTo(type == 1 ? VirtioBlock.OK : expected);
+    assertThat(status()).isEqualTo(expected);
+    assertThat(wantsReset()).isFalse();
+  }
+
+  @Test
+  void aWriteBeyondTheEndWritesNothing() {
+    start(VirtioFeature.VERSION_1);
+    memory.putLong(DATA, 0x1234);
+    write(2047, 512);
+    submit(0);
+    assertThat(status()).isEqualTo(VirtioBlock.OK);
+    memory.putLong(DATA, 0x5678);
+    for (int length : new int[] {1024, 100, 0x300}) {
+      write(2047, length);
+      submit(0);
+      assertThat(status()).as("%d bytes", length).isEqualTo(VirtioBlock.IO_ERROR);
+    }
+    read(0, 0, 512);
+    memory.putLong(HEADER + VirtioBlock.FIRST_SECTOR, 2047);
+    submit(0);
+    assertThat(status()).isEqualTo(VirtioBlock.OK);
+    assertThat(memory.getLongAcquire(DATA)).isEqualTo(0x1234);
+  }
+
+  /** The mapping of what is gone faults. */
+  @Test
+  void aFileThatIsCutShortIsAnIoError(@TempDir Path folder) throws IOException {
+    Path image = Files.write(folder.resolve("disk.img"), new byte[1 << 20]);
+    open(bus.plug("file", VirtioBlockModel.DEFAULT.withFile(image)));
+    start(VirtioFeature.VERSION_1);
+    read(0, 0, 512);
+    submit(0);
+    assertThat(status()).isEqualTo(VirtioBlock.OK);
+    try (FileChannel channel = FileChannel.open(image, StandardOpenOption.WRITE)) {
+      channel.truncate(0);
+    }
+    read(0, 0, 512);
+    submit(0);
+    assertThat(used()).isEqualTo(2);
+    assertThat(status()).isEqualTo(VirtioBlock.IO_ERROR);
     assertThat(wantsReset()).isFalse();
   }
 
@@ -286,6 +358,14 @@ class VirtioModelTest {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> VirtioBlockModel.DEFAULT.withSize(1000))
         .withMessageContaining("1000 bytes, is not one or more blocks of 512");
+    for (long size : new long[] {-512, 0, 511, (1L << 44) + 512, 1L << 53}) {
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> VirtioBlockModel.DEFAULT.withSize(size))
+          .withMessage("the size is from 512 to 17592186044416, not " + size);
+    }
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> VirtioBlockModel.DEFAULT.withBlockSize(4096).withSize(512))
+        .withMessageContaining("512 bytes, is not one or more blocks of 4096");
     assertThatIllegalArgumentException()
         .isThrownBy(() -> VirtioBlockModel.DEFAULT.withSerial("x".repeat(21)));
     assertThatIllegalArgumentException()

@@ -8,6 +8,9 @@ import org.jspecify.annotations.Nullable;
 
 /** Blocks in memory, which is only there for those parts that were written once. */
 public final class MemoryMedia implements Media {
+  /** The most bytes: enough for any test, and chunks of it can still be counted. */
+  public static final long MAX_SIZE = 1L << 44;
+
   private static final int CHUNK_SHIFT = 21;
   private static final long CHUNK = 1L << CHUNK_SHIFT;
   private static final long ZEROS = 1 << 16;
@@ -17,6 +20,11 @@ public final class MemoryMedia implements Media {
   private final long size;
   private final AtomicReferenceArray<@Nullable MemorySegment> chunks;
 
+  /**
+   * All zeros.
+   *
+   * @param size in bytes, up to {@link #MAX_SIZE}
+   */
   public MemoryMedia(long size) {
     this.size = size;
     this.chunks = new AtomicReferenceArray<>((int) ((size + CHUNK - 1) >>> CHUNK_SHIFT));

@@ -99,7 +99,8 @@ public final class BlockKind implements VirtioKind {
       long sector = scratch.get(LONG, VirtioBlock.FIRST_SECTOR);
       try {
         status = carryOut(port, chain, type, sector, room);
-      } catch (UncheckedIOException e) {
+      } catch (InternalError | UncheckedIOException | OutOfMemoryError e) {
+        // The file behind the media was cut short, or can't be written; or there is no memory.
         System.getLogger(BlockKind.class.getName())
             .log(System.Logger.Level.WARNING, "a virtio disk: " + e.getMessage(), e);
       }
