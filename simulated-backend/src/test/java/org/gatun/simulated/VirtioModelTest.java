@@ -8,13 +8,17 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.time.Duration;
 import java.util.OptionalLong;
 import java.util.Random;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.DmaBuffer;
 import org.gatun.pci.Mmio;
 import org.gatun.pci.PciDevice;
+import org.gatun.simulated.fault.Effect;
+import org.gatun.simulated.fault.Fault;
 import org.gatun.simulated.fault.Faults;
+import org.gatun.simulated.fault.Point;
 import org.gatun.specs.virtio.SplitRing;
 import org.gatun.specs.virtio.VirtioBlock;
 import org.gatun.specs.virtio.VirtioCommon;
@@ -322,6 +326,74 @@ class VirtioModelTest {
     assertThat(used()).isEqualTo(2);
     assertThat(status()).isEqualTo(VirtioBlock.IO_ERROR);
     assertThat(wantsReset()).isFalse();
+  }
+
+  @Test
+  void aRequestThatIsDelayedIsCarriedOutThen() {
+    start(VirtioFeature.VERSION_1);
+    faults.add(
+        Fault.at(Point.COMMAND, new Effect.Delay(Duration.ofSeconds(1)))
+            .matching(Fault.command(0, 0))
+            .times(1));
+    memory.putLong(DATA, 0x77);
+    read(0, 0, 512);
+    submit(0);
+    bus.time().sleep(Duration.ofMillis(999));
+    assertThat(used()).isZero();
+    assertThat(status()).isEqualTo(0x55);
+    assertThat(memory.getLongAcquire(DATA)).isEqualTo(0x77);
+    assertThat(registers.read8(ISR)).isZero();
+
+    memory.putByte(TABLE, (byte) 0x55);
+    write(5, 512);
+    describe(3 * 16, memory.busAddress() + HEADER, 16, SplitRing.NEXT, 4);
+    describe(4 * 16, memory.busAddress() + DATA, 512, SplitRing.NEXT, 5);
+    describe(5 * 16, memory.busAddress() + TABLE, 1, SplitRing.WRITE, 0);
+    submit(3);
+    assertThat(memory.getByteAcquire(TABLE)).as("one that overtakes it").isZero();
+    assertThat(memory.getIntAcquire(USED + SplitRing.ENTRIES)).isEqualTo(3);
+    registers.read8(ISR);
+
+    read(0, 0, 512);
+    bus.time().sleep(Duration.ofMillis(1));
+    assertThat(used()).isEqualTo(2);
+    assertThat(status()).isEqualTo(VirtioBlock.OK);
+    assertThat(memory.getLongAcquire(DATA)).isZero();
+    assertThat(memory.getIntAcquire(USED + SplitRing.ENTRIES + 8)).isZero();
+    assertThat(memory.getIntAcquire(USED + SplitRing.ENTRIES + 12)).isEqualTo(513);
+    assertThat(registers.read8(ISR)).isEqualTo(VirtioPci.ISR_QUEUE);
+  }
+
+  @Test
+  void aResetEndsWhatIsDelayed() {
+    start(VirtioFeature.VERSION_1);
+    faults.add(Fault.at(Point.COMMAND, new Effect.Delay(Duration.ofMillis(1))));
+    for (int i = 0; i < 2 * ENTRIES; i++) {
+      read(0, 0, 512);
+      submit(0);
+    }
+    faults.clear();
+    read(0, 0, 512);
+    submit(0);
+    assertThat(used()).as("as many are late as there are entries").isZero();
+    registers.write8(VirtioCommon.STATUS, 0);
+    bus.time().sleep(Duration.ofMillis(2));
+    assertThat(used()).isZero();
+    assertThat(status()).isEqualTo(0x55);
+  }
+
+  @Test
+  void aDeviceThatFailsDoesNotCarryOut() {
+    start(VirtioFeature.VERSION_1);
+    faults.add(Fault.at(Point.COMMAND, new Effect.Fail()).times(1));
+    memory.putLong(DATA, 0x77);
+    read(0, 0, 512);
+    submit(0);
+    assertThat(wantsReset()).isTrue();
+    assertThat(used()).isZero();
+    assertThat(status()).isEqualTo(0x55);
+    assertThat(memory.getLongAcquire(DATA)).isEqualTo(0x77);
+    assertThat(registers.read8(ISR)).isEqualTo(VirtioPci.ISR_CONFIG_CHANGE);
   }
 
   @Test

@@ -4,6 +4,8 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import org.gatun.simulated.DmaPort;
+import org.gatun.simulated.fault.Effect;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A chain of a driver's buffers: first those that the device reads, then those that it writes
@@ -14,6 +16,10 @@ final class Chain {
 
   private final DmaPort port;
   private final int head;
+
+  /** What is to go wrong with it; null if nothing. */
+  private @Nullable Effect effect;
+
   private final List<Buffer> readable = new ArrayList<>();
   private final List<Buffer> writable = new ArrayList<>();
   private long readableLength;
@@ -48,6 +54,14 @@ final class Chain {
 
   int head() {
     return head;
+  }
+
+  @Nullable Effect effect() {
+    return effect;
+  }
+
+  void effect(@Nullable Effect what) {
+    effect = what;
   }
 
   /** Bytes that are left to read. */

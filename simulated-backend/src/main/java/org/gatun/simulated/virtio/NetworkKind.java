@@ -117,7 +117,7 @@ public final class NetworkKind implements VirtioKind {
       backlog.decrementAndGet();
       // 5.1.6.3.1: without a feature for it, a frame is in one chain; what it does not fit is lost.
       if (chain.writable() < VirtioNetwork.HEADER_SIZE + frame.length) {
-        device.putBack(VirtioNetwork.RECEIVE_QUEUE);
+        device.putBack(VirtioNetwork.RECEIVE_QUEUE, chain);
         continue;
       }
       chain.write(header, 0, VirtioNetwork.HEADER_SIZE);

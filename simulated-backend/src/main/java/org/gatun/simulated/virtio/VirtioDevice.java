@@ -93,9 +93,6 @@ public final class VirtioDevice {
   /** Chains that were taken, ever. */
   private long taken;
 
-  /** Resets; what was to be given back before one is not. */
-  private int lives;
-
   /** Queues that have another turn coming. */
   private final BitSet waiting = new BitSet();
 
@@ -293,11 +290,9 @@ public final class VirtioDevice {
   }
 
   private void reset() {
-    lives++;
     status = 0;
     accepted = 0;
     queues.forEach(VirtioQueue::reset);
-    waiting.clear();
     device.set(CONFIG_VECTOR, VirtioPci.NO_VECTOR);
     device.set(ISR, 0);
     device.interrupt(0, false);
@@ -348,27 +343,68 @@ public final class VirtioDevice {
   /** A chain that the driver has made available; empty if there is none, or it must not be used. */
   Optional<Chain> take(int number) {
     VirtioQueue queue = queues.get(number);
-    if (!isWorking(queue)) {
-      return Optional.empty();
-    }
-    if (budget == 0) {
-      if (!waiting.get(number)) {
-        waiting.set(number);
-        soon(() -> serve(number));
+    while (isWorking(queue)) {
+      if (budget == 0) {
+        if (!waiting.get(number)) {
+          waiting.set(number);
+          soon(() -> serve(number));
+        }
+        break;
       }
+      boolean kept = !queue.ready.isEmpty();
+      Optional<Chain> next = kept ? Optional.of(queue.ready.remove()) : fromRing(number, queue);
+      if (next.isEmpty()) {
+        break;
+      }
+      budget--;
+      taken++;
+      if (kept || isToBeUsed(number, next.get())) {
+        return next;
+      }
+    }
+    return Optional.empty();
+  }
+
+  private Optional<Chain> fromRing(int number, VirtioQueue queue) {
+    // A driver that has no more entries than the ring waits for those that are late.
+    if (queue.late.size() >= queue.size) {
       return Optional.empty();
     }
     try {
-      Optional<Chain> next = queue.next(has(VirtioFeature.INDIRECT_DESCRIPTORS));
-      if (next.isPresent()) {
-        budget--;
-        taken++;
-      }
-      return next;
+      return queue.next(has(VirtioFeature.INDIRECT_DESCRIPTORS));
     } catch (VirtioQueue.BrokenException e) {
       breaks(number, e);
       return Optional.empty();
     }
+  }
+
+  /** Asks what is to go wrong with a chain, and whether it is nevertheless to be used now. */
+  private boolean isToBeUsed(int number, Chain chain) {
+    Effect effect = device.faultOf(Fault.command(number, 0));
+    chain.effect(effect);
+    switch (effect) {
+      case Effect.Delay(Duration by) -> useLater(number, chain, by);
+      case Effect.Fail _ -> needReset();
+      case null, default -> {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private void useLater(int number, Chain chain, Duration by) {
+    VirtioQueue queue = queues.get(number);
+    queue.late.put(
+        chain,
+        device.after(
+            by,
+            () -> {
+              if (queue.late.remove(chain) != null) {
+                queue.ready.add(chain);
+                budget = ENTRIES;
+                serve(number);
+              }
+            }));
   }
 
   /** Takes all chains that there are, one after the other, and gives each back when it was used. */
@@ -379,37 +415,23 @@ public final class VirtioDevice {
     }
   }
 
-  /** Leaves the chain that was taken last for later, as if it had not been. */
-  void putBack(int number) {
-    queues.get(number).putBack();
+  /** Leaves a chain that was taken for later: it is the next to be taken. */
+  void putBack(int number, Chain chain) {
+    queues.get(number).ready.addFirst(chain);
   }
 
   /** Gives one back; or not, or wrongly, where that is to be. */
   void give(int number, Chain chain) {
     VirtioQueue queue = queues.get(number);
-    Effect effect = device.faultOf(Fault.command(number, 0));
-    switch (effect) {
-      case null -> queue.put(chain, 0);
+    switch (chain.effect()) {
       case Effect.Lose _ -> {}
-      case Effect.Delay(Duration by) -> {
-        int life = lives;
-        device.after(by, () -> giveLate(number, chain, life));
-      }
       case Effect.Repeat(int times) -> {
         for (int i = 0; i <= times; i++) {
           queue.put(chain, 0);
         }
       }
       case Effect.Flip(long bits) -> queue.put(chain, bits);
-      case Effect.Fail _ -> needReset();
-      default -> queue.put(chain, 0);
-    }
-  }
-
-  private void giveLate(int number, Chain chain, int life) {
-    if (life == lives) {
-      queues.get(number).put(chain, 0);
-      interruptFor(number);
+      case null, default -> queue.put(chain, 0);
     }
   }
 

@@ -5,7 +5,11 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
+import java.util.ArrayDeque;
+import java.util.HashMap;
+import java.util.Map;
 import java.util.Optional;
+import org.gatun.simulated.Agenda;
 import org.gatun.simulated.DmaPort;
 import org.gatun.specs.virtio.SplitRing;
 import org.gatun.specs.virtio.VirtioPci;
@@ -39,6 +43,12 @@ final class VirtioQueue {
   long available;
   long used;
 
+  /** Chains that were taken from the ring, and are to be used before those that are in it. */
+  final ArrayDeque<Chain> ready = new ArrayDeque<>();
+
+  /** Chains that were taken, and are used later, each when its time has come. */
+  final Map<Chain, Agenda.Entry> late = new HashMap<>();
+
   private int nextAvailable;
   private int nextUsed;
 
@@ -58,6 +68,9 @@ final class VirtioQueue {
     descriptors = 0;
     available = 0;
     used = 0;
+    ready.clear();
+    late.values().forEach(Agenda.Entry::cancel);
+    late.clear();
     nextAvailable = 0;
     nextUsed = 0;
     lastTold = 0;
@@ -93,11 +106,6 @@ final class VirtioQueue {
     Chain chain = new Chain(port, head);
     collect(chain, descriptors, size, head, indirect);
     return Optional.of(chain);
-  }
-
-  /** The chain that was taken last was not. */
-  void putBack() {
-    nextAvailable = (nextAvailable - 1) & 0xffff;
   }
 
   private void collect(Chain chain, long table, int entries, int first, boolean indirect)
