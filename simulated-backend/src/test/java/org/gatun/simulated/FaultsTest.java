@@ -126,6 +126,83 @@ class FaultsTest {
     assertThat(vectors.getFirst().poll()).isFalse();
   }
 
+  /** PCI Local Bus Specification 3.0, 2.2.6: it is a level. */
+  @Test
+  void aLatePinShowsTheLevelOfThen() {
+    ModelContext context = probe.context;
+    faults.add(Fault.at(Point.INTERRUPT, new Effect.Delay(MILLI)));
+    context.setInterruptLine(true);
+    assertThat(isAsserted()).isFalse();
+    bus.time().sleep(MILLI);
+    assertThat(isAsserted()).isTrue();
+    context.setInterruptLine(false);
+    assertThat(isAsserted()).isFalse();
+
+    context.setInterruptLine(true);
+    context.setInterruptLine(false);
+    bus.time().sleep(MILLI);
+    assertThat(isAsserted()).as("acknowledged before it arrived").isFalse();
+
+    context.setInterruptLine(true);
+    device.reset();
+    bus.time().sleep(MILLI);
+    assertThat(isAsserted()).as("before a reset").isFalse();
+
+    context.setInterruptLine(true);
+    device.reset();
+    faults.clear();
+    context.setInterruptLine(true);
+    assertThat(isAsserted()).isTrue();
+  }
+
+  private boolean isAsserted() {
+    return bus.interruptLine(name).orElseThrow().isAsserted();
+  }
+
+  @Test
+  void noMessageOfBeforeAResetArrives() {
+    device.busMaster(true);
+    device.interrupts().enable(Interrupts.Kind.MSIX, 1);
+    faults.add(Fault.at(Point.INTERRUPT, new Effect.Delay(MILLI)));
+    signal(0);
+    device.reset();
+    device.busMaster(true);
+    Vector vector = device.interrupts().enable(Interrupts.Kind.MSIX, 1).getFirst();
+    bus.time().sleep(MILLI);
+    assertThat(vector.poll()).isFalse();
+    signal(0);
+    bus.time().sleep(MILLI);
+    assertThat(vector.poll()).isTrue();
+  }
+
+  /** While there are messages, the pin is none of them. */
+  @Test
+  void aPinThatDoesNotCountDoesNotGoWrong() {
+    device.busMaster(true);
+    Vector vector = device.interrupts().enable(Interrupts.Kind.MSIX, 1).getFirst();
+    faults.add(Fault.at(Point.INTERRUPT, new Effect.Lose()).times(1));
+    probe.context.setInterruptLine(true);
+    signal(0);
+    assertThat(vector.poll()).as("the one that is lost").isFalse();
+    device.interrupts().disable();
+    assertThat(isAsserted()).isTrue();
+  }
+
+  @Test
+  void whatComesAfterAgesDoesNotComeNow() {
+    bus.time().sleep(MILLI);
+    for (Duration ages : List.of(Duration.ofNanos(Long.MAX_VALUE), Duration.ofDays(200_000))) {
+      faults.add(Fault.at(Point.INTERRUPT, new Effect.Delay(ages)));
+      probe.context.setInterruptLine(true);
+      faults.clear();
+      faults.add(Fault.at(Point.REGISTER_READ, new Effect.LinkDown(ages)).times(1));
+      registers.read32(0);
+      bus.time().sleep(MILLI);
+      assertThat(isAsserted()).isFalse();
+      assertThat(registers.read32(0)).isEqualTo(-1);
+    }
+  }
+
   private void signal(int vector) {
     probe.context.signal(vector);
     probe.context.signalEvents();
@@ -150,6 +227,12 @@ class FaultsTest {
     assertThat(local.get(ValueLayout.JAVA_LONG, 0)).isEqualTo(7);
     assertThat(local.get(ValueLayout.JAVA_LONG, 8)).isEqualTo(6);
     assertThat(probe.port.readLong(address)).isEqualTo(7);
+    buffer.putLongRelease(0, 99);
+    assertThat(probe.port.readLong(address, 99)).isEqualTo(97);
+    local.fill((byte) 0x5a);
+    assertThat(probe.port.read(0x7000_0000L, local, 0, 16)).isFalse();
+    assertThat(local.get(ValueLayout.JAVA_LONG, 0)).as("refused").isEqualTo(0x5a5a5a5a5a5a5a5aL);
+    assertThat(probe.port.readLong(0x7000_0000L, 99)).isEqualTo(99);
     faults.clear();
     faults.add(Fault.at(Point.DMA_WRITE, new Effect.Flip(-1L)).times(1));
     faults.add(Fault.at(Point.DMA_WRITE, new Effect.Lose()));

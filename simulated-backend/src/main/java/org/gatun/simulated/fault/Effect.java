@@ -12,10 +12,11 @@ public sealed interface Effect {
   record Lose() implements Effect {}
 
   /**
-   * It comes later: a command is carried out, and an interrupt arrives, only then. Of commands and
+   * It comes later: a command is carried out, and an interrupt arrives, only then. Of the pin, what
+   * arrives is the level of then. Nothing comes if the device is reset before. Of commands and
    * interrupts.
    *
-   * @param by in the bus's time, 0 or more
+   * @param by in the bus's time, 0 or more; more than 73 years are for ever
    */
   record Delay(Duration by) implements Effect {
     public Delay {
@@ -26,8 +27,8 @@ public sealed interface Effect {
   }
 
   /**
-   * It comes again: a completion is posted, and an interrupt arrives, more often than once, at
-   * once. Of commands and interrupts.
+   * It comes again: the same completion is posted, and an interrupt arrives, more often than once,
+   * at once. Of commands and interrupts.
    *
    * @param times besides the right one: 1 to {@value #MAX}
    */

@@ -1,6 +1,7 @@
 package org.gatun.simulated.fault;
 
 import java.lang.foreign.MemorySegment;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.DmaDirection;
 import org.gatun.pci.TimeSource;
@@ -13,10 +14,21 @@ import org.jspecify.annotations.Nullable;
 final class FaultyContext implements ModelContext {
   private final ModelContext inner;
   private final Faults faults;
+  private final FaultyPin pin;
+
+  /** Resets: a message of before one does not arrive any more. */
+  private final AtomicInteger generation = new AtomicInteger();
 
   FaultyContext(ModelContext inner, Faults faults) {
     this.inner = inner;
     this.faults = faults;
+    this.pin = new FaultyPin(inner);
+  }
+
+  /** The device was reset, or is gone: what was on its way does not arrive. */
+  void reset() {
+    generation.incrementAndGet();
+    pin.reset();
   }
 
   boolean isDown() {
@@ -29,7 +41,7 @@ final class FaultyContext implements ModelContext {
       case Effect.Interrupt(int vector) -> interrupt(vector);
       case Effect.LinkDown(var duration) -> {
         inner.link().down();
-        inner.schedule(duration.toNanos(), inner.link()::up);
+        inner.schedule(duration, inner.link()::up);
       }
       case Effect.Remove() -> inner.link().pullOut();
       default -> {}
@@ -54,7 +66,16 @@ final class FaultyContext implements ModelContext {
     happens(effect);
     switch (effect) {
       case Effect.Lose() -> {}
-      case Effect.Delay(var by) -> inner.schedule(by.toNanos(), () -> inner.signal(vector));
+      case Effect.Delay(var by) -> {
+        int sentIn = generation.get();
+        inner.schedule(
+            by,
+            () -> {
+              if (generation.get() == sentIn) {
+                inner.signal(vector);
+              }
+            });
+      }
       case Effect.Repeat(int times) -> {
         for (int i = 0; i <= times; i++) {
           inner.signal(vector);
@@ -66,17 +87,19 @@ final class FaultyContext implements ModelContext {
 
   @Override
   public void setInterruptLine(boolean on) {
-    Effect effect = on ? faults.at(Point.INTERRUPT, 0) : null;
+    // While there are messages, the pin is no interrupt.
+    boolean interrupts = on && !inner.hasMessageInterrupts();
+    Effect effect = interrupts ? faults.at(Point.INTERRUPT, 0) : null;
     if (effect == null) {
-      inner.setInterruptLine(on);
+      pin.drive(on);
       return;
     }
     happens(effect);
     switch (effect) {
-      case Effect.Lose() -> {}
-      case Effect.Delay(var by) -> inner.schedule(by.toNanos(), () -> inner.setInterruptLine(true));
+      case Effect.Lose() -> pin.lose();
+      case Effect.Delay delay -> pin.delay(delay);
       // A level has no number: a storm of it is one that stays, which the driver's masking shows.
-      default -> inner.setInterruptLine(true);
+      default -> pin.drive(true);
     }
   }
 

@@ -52,12 +52,14 @@ final class FaultyDevice implements RunningModel {
       context.happens(effect);
     }
     if (!(effect instanceof Effect.Lose)) {
+      context.reset();
       inner.reset();
     }
   }
 
   @Override
   public void close() {
+    context.reset();
     inner.close();
   }
 }

@@ -3,14 +3,20 @@ package org.gatun.simulated.fault;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteOrder;
 import org.gatun.pci.DmaDirection;
 import org.gatun.simulated.DmaPort;
 
 /** A way to the host's memory on which accesses go wrong. */
 final class FaultyPort implements DmaPort {
+  private static final ValueLayout.OfLong LONG =
+      ValueLayout.JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN);
+
   private final DmaPort inner;
   private final FaultyContext context;
   private final Faults faults;
+  private final MemorySegment scratch = MemorySegment.ofArray(new long[1]);
 
   FaultyPort(DmaPort inner, FaultyContext context, Faults faults) {
     this.inner = inner;
@@ -29,7 +35,9 @@ final class FaultyPort implements DmaPort {
       }
       case Effect.Flip(long bits) -> {
         boolean done = inner.read(busAddress, target, targetOffset, length);
-        flip(target, targetOffset, length, bits);
+        if (done) {
+          flip(target, targetOffset, length, bits);
+        }
         yield done;
       }
       default -> {
@@ -75,7 +83,14 @@ final class FaultyPort implements DmaPort {
         context.refuseDma(busAddress, Long.BYTES, DmaDirection.TO_DEVICE);
         yield ifRefused;
       }
-      case Effect.Flip(long bits) -> inner.readLong(busAddress, ifRefused) ^ bits;
+      case Effect.Flip(long bits) -> {
+        // Not by readLong, which can't tell what was refused from a value that is the same.
+        if (!inner.read(busAddress, scratch, 0, Long.BYTES)) {
+          yield ifRefused;
+        }
+        VarHandle.acquireFence();
+        yield scratch.get(LONG, 0) ^ bits;
+      }
       default -> {
         context.happens(effect);
         yield inner.readLong(busAddress, ifRefused);
