@@ -53,7 +53,10 @@ public interface ModelContext {
    */
   void signal(int vector);
 
-  /** Sets the level of the interrupt pin: on is asserted. */
+  /**
+   * Sets the level of the interrupt pin: on is asserted. It counts while there are no messages, and
+   * so from when the host disables them, too.
+   */
   void setInterruptLine(boolean on);
 
   /**

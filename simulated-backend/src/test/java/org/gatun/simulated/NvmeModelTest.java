@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.function.Consumer;
+import org.gatun.pci.DeviceName;
 import org.gatun.pci.DmaBuffer;
 import org.gatun.pci.DmaDirection;
 import org.gatun.pci.Interrupts.Kind;
@@ -20,6 +21,10 @@ import org.gatun.pci.config.Capabilities;
 import org.gatun.pci.config.Capability;
 import org.gatun.simulated.RawNvme.Done;
 import org.gatun.simulated.RawNvme.Queue;
+import org.gatun.simulated.fault.Effect;
+import org.gatun.simulated.fault.Fault;
+import org.gatun.simulated.fault.Faults;
+import org.gatun.simulated.fault.Point;
 import org.gatun.specs.nvme.AdminCommand;
 import org.gatun.specs.nvme.AdminOpcode;
 import org.gatun.specs.nvme.Aqa;
@@ -109,6 +114,7 @@ class NvmeModelTest {
     assertThat(controller.numberOfNamespaces()).isEqualTo(1);
     assertThat(controller.mdts()).isEqualTo(7);
     assertThat(controller.version()).isEqualTo(Version.V1_4);
+    assertThat(controller.sanicap() >>> 30).as("1.4 has no 0").isEqualTo(1);
 
     assertThat(nvme.identify(Cns.NAMESPACE, 1, data)).isZero();
     IdentifyNamespace namespace = IdentifyNamespace.copyOf(data.segment());
@@ -820,6 +826,66 @@ class NvmeModelTest {
     assertThat(queue.take().code()).isEqualTo(NvmeStatus.COMMAND_ABORT_REQUESTED.status());
     bus.time().sleep(Duration.ofSeconds(1));
     assertThat(queue.hasCompletion()).isFalse();
+  }
+
+  @Test
+  void aCompletionThatIsRepeatedIsTheSame() {
+    Faults faults = new Faults();
+    RawNvme nvme = new RawNvme(bus.open(bus.plug("nvme", faults.on(new NvmeModel()))));
+    nvme.enable();
+    Queue queue = nvme.createQueue(1);
+    faults.add(Fault.at(Point.COMMAND, new Effect.Repeat(2)).times(2));
+    int id = queue.put(0x7f, 1, 0, 0, 0, 0, 0);
+    queue.ring();
+    for (int i = 0; i < 3; i++) {
+      Done done = queue.take();
+      assertThat(done.code()).isEqualTo(NvmeStatus.INVALID_COMMAND_OPCODE.status());
+      assertThat(done.id()).isEqualTo(id);
+    }
+    assertThat(queue.hasCompletion()).isFalse();
+    nvme.admin.put(AdminOpcode.GET_FEATURES, 0, 0, 0, Features.NUMBER_OF_QUEUES, 0, 0);
+    nvme.admin.ring();
+    assertThat(nvme.admin.take().dword0())
+        .isNotZero()
+        .isEqualTo(nvme.admin.take().dword0())
+        .isEqualTo(nvme.admin.take().dword0());
+  }
+
+  @Test
+  void onesThatAreCompletedLaterAreRepeatedThen() {
+    Faults faults = new Faults();
+    DeviceModel model = NvmeModel.builder().formatTime(Duration.ofMillis(1)).build();
+    RawNvme nvme = new RawNvme(bus.open(bus.plug("nvme", faults.on(model))));
+    nvme.enable();
+    faults.add(Fault.at(Point.COMMAND, new Effect.Repeat(1)).times(2));
+    nvme.requestEvent();
+    int id = nvme.admin.put(AdminOpcode.FORMAT_NVM, 1, 0, 0, 0, 0, 0);
+    nvme.admin.ring();
+    assertThat(nvme.admin.hasCompletion()).isFalse();
+    bus.time().sleep(Duration.ofMillis(1));
+    assertThat(nvme.admin.take()).returns(id, Done::id).returns(0, Done::code);
+    assertThat(nvme.admin.take()).returns(id, Done::id).returns(0, Done::code);
+    assertThat(nvme.admin.hasCompletion()).isFalse();
+  }
+
+  /** NVMe over PCIe 3.5: the pin is a level, whatever was posted when. */
+  @Test
+  void thePinShowsWhatWasPostedWhileThereWereMessages() {
+    RawNvme nvme = start(b -> {});
+    DeviceName name = nvme.device.name();
+    nvme.device.interrupts().enable(Kind.MSIX, 1);
+    nvme.enable();
+    nvme.admin.put(AdminOpcode.GET_FEATURES, 0, 0, 0, Features.NUMBER_OF_QUEUES, 0, 0);
+    nvme.admin.ring();
+    assertThat(bus.interruptLine(name).orElseThrow().isAsserted()).isFalse();
+    nvme.device.interrupts().disable();
+    Vector pin = nvme.device.interrupts().enable(Kind.INTX, 1).getFirst();
+    assertThat(bus.interruptLine(name).orElseThrow().isAsserted()).isTrue();
+    assertThat(pin.poll()).isTrue();
+    nvme.admin.take();
+    assertThat(bus.interruptLine(name).orElseThrow().isAsserted()).isFalse();
+    pin.mask(false);
+    assertThat(pin.poll()).isFalse();
   }
 
   @Test

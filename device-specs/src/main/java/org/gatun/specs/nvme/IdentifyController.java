@@ -232,6 +232,12 @@ public final class IdentifyController {
   /** {@link #SANICAP}: Overwrite. */
   public static final int SANICAP_OVERWRITE = 1 << 2;
 
+  /**
+   * {@link #SANICAP}, NODMMAS in bits 31:30, which are not 0 from NVMe 1.4 on: media are not
+   * modified any more when Sanitize has completed.
+   */
+  public static final int SANICAP_NOT_MODIFIED_AFTER = 1 << 30;
+
   /** {@link #FNA}: a format of one namespace is one of all. */
   public static final int FNA_FORMAT_ALL = 1 << 0;
 

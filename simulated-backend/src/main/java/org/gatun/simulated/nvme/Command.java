@@ -26,6 +26,9 @@ final class Command {
   /** When it is carried out, if it takes its time. */
   Agenda.@Nullable Entry end;
 
+  /** How many completions more than one it has, if that is to go wrong. */
+  int repeats;
+
   /** Dword 0 of the completion. */
   int result;
 
@@ -38,6 +41,7 @@ final class Command {
     dword11 = entry.get(U32, SubmissionEntry.DWORD11);
     dword12 = entry.get(U32, SubmissionEntry.DWORD12);
     dword13 = entry.get(U32, SubmissionEntry.DWORD13);
+    repeats = 0;
     result = 0;
   }
 
@@ -51,6 +55,7 @@ final class Command {
     copy.dword11 = dword11;
     copy.dword12 = dword12;
     copy.dword13 = dword13;
+    copy.repeats = repeats;
     return copy;
   }
 

@@ -92,7 +92,10 @@ final class Identify {
     data.setWarningTemperature(Health.TEMPERATURE + 50);
     data.setCriticalTemperature(Health.TEMPERATURE + 60);
     data.setTotalNvmCapacity(BigInteger.valueOf(namespaces.capacity()));
-    data.setSanicap(IdentifyController.SANICAP_BLOCK_ERASE | IdentifyController.SANICAP_OVERWRITE);
+    data.setSanicap(
+        IdentifyController.SANICAP_BLOCK_ERASE
+            | IdentifyController.SANICAP_OVERWRITE
+            | IdentifyController.SANICAP_NOT_MODIFIED_AFTER);
     data.setSqes(SubmissionEntry.SIZE_LOG2 << 4 | SubmissionEntry.SIZE_LOG2);
     data.setCqes(NvmeDevice.CQES << 4 | NvmeDevice.CQES);
     data.setNumberOfNamespaces(namespaces.count());

@@ -592,10 +592,8 @@ public final class NvmeDevice implements RunningModel {
       case Effect.Lose _ -> {}
       case Effect.Delay(Duration by) -> hold(queue, command, by);
       case Effect.Repeat(int times) -> {
+        command.repeats = times;
         execute(queue, command, 0);
-        for (int i = 0; i < times; i++) {
-          post(queue, command.id(), DataPointer.SUCCESS, command.result);
-        }
       }
       case Effect.Flip(long bits) -> execute(queue, command, bits);
       case Effect.Fail _ -> fail();
@@ -644,11 +642,13 @@ public final class NvmeDevice implements RunningModel {
   }
 
   private void complete(SubmissionQueue queue, Command command, int status, long flipped) {
-    if (status == DataPointer.SUCCESS) {
-      post(queue, command.id(), status, command.result, flipped);
-    } else {
+    boolean success = status == DataPointer.SUCCESS;
+    if (!success) {
       errors.add(queue, command, status);
-      post(queue, command.id(), status | NvmeStatus.MORE | NvmeStatus.DO_NOT_RETRY, 0, flipped);
+    }
+    int shown = success ? status : status | NvmeStatus.MORE | NvmeStatus.DO_NOT_RETRY;
+    for (int i = 0; i <= command.repeats; i++) {
+      post(queue, command.id(), shown, success ? command.result : 0, flipped);
     }
   }
 

@@ -5,7 +5,8 @@ import org.gatun.simulated.ModelContext;
 
 /**
  * How completion queues interrupt: by messages, or by the pin, which is asserted as long as a queue
- * that interrupts has entries and its vector is not masked (Base 3.1.3.3, NVMe over PCIe 3.5). Its
+ * that interrupts has entries and its vector is not masked (Base 3.1.3.3, NVMe over PCIe 3.5). The
+ * pin is driven while there are messages, too: it counts as soon as there are none any more. Its
  * monitor comes after those of queues.
  */
 final class QueueInterrupts {
@@ -28,9 +29,8 @@ final class QueueInterrupts {
   void posted(CompletionQueue queue) {
     if (context.hasMessageInterrupts()) {
       context.signal(queue.vector);
-    } else {
-      set(queue, true);
     }
+    set(queue, true);
   }
 
   /** The host has consumed all entries of a queue, or the queue is gone. */
