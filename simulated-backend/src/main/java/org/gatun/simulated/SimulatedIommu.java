@@ -5,8 +5,9 @@ import java.util.List;
 
 /**
  * The IOMMU of a bus: each group of devices has an address space of its own. A read of what is not
- * mapped for reading gives zeros, a write of what is not mapped for writing is dropped; both are
- * recorded here. So are requests for interrupts that are not a device's own. Any thread.
+ * mapped for reading gives nothing, so that where the device reads to stays as it was; a write of
+ * what is not mapped for writing is dropped; both are recorded here. So are requests for interrupts
+ * that are not a device's own. Any thread.
  */
 public final class SimulatedIommu {
   /** How many faults are kept: the newest. A device can cause any number. */
