@@ -216,9 +216,15 @@ final class SimulatedInterrupts implements Interrupts {
     deliverLine();
   }
 
-  /** Whether its pin asserts the line that it is routed to. */
+  /**
+   * Whether its pin asserts the line that it is routed to: not while it sends messages (PCI Express
+   * Base Specification 5.0, 6.1.4).
+   */
   synchronized boolean isAsserting() {
-    return line && !config.command(ConfigRegisters.COMMAND_INTX_DISABLE) && route.isConnected();
+    return line
+        && !hasMessages()
+        && !config.command(ConfigRegisters.COMMAND_INTX_DISABLE)
+        && route.isConnected();
   }
 
   /** Masks or unmasks, for the kinds that can: MSI only where it has mask bits. */

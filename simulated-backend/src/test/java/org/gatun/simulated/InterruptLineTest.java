@@ -8,6 +8,8 @@ import org.gatun.pci.Interrupts;
 import org.gatun.pci.Mmio;
 import org.gatun.pci.PciDevice;
 import org.gatun.pci.Vector;
+import org.gatun.pci.config.Capabilities;
+import org.gatun.pci.config.Capability;
 import org.gatun.pci.config.ConfigRegisters;
 import org.jspecify.annotations.NullMarked;
 import org.junit.jupiter.api.AfterEach;
@@ -70,6 +72,21 @@ class InterruptLineTest {
       config.write16(ConfigRegisters.COMMAND, command);
       assertThat(line(name).isAsserted()).isTrue();
       assertThat(vector.poll()).isTrue();
+    }
+  }
+
+  @Test
+  void aFunctionThatSendsMessagesLetsTheLineGo() {
+    DeviceName name = bus.plug("one", new SpecimenModel());
+    try (PciDevice device = bus.open(name)) {
+      HardwareConfig config = bus.hardware(name);
+      int control = Capabilities.walk(config).find(Capability.MSI).orElseThrow().offset() + 2;
+      raise(device);
+      assertThat(line(name).isAsserted()).isTrue();
+      config.write16(control, config.read16(control) | 1);
+      assertThat(line(name).isAsserted()).isFalse();
+      config.write16(control, config.read16(control) & ~1);
+      assertThat(line(name).isAsserted()).isTrue();
     }
   }
 
