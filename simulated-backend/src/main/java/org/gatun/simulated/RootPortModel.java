@@ -25,6 +25,6 @@ public record RootPortModel(boolean accessControl) implements DeviceModel {
 
   @Override
   public RunningModel start(ModelContext context) {
-    return new BridgePort();
+    return new WithoutRegisters();
   }
 }

@@ -49,6 +49,6 @@ public record SwitchPortModel(PortKind kind, boolean accessControl) implements D
 
   @Override
   public RunningModel start(ModelContext context) {
-    return new BridgePort();
+    return new WithoutRegisters();
   }
 }

@@ -2,14 +2,17 @@ package org.gatun.simulated;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.ArrayList;
 import java.util.List;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.PciDevice;
+import org.gatun.pci.ResetUnavailableException;
 import org.gatun.pci.config.BarRegister;
 import org.gatun.pci.config.Capabilities;
 import org.gatun.pci.config.Capability;
+import org.gatun.pci.config.ConfigRegisters;
 import org.gatun.pci.config.ConfigSpace;
 import org.gatun.pci.spi.FoundDevice;
 import org.jspecify.annotations.NullMarked;
@@ -35,6 +38,21 @@ class HierarchyTest {
   @AfterEach
   void close() {
     bus.close();
+  }
+
+  @Test
+  void aHostShowsItsBridge() {
+    DeviceName host = bus.plug("host", new HostBridgeModel());
+    bus.plug("edu");
+    assertThat(bus.scan())
+        .extracting(f -> f.address().orElseThrow() + " " + f.pciClass() + " " + f.hazards())
+        .first()
+        .isEqualTo("0000:00:00.0 060000 [missing-reset]");
+    assertThat(bus.hardware(host).read8(ConfigRegisters.HEADER_TYPE)).isZero();
+    try (PciDevice bridge = bus.open(host)) {
+      assertThat(bridge.bar(0)).isEmpty();
+      assertThatThrownBy(bridge::reset).isInstanceOf(ResetUnavailableException.class);
+    }
   }
 
   @Test

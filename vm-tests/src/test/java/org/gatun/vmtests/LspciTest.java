@@ -12,6 +12,7 @@ import org.gatun.pci.PciDevice;
 import org.gatun.pci.config.ConfigSpace;
 import org.gatun.pci.spi.FoundDevice;
 import org.gatun.simulated.EduModel;
+import org.gatun.simulated.HostBridgeModel;
 import org.gatun.simulated.NetworkEnd;
 import org.gatun.simulated.NvmeModel;
 import org.gatun.simulated.RootPortModel;
@@ -43,7 +44,8 @@ class LspciTest {
     String shown = show("-vvv");
     assertThat(shown)
         .contains(
-            "00:01.0 PCI bridge:",
+            "00:00.0 Host bridge: Red Hat, Inc. QEMU PCIe Host bridge",
+            "00:02.0 PCI bridge:",
             "Bus: primary=00, secondary=01, subordinate=03",
             "Express (v2) Root Port (Slot+)",
             "Express (v2) Upstream Port",
@@ -94,6 +96,7 @@ class LspciTest {
 
   private static String dump() {
     try (SimulatedBus bus = SimulatedBus.virtualTime()) {
+      bus.plug("host", new HostBridgeModel());
       bus.plug("specimen", new SpecimenModel());
       DeviceName root = bus.plug("root", new RootPortModel());
       DeviceName top = bus.plugBehind(root, "top", SwitchPortModel.upstream());
