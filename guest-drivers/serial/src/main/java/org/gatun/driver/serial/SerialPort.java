@@ -16,7 +16,6 @@ import static org.gatun.specs.serial.UartRegisters.TRANSMITTER_HOLDING;
 import java.time.Duration;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.concurrent.atomic.AtomicBoolean;
 import org.gatun.pci.Bar;
 import org.gatun.pci.DeviceGoneException;
 import org.gatun.pci.DeviceName;
@@ -58,7 +57,7 @@ public final class SerialPort implements AutoCloseable {
   private final TimeSource time;
   private final SerialFormat format;
   private final Duration timeout;
-  private final PortIo ports;
+  private final Registers registers;
 
   /** Null when polling. */
   private final @Nullable Vector vector;
@@ -66,20 +65,23 @@ public final class SerialPort implements AutoCloseable {
   /** How many bytes an empty transmitter takes. */
   private final int burst;
 
-  private final AtomicBoolean closed = new AtomicBoolean();
   private LineErrors errors = LineErrors.NONE;
 
   /** What line status has said of the oldest byte that was received: it says so once. */
   private int oldest;
 
   private SerialPort(
-      PciDevice device, SerialOptions options, PortIo ports, @Nullable Vector vector, int burst) {
+      PciDevice device,
+      SerialOptions options,
+      Registers registers,
+      @Nullable Vector vector,
+      int burst) {
     this.device = device;
     this.name = device.name();
     this.time = options.time();
     this.format = options.format();
     this.timeout = options.timeout();
-    this.ports = ports;
+    this.registers = registers;
     this.vector = vector;
     this.burst = burst;
   }
@@ -110,58 +112,61 @@ public final class SerialPort implements AutoCloseable {
       throw new DeviceProtocolException(
           device.name(), "it has no registers: BAR 0 is missing, or no I/O BAR", null, null);
     }
-    PortIo ports = bar.get().ports();
-    ports.write8(INTERRUPT_ENABLE, 0);
-    checkScratch(device.name(), ports);
+    Registers registers = new Registers(device.name(), bar.get().ports());
+    // 8.0: with the divisor latch, which who was here before may have left, there is no IER.
+    registers.write(LINE_CONTROL, 0);
+    registers.write(INTERRUPT_ENABLE, 0);
+    checkScratch(registers);
     SerialFormat format = options.format();
-    ports.write8(LINE_CONTROL, UartRegisters.LCR_DIVISOR_LATCH);
-    ports.write8(DIVISOR_LOW, format.divisor() & 0xff);
-    ports.write8(DIVISOR_HIGH, format.divisor() >>> 8);
-    ports.write8(LINE_CONTROL, format.lineControl());
-    ports.write8(
+    registers.write(LINE_CONTROL, UartRegisters.LCR_DIVISOR_LATCH);
+    registers.write(DIVISOR_LOW, format.divisor() & 0xff);
+    registers.write(DIVISOR_HIGH, format.divisor() >>> 8);
+    registers.write(LINE_CONTROL, format.lineControl());
+    registers.write(
         FIFO_CONTROL,
         UartRegisters.FCR_ENABLE
             | UartRegisters.FCR_CLEAR_RECEIVER
             | UartRegisters.FCR_CLEAR_TRANSMITTER
             | UartRegisters.FCR_TRIGGER_8);
-    int identification = ports.read8(INTERRUPT_IDENTIFICATION);
+    int identification = registers.read(INTERRUPT_IDENTIFICATION);
     boolean fifos = (identification & UartRegisters.IIR_FIFOS) == UartRegisters.IIR_FIFOS;
     Vector vector = enable(device, options.completion());
     SerialPort port =
-        new SerialPort(device, options, ports, vector, fifos ? UartRegisters.FIFO_SIZE : 1);
-    boolean ready = false;
+        new SerialPort(device, options, registers, vector, fifos ? UartRegisters.FIFO_SIZE : 1);
     try {
       port.begin();
-      ready = true;
       return port;
-    } finally {
-      if (!ready) {
+    } catch (RuntimeException | Error e) {
+      try {
         port.close();
+      } catch (RuntimeException | Error suppressed) {
+        e.addSuppressed(suppressed);
       }
+      throw e;
     }
   }
 
   private void begin() {
     // OUT2: in a PC, without it no interrupt gets out.
-    ports.write8(
+    registers.write(
         MODEM_CONTROL, UartRegisters.MCR_DTR | UartRegisters.MCR_RTS | UartRegisters.MCR_OUT2);
     // Of what was before.
     lineStatus();
-    ports.read8(RECEIVER_BUFFER);
+    registers.read(RECEIVER_BUFFER);
     errors = LineErrors.NONE;
     oldest = 0;
     if (vector != null) {
-      ports.write8(INTERRUPT_ENABLE, UartRegisters.IER_RECEIVED | UartRegisters.IER_LINE_STATUS);
+      registers.write(INTERRUPT_ENABLE, UartRegisters.IER_RECEIVED | UartRegisters.IER_LINE_STATUS);
     }
   }
 
-  private static void checkScratch(DeviceName name, PortIo ports) {
+  private static void checkScratch(Registers registers) {
     for (int value : new int[] {TEST, ~TEST & 0xff}) {
-      ports.write8(SCRATCH, value);
-      int found = ports.read8(SCRATCH);
+      registers.write(SCRATCH, value);
+      int found = registers.read(SCRATCH);
       if (found != value) {
         throw new DeviceProtocolException(
-            name,
+            registers.name(),
             "its scratch register reads 0x%02x after a write of 0x%02x".formatted(found, value),
             found == ALL_ONES ? "all ones: nothing answers. Reset the device" : null,
             null);
@@ -194,19 +199,19 @@ public final class SerialPort implements AutoCloseable {
    */
   public void write(byte[] from, int offset, int length) {
     Objects.checkFromIndexSize(offset, length, from.length);
-    checkOpen("writing");
+    registers.checkOpen("writing");
     int end = offset + length;
     for (int next = offset; next < end; ) {
       awaitTransmitter(UartRegisters.LSR_TRANSMITTER_HOLDING_EMPTY);
       for (int room = burst; room > 0 && next < end; room--) {
-        ports.write8(TRANSMITTER_HOLDING, from[next++] & 0xff);
+        registers.write(TRANSMITTER_HOLDING, from[next++] & 0xff);
       }
     }
   }
 
   /** Returns when all that was written has gone out. */
   public void flush() {
-    checkOpen("flushing");
+    registers.checkOpen("flushing");
     awaitTransmitter(UartRegisters.LSR_TRANSMITTER_EMPTY);
   }
 
@@ -221,7 +226,7 @@ public final class SerialPort implements AutoCloseable {
    */
   public int read(byte[] into, int offset, int length, Duration limit) {
     Objects.checkFromIndexSize(offset, length, into.length);
-    checkOpen("reading");
+    registers.checkOpen("reading");
     long deadline = time.nanoTime() + TimeSource.saturatedNanos(limit);
     while (true) {
       int count = drain(into, offset, length);
@@ -233,21 +238,27 @@ public final class SerialPort implements AutoCloseable {
         time.sleep(Duration.ofNanos(Math.min(left, format.nanos(1))));
       } else {
         vector.mask(false); // what has interrupted was read
-        vector.await(Duration.ofNanos(left));
+        if (vector.await(Duration.ofNanos(left))) {
+          time.spin(); // with a pin that stays up, each turn of this loop is one of polling
+        }
       }
     }
   }
 
   private int drain(byte[] into, int offset, int length) {
     int count = 0;
-    while (count < length) {
+    // Breaks deliver nothing. A device that has more of them than its FIFO holds must not keep us.
+    int breaks = 0;
+    while (count < length && breaks < UartRegisters.FIFO_SIZE) {
       int status = lineStatus();
       if ((status & UartRegisters.LSR_DATA_READY) == 0) {
         break;
       }
-      int data = ports.read8(RECEIVER_BUFFER);
+      int data = registers.read(RECEIVER_BUFFER);
       if ((oldest & UartRegisters.LSR_BREAK) == 0) {
         into[offset + count++] = (byte) data;
+      } else {
+        breaks++;
       }
       oldest = 0;
     }
@@ -261,8 +272,8 @@ public final class SerialPort implements AutoCloseable {
 
   /** What the other end says of itself. */
   public ModemSignals signals() {
-    checkOpen("looking at its signals");
-    int status = ports.read8(MODEM_STATUS);
+    registers.checkOpen("looking at its signals");
+    int status = registers.read(MODEM_STATUS);
     return new ModemSignals(
         (status & UartRegisters.MSR_CTS) != 0,
         (status & UartRegisters.MSR_DSR) != 0,
@@ -272,23 +283,17 @@ public final class SerialPort implements AutoCloseable {
 
   /** Raises these signals, and no others. */
   public void signal(boolean dataTerminalReady, boolean requestToSend) {
-    checkOpen("raising its signals");
-    ports.write8(
+    registers.checkOpen("raising its signals");
+    registers.write(
         MODEM_CONTROL,
         UartRegisters.MCR_OUT2
             | (dataTerminalReady ? UartRegisters.MCR_DTR : 0)
             | (requestToSend ? UartRegisters.MCR_RTS : 0));
   }
 
-  private void checkOpen(String operation) {
-    if (closed.get()) {
-      throw new DeviceGoneException(name, operation + " after close", null);
-    }
-  }
-
   /** A read clears what it says of errors, so each is counted, and kept for its byte. */
   private int lineStatus() {
-    int status = ports.read8(LINE_STATUS);
+    int status = registers.read(LINE_STATUS);
     if (status == ALL_ONES) {
       throw new DeviceProtocolException(
           name, "its line status reads all ones", "nothing answers: reset the device", null);
@@ -333,27 +338,26 @@ public final class SerialPort implements AutoCloseable {
   }
 
   /**
-   * Stops the interrupts, and tells the other end: DTR and RTS are down. Idempotent, from any
-   * thread. The {@link PciDevice} stays open.
+   * Stops the interrupts, and tells the other end: DTR and RTS are down. An access of another
+   * thread's is over when this returns, and none follows. Idempotent, from any thread. The {@link
+   * PciDevice} stays open.
+   *
+   * @throws org.gatun.pci.PciException if a step fails, of a device that is not gone; the others
+   *     were taken
    */
   @Override
   public void close() {
-    if (!closed.compareAndSet(false, true)) {
-      return; // another driver may have opened the device since
-    }
-    try {
-      ports.write8(INTERRUPT_ENABLE, 0);
-      ports.write8(MODEM_CONTROL, 0);
-    } catch (DeviceGoneException _) {
-      // Closed or unplugged before us: it is quiet.
-    }
+    registers.close(this::quiet);
+  }
+
+  private void quiet(PortIo ports) {
+    Failures failures = new Failures();
+    failures.attempt(() -> ports.write8(INTERRUPT_ENABLE, 0));
+    failures.attempt(() -> ports.write8(MODEM_CONTROL, 0));
     if (vector != null) {
-      try {
-        device.interrupts().disable();
-      } catch (DeviceGoneException _) {
-        // The same.
-      }
+      failures.attempt(() -> device.interrupts().disable());
     }
+    failures.rethrow();
   }
 
   @Override
