@@ -1,5 +1,6 @@
 package org.gatun.driver.virtio;
 
+import java.lang.System.Logger.Level;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -11,6 +12,7 @@ import org.gatun.pci.DmaBuffer;
 import org.gatun.pci.Interrupts;
 import org.gatun.pci.Mmio;
 import org.gatun.pci.PciDevice;
+import org.gatun.pci.PciException;
 import org.gatun.pci.TimeSource;
 import org.gatun.pci.Vector;
 import org.gatun.pci.config.PciId;
@@ -25,6 +27,8 @@ import org.jspecify.annotations.Nullable;
  * interrupts. One thread at a time, except for {@link #close}.
  */
 final class Transport implements AutoCloseable {
+  private static final System.Logger LOGGER = System.getLogger(Transport.class.getName());
+
   private static final Duration LOOK = Duration.ofNanos(100_000);
 
   /** 4.1.4.3.2: what else must be accepted by who knows it, or does no harm. */
@@ -34,11 +38,16 @@ final class Transport implements AutoCloseable {
           | VirtioFeature.INDIRECT_DESCRIPTORS
           | VirtioFeature.EVENT_INDEX;
 
+  private static final int PAGE = 4096;
+
   private final PciDevice device;
   private final VirtioOptions options;
 
-  /** What is to be closed, once the device is reset, from the last one on. */
-  private final List<Runnable> opened;
+  /** Where its registers are. */
+  private final List<Mmio> mappings;
+
+  /** What it may reach, until it is stopped. */
+  private final List<DmaBuffer> buffers = new ArrayList<>();
 
   private final Mmio common;
   private final Mmio notify;
@@ -54,11 +63,10 @@ final class Transport implements AutoCloseable {
 
   private long features;
 
-  private Transport(
-      PciDevice device, VirtioOptions options, long configSize, List<Runnable> opened) {
+  private Transport(PciDevice device, VirtioOptions options, long configSize, List<Mmio> mappings) {
     this.device = device;
     this.options = options;
-    this.opened = opened;
+    this.mappings = mappings;
     Structure notification = Structure.find(device, VirtioPci.NOTIFY_CONFIG, Short.BYTES);
     this.notifyMultiplier =
         device.config().read32(notification.capability() + VirtioPci.NOTIFY_MULTIPLIER);
@@ -91,22 +99,27 @@ final class Transport implements AutoCloseable {
           "name a device with the id %04x:%04x".formatted(VirtioPci.VENDOR_ID, type.deviceId()),
           null);
     }
-    List<Runnable> opened = new ArrayList<>();
-    Transport transport = null;
-    boolean ready = false;
+    Transport transport = map(device, options, configSize);
     try {
-      transport = new Transport(device, options, configSize, opened);
       transport.agree(wanted);
       device.busMaster(true);
       transport.enableInterrupts(queueCount);
-      ready = true;
       return transport;
-    } finally {
-      if (transport == null) {
-        opened.reversed().forEach(Runnable::run);
-      } else if (!ready) {
-        transport.close();
-      }
+    } catch (RuntimeException | Error e) {
+      transport.closeAfter(e);
+      throw e;
+    }
+  }
+
+  private static Transport map(PciDevice device, VirtioOptions options, long configSize) {
+    List<Mmio> mappings = new ArrayList<>();
+    try {
+      return new Transport(device, options, configSize, mappings);
+    } catch (RuntimeException | Error e) {
+      Failures failures = new Failures();
+      failures.add(e);
+      mappings.reversed().forEach(mapping -> failures.attempt(mapping::close));
+      throw e;
     }
   }
 
@@ -115,7 +128,7 @@ final class Transport implements AutoCloseable {
   }
 
   private Mmio keep(Mmio mapping) {
-    opened.add(mapping::close);
+    mappings.add(mapping);
     return mapping;
   }
 
@@ -228,10 +241,16 @@ final class Transport implements AutoCloseable {
       throw protocol("its queue %d has %d entries".formatted(index, most));
     }
     common.write16(VirtioCommon.QUEUE_SIZE, size);
+    Virtqueue.Doorbell doorbell = doorbell(index);
     Virtqueue queue =
         new Virtqueue(
-            device, size, descriptors, indirect, has(VirtioFeature.EVENT_INDEX), doorbell(index));
-    opened.add(queue::close);
+            device.name(),
+            bytes -> allocate(bytes, PAGE),
+            size,
+            descriptors,
+            indirect,
+            has(VirtioFeature.EVENT_INDEX),
+            doorbell);
     queues.add(queue);
     write64(VirtioCommon.QUEUE_DESCRIPTORS, queue.descriptors());
     write64(VirtioCommon.QUEUE_AVAILABLE, queue.available());
@@ -262,10 +281,10 @@ final class Transport implements AutoCloseable {
     common.write32(register + 4, (int) (value >>> 32));
   }
 
-  /** DMA memory that is freed once the device is reset. */
+  /** DMA memory that is freed once the device is stopped. */
   DmaBuffer allocate(long bytes, long alignment) {
     DmaBuffer buffer = device.dma().allocate(bytes, alignment);
-    opened.add(buffer::close);
+    buffers.add(buffer);
     return buffer;
   }
 
@@ -366,36 +385,81 @@ final class Transport implements AutoCloseable {
     return new DeviceProtocolException(name(), problem, "reset the device", null);
   }
 
-  /** The device is reset before its memory goes. Idempotent, from any thread. */
+  /** Closes this because of something that was thrown, which takes along what is thrown now. */
+  void closeAfter(Throwable cause) {
+    Failures failures = new Failures();
+    failures.add(cause);
+    failures.attempt(this::close);
+  }
+
+  /**
+   * The device is stopped before its memory goes: by a reset (2.4: it uses no queue from then on),
+   * and, whether or not it has heard that, by switching bus master off. If both fail, though the
+   * device is there, its memory stays until the device is closed: freed memory is soon somebody
+   * else's. Idempotent, from any thread.
+   *
+   * @throws PciException if it could not be stopped, or if something else went wrong
+   */
   @Override
   public synchronized void close() {
     if (closed) {
       return;
     }
     closed = true;
-    try {
-      quiesce();
-    } finally {
-      opened.reversed().forEach(Runnable::run);
+    Failures failures = new Failures();
+    boolean stopped = stop(failures);
+    failures.attempt(() -> unlessGone(() -> device.interrupts().disable()));
+    if (stopped) {
+      buffers.reversed().forEach(buffer -> failures.attempt(buffer::close));
+    } else {
+      queues.forEach(Virtqueue::abandon);
     }
+    mappings.reversed().forEach(mapping -> failures.attempt(mapping::close));
+    if (!stopped) {
+      PciException alive =
+          new PciException(
+              name(),
+              "it could be neither reset nor kept from memory, so what it may write stays allocated",
+              "close the PCI device, and free the buffers of requests only after that",
+              failures.first());
+      LOGGER.log(Level.ERROR, alive.getMessage(), alive);
+      throw alive;
+    }
+    failures.rethrow();
   }
 
-  private void quiesce() {
-    // Gone, or it does not hear: then, with bus master off, it does not reach memory any more.
+  /** Whether it reaches no memory any more. */
+  private boolean stop(Failures failures) {
+    boolean reset = false;
+    DeviceTimeoutException deaf = null;
     try {
-      unlessGone(this::reset);
-    } catch (DeviceTimeoutException _) {
-      // As above.
+      reset();
+      reset = true;
+    } catch (DeviceGoneException _) {
+      // Closed or unplugged before us; or only its registers are, which bus master will show.
+    } catch (DeviceTimeoutException e) {
+      deaf = e;
+    } catch (RuntimeException | Error e) {
+      failures.add(e);
     }
-    unlessGone(() -> device.busMaster(false));
-    unlessGone(() -> device.interrupts().disable());
+    boolean cut = false;
+    try {
+      unlessGone(() -> device.busMaster(false));
+      cut = true;
+    } catch (RuntimeException | Error e) {
+      failures.add(e);
+    }
+    if (deaf != null && !cut) {
+      failures.add(deaf);
+    }
+    return reset || cut;
   }
 
   private static void unlessGone(Runnable step) {
     try {
       step.run();
     } catch (DeviceGoneException _) {
-      // Closed or unplugged before us: it is quiet.
+      // It is quiet.
     }
   }
 }

@@ -98,19 +98,16 @@ public final class VirtioDisk implements AutoCloseable {
     Transport transport =
         Transport.open(
             device, VirtioType.BLOCK, options, WANTED, VirtioBlock.ZEROES_SECTORS_MAX + 4, 1);
-    boolean opened = false;
     try {
       Virtqueue queue = transport.queue(0, DESCRIPTORS);
       DmaBuffer slots = transport.allocate((long) queue.slots() * SLOT_SIZE, PAGE);
       VirtioDisk disk = new VirtioDisk(transport, queue, slots);
       disk.check();
       transport.start();
-      opened = true;
       return disk;
-    } finally {
-      if (!opened) {
-        transport.close();
-      }
+    } catch (RuntimeException | Error e) {
+      transport.closeAfter(e);
+      throw e;
     }
   }
 
@@ -469,6 +466,10 @@ public final class VirtioDisk implements AutoCloseable {
   /**
    * Resets the disk, and gives its memory back: requests in flight are done or not, and nobody
    * hears of them. Idempotent, from any thread. The {@link PciDevice} stays open.
+   *
+   * @throws org.gatun.pci.PciException if the disk could be neither reset nor kept from memory: its
+   *     memory stays then until the {@link PciDevice} is closed, and the buffers of requests in
+   *     flight must stay, too. Or if something else has failed, after all was given back
    */
   @Override
   public void close() {

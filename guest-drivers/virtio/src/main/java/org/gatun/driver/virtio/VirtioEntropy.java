@@ -36,17 +36,14 @@ public final class VirtioEntropy implements AutoCloseable {
    */
   public static VirtioEntropy open(PciDevice device, VirtioOptions options) {
     Transport transport = Transport.open(device, VirtioType.ENTROPY, options, 0, 0, 1);
-    boolean opened = false;
     try {
       Virtqueue queue = transport.queue(0, 1);
       DmaBuffer buffer = transport.allocate(MOST, MOST);
       transport.start();
-      opened = true;
       return new VirtioEntropy(transport, queue, buffer);
-    } finally {
-      if (!opened) {
-        transport.close();
-      }
+    } catch (RuntimeException | Error e) {
+      transport.closeAfter(e);
+      throw e;
     }
   }
 
@@ -88,7 +85,13 @@ public final class VirtioEntropy implements AutoCloseable {
     }
   }
 
-  /** Resets the device, and gives its memory back. Idempotent; the {@link PciDevice} stays open. */
+  /**
+   * Resets the device, and gives its memory back. Idempotent; the {@link PciDevice} stays open.
+   *
+   * @throws org.gatun.pci.PciException if the device could be neither reset nor kept from memory:
+   *     its memory stays then until the {@link PciDevice} is closed. Or if something else has
+   *     failed, after all was given back
+   */
   @Override
   public void close() {
     transport.close();

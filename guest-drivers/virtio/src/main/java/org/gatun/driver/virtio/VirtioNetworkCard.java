@@ -77,7 +77,6 @@ public final class VirtioNetworkCard implements AutoCloseable {
   public static VirtioNetworkCard open(PciDevice device, VirtioOptions options) {
     Transport transport =
         Transport.open(device, VirtioType.NETWORK, options, WANTED, VirtioNetwork.CONFIG_SIZE, 2);
-    boolean opened = false;
     try {
       VirtioNetworkCard card = new VirtioNetworkCard(transport);
       transport.start();
@@ -87,12 +86,10 @@ public final class VirtioNetworkCard implements AutoCloseable {
         card.offer(slot);
       }
       card.receiver.ring();
-      opened = true;
       return card;
-    } finally {
-      if (!opened) {
-        transport.close();
-      }
+    } catch (RuntimeException | Error e) {
+      transport.closeAfter(e);
+      throw e;
     }
   }
 
@@ -191,7 +188,13 @@ public final class VirtioNetworkCard implements AutoCloseable {
     return frame;
   }
 
-  /** Resets the card, and gives its memory back. Idempotent; the {@link PciDevice} stays open. */
+  /**
+   * Resets the card, and gives its memory back. Idempotent; the {@link PciDevice} stays open.
+   *
+   * @throws org.gatun.pci.PciException if the card could be neither reset nor kept from memory: its
+   *     memory stays then until the {@link PciDevice} is closed. Or if something else has failed,
+   *     after all was given back
+   */
   @Override
   public void close() {
     transport.close();

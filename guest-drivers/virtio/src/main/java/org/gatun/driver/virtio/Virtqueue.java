@@ -1,11 +1,12 @@
 package org.gatun.driver.virtio;
 
 import java.lang.invoke.VarHandle;
+import java.util.function.LongFunction;
+import org.gatun.pci.DeviceGoneException;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.DeviceProtocolException;
 import org.gatun.pci.DmaBuffer;
 import org.gatun.pci.Mmio;
-import org.gatun.pci.PciDevice;
 import org.gatun.specs.virtio.SplitRing;
 
 /**
@@ -13,7 +14,7 @@ import org.gatun.specs.virtio.SplitRing;
  * table of its own, where the device allows that, or a part of the queue's. One thread; nothing is
  * allocated after it was made.
  */
-final class Virtqueue implements AutoCloseable {
+final class Virtqueue {
   /** Where the device is notified. */
   record Doorbell(Mmio registers, long offset, int queue) {}
 
@@ -52,14 +53,24 @@ final class Virtqueue implements AutoCloseable {
 
   private int usedLength;
 
+  /**
+   * Whether it was closed though its memory had to stay: other memory says so itself. Of any
+   * thread.
+   */
+  private volatile boolean abandoned;
+
+  /**
+   * @param allocator for its memory, in whole pages
+   */
   Virtqueue(
-      PciDevice device,
+      DeviceName name,
+      LongFunction<DmaBuffer> allocator,
       int size,
       int perSlot,
       boolean indirect,
       boolean eventIndex,
       Doorbell doorbell) {
-    this.name = device.name();
+    this.name = name;
     this.size = size;
     this.perSlot = perSlot;
     this.slots = indirect ? size : size / perSlot;
@@ -71,7 +82,7 @@ final class Virtqueue implements AutoCloseable {
     long end = usedAt + SplitRing.usedSize(size);
     this.tablesAt = indirect ? align(end, SplitRing.DESCRIPTOR_SIZE) : 0;
     long bytes = indirect ? tablesAt + (long) slots * SplitRing.descriptorsSize(perSlot) : end;
-    this.memory = device.dma().allocate(align(bytes, PAGE), PAGE);
+    this.memory = allocator.apply(align(bytes, PAGE));
     this.free = new int[slots];
     this.inFlight = new boolean[slots];
     for (int slot = slots - 1; slot >= 0; slot--) {
@@ -107,6 +118,7 @@ final class Virtqueue implements AutoCloseable {
 
   /** A slot for a request; {@link #NONE} if all are taken. */
   int acquire() {
+    checkOpen();
     return freeCount == 0 ? NONE : free[--freeCount];
   }
 
@@ -169,6 +181,7 @@ final class Virtqueue implements AutoCloseable {
 
   /** Notifies the device of what was submitted since the last time, if it wants to know. */
   void ring() {
+    checkOpen();
     if (nextAvailable == lastNotified) {
       return;
     }
@@ -189,6 +202,7 @@ final class Virtqueue implements AutoCloseable {
 
   /** Whether the device has given something back that was not taken yet. */
   boolean hasUsed() {
+    checkOpen();
     return (memory.getShortAcquire(usedAt + SplitRing.RING_INDEX) & 0xffff) != nextUsed;
   }
 
@@ -210,6 +224,7 @@ final class Virtqueue implements AutoCloseable {
    * @throws DeviceProtocolException if the device gives back what it has not
    */
   int poll() {
+    checkOpen();
     int index = memory.getShortAcquire(usedAt + SplitRing.RING_INDEX) & 0xffff;
     int waiting = (index - nextUsed) & 0xffff;
     if (waiting == 0) {
@@ -263,9 +278,14 @@ final class Virtqueue implements AutoCloseable {
     return Integer.toUnsignedLong(usedLength);
   }
 
-  /** To be called when the device is reset. Idempotent. */
-  @Override
-  public void close() {
-    memory.close();
+  /** From now on it can't be used, though its memory stays the device's. */
+  void abandon() {
+    abandoned = true;
+  }
+
+  private void checkOpen() {
+    if (abandoned) {
+      throw new DeviceGoneException(name, "queue " + doorbell.queue, null);
+    }
   }
 }
