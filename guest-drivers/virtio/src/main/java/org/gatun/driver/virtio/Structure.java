@@ -7,6 +7,7 @@ import org.gatun.pci.Mmio;
 import org.gatun.pci.PciDevice;
 import org.gatun.pci.config.Capabilities;
 import org.gatun.pci.config.Capability;
+import org.gatun.pci.config.ConfigRegisters;
 import org.gatun.pci.config.ConfigSpace;
 import org.gatun.specs.virtio.VirtioPci;
 
@@ -19,7 +20,8 @@ record Structure(int capability, int bar, long offset, long length) {
   private static final int BARS = 6;
 
   /**
-   * The first one of a type that is in a BAR that there is: others are to be passed over (4.1.4.1).
+   * The first one of a type that is whole, and in a BAR that there is: others are to be passed over
+   * (4.1.4.1).
    *
    * @throws DeviceProtocolException if there is none with that many bytes
    */
@@ -27,9 +29,7 @@ record Structure(int capability, int bar, long offset, long length) {
     ConfigSpace config = device.config();
     for (Capability capability : Capabilities.walk(config).list()) {
       int at = capability.offset();
-      if (!capability.extended()
-          && capability.id() == Capability.VENDOR_SPECIFIC
-          && config.read8(at + VirtioPci.TYPE) == type) {
+      if (isWhole(config, capability, type) && config.read8(at + VirtioPci.TYPE) == type) {
         int bar = config.read8(at + VirtioPci.BAR);
         long offset = Integer.toUnsignedLong(config.read32(at + VirtioPci.OFFSET));
         long length = Integer.toUnsignedLong(config.read32(at + VirtioPci.SIZE));
@@ -49,6 +49,18 @@ record Structure(int capability, int bar, long offset, long length) {
             .formatted(type, least),
         "a transitional device has to be made a modern one: QEMU's disable-legacy=on",
         null);
+  }
+
+  /** Whether it has all that one of a type has (4.1.4): the last one may end with config space. */
+  private static boolean isWhole(ConfigSpace config, Capability capability, int type) {
+    int size =
+        type == VirtioPci.NOTIFY_CONFIG
+            ? VirtioPci.LONG_CAPABILITY_SIZE
+            : VirtioPci.CAPABILITY_SIZE;
+    return !capability.extended()
+        && capability.id() == Capability.VENDOR_SPECIFIC
+        && capability.offset() + size <= ConfigRegisters.CONVENTIONAL_SIZE
+        && config.read8(capability.offset() + VirtioPci.LENGTH) >= size;
   }
 
   /** Maps as much of it as is needed. */

@@ -31,10 +31,20 @@ final class Transport implements AutoCloseable {
 
   private static final Duration LOOK = Duration.ofNanos(100_000);
 
+  /**
+   * VIRTIO_F_ORDER_PLATFORM (6.1): what orders accesses of memory is to do so for a device, too,
+   * and not only for other processors. On x86-64 what {@link Virtqueue} does is enough: stores
+   * become visible to all in their order, loads are made in theirs, a full fence is between a store
+   * and a later load, and the store to a doorbell, which is uncached, comes after all before it.
+   * Elsewhere it is as good as what {@link Mmio} says of the order there.
+   */
+  private static final long ORDER_PLATFORM = 1L << 36;
+
   /** 4.1.4.3.2: what else must be accepted by who knows it, or does no harm. */
   private static final long TRANSPORT_FEATURES =
       VirtioFeature.VERSION_1
           | VirtioFeature.ACCESS_PLATFORM
+          | ORDER_PLATFORM
           | VirtioFeature.INDIRECT_DESCRIPTORS
           | VirtioFeature.EVENT_INDEX;
 
@@ -51,7 +61,6 @@ final class Transport implements AutoCloseable {
 
   private final Mmio common;
   private final Mmio notify;
-  private final Mmio own;
   private final int notifyMultiplier;
 
   private final List<Virtqueue> queues = new ArrayList<>();
@@ -63,7 +72,7 @@ final class Transport implements AutoCloseable {
 
   private long features;
 
-  private Transport(PciDevice device, VirtioOptions options, long configSize, List<Mmio> mappings) {
+  private Transport(PciDevice device, VirtioOptions options, List<Mmio> mappings) {
     this.device = device;
     this.options = options;
     this.mappings = mappings;
@@ -72,25 +81,18 @@ final class Transport implements AutoCloseable {
         device.config().read32(notification.capability() + VirtioPci.NOTIFY_MULTIPLIER);
     this.common = map(VirtioPci.COMMON_CONFIG, VirtioCommon.SIZE);
     this.notify = keep(notification.map(device, notification.length()));
-    this.own = configSize == 0 ? common : map(VirtioPci.DEVICE_CONFIG, configSize);
   }
 
   /**
    * Resets the device, and agrees on features (3.1.1).
    *
    * @param wanted features of the type that the driver knows
-   * @param configSize bytes of the device's own configuration that the driver reads
    * @param queueCount queues that the driver uses
    * @throws DeviceProtocolException if it is no such device, or does not behave like one
    * @throws DeviceTimeoutException if it does not become reset
    */
   static Transport open(
-      PciDevice device,
-      VirtioType type,
-      VirtioOptions options,
-      long wanted,
-      long configSize,
-      int queueCount) {
+      PciDevice device, VirtioType type, VirtioOptions options, long wanted, int queueCount) {
     PciId id = device.id();
     if (id.vendor() != VirtioPci.VENDOR_ID || id.device() != type.deviceId()) {
       throw new DeviceProtocolException(
@@ -99,7 +101,7 @@ final class Transport implements AutoCloseable {
           "name a device with the id %04x:%04x".formatted(VirtioPci.VENDOR_ID, type.deviceId()),
           null);
     }
-    Transport transport = map(device, options, configSize);
+    Transport transport = map(device, options);
     try {
       transport.agree(wanted);
       device.busMaster(true);
@@ -111,10 +113,10 @@ final class Transport implements AutoCloseable {
     }
   }
 
-  private static Transport map(PciDevice device, VirtioOptions options, long configSize) {
+  private static Transport map(PciDevice device, VirtioOptions options) {
     List<Mmio> mappings = new ArrayList<>();
     try {
-      return new Transport(device, options, configSize, mappings);
+      return new Transport(device, options, mappings);
     } catch (RuntimeException | Error e) {
       Failures failures = new Failures();
       failures.add(e);
@@ -203,13 +205,18 @@ final class Transport implements AutoCloseable {
     return (features & feature) != 0;
   }
 
-  /** The device's own configuration, as far as it was asked for. */
-  Mmio config() {
-    return own;
+  /**
+   * The device's own configuration. What there is of it depends on features (2.5.1).
+   *
+   * @param size in bytes, as far as those that were agreed on go
+   * @throws DeviceProtocolException if it is shorter
+   */
+  Mmio config(long size) {
+    return map(VirtioPci.DEVICE_CONFIG, size);
   }
 
   /** 4.1.4.3.1: what changes between two reads has another generation. */
-  long config64(int offset) {
+  long read64(Mmio own, int offset) {
     long deadline = time().nanoTime() + TimeSource.saturatedNanos(timeout());
     while (true) {
       int before = common.read8(VirtioCommon.CONFIG_GENERATION);
@@ -419,7 +426,8 @@ final class Transport implements AutoCloseable {
       PciException alive =
           new PciException(
               name(),
-              "it could be neither reset nor kept from memory, so what it may write stays allocated",
+              "it could be neither reset nor kept from memory, so what it may write stays"
+                  + " allocated",
               "close the PCI device, and free the buffers of requests only after that",
               failures.first());
       LOGGER.log(Level.ERROR, alive.getMessage(), alive);

@@ -7,6 +7,7 @@ import org.gatun.pci.DeviceName;
 import org.gatun.pci.DeviceProtocolException;
 import org.gatun.pci.DeviceTimeoutException;
 import org.gatun.pci.DmaBuffer;
+import org.gatun.pci.Mmio;
 import org.gatun.pci.PciDevice;
 import org.gatun.specs.virtio.VirtioBlock;
 import org.gatun.specs.virtio.VirtioType;
@@ -55,6 +56,7 @@ public final class VirtioDisk implements AutoCloseable {
   private static final int NOT_DONE = 0xff;
 
   private final Transport transport;
+  private final Mmio config;
   private final Virtqueue queue;
   private final DmaBuffer slots;
   private final long sectors;
@@ -67,16 +69,17 @@ public final class VirtioDisk implements AutoCloseable {
     this.transport = transport;
     this.queue = queue;
     this.slots = slots;
-    this.sectors = transport.config64(VirtioBlock.CAPACITY);
+    this.config = transport.config(configSize(transport));
+    this.sectors = transport.read64(config, VirtioBlock.CAPACITY);
     this.blockSize =
         transport.has(VirtioBlock.FEATURE_BLOCK_SIZE)
-            ? transport.config().read32(VirtioBlock.BLOCK_SIZE)
+            ? config.read32(VirtioBlock.BLOCK_SIZE)
             : VirtioBlock.SECTOR;
     this.maxTransfer =
         transport.has(VirtioBlock.FEATURE_SIZE_MAX)
             ? Math.min(
                 MOST,
-                Integer.toUnsignedLong(transport.config().read32(VirtioBlock.SIZE_MAX))
+                Integer.toUnsignedLong(config.read32(VirtioBlock.SIZE_MAX))
                     / VirtioBlock.SECTOR
                     * VirtioBlock.SECTOR)
             : MOST;
@@ -88,16 +91,21 @@ public final class VirtioDisk implements AutoCloseable {
    * Makes the disk ready.
    *
    * @param device stays the caller's, who closes it after this
-   * @throws IllegalArgumentException if the device lacks the interrupts that the options ask for
+   * @throws IllegalArgumentException if the device lacks the interrupts that the options ask for,
+   *     or if they ask for a queue of less than 4 entries
    * @throws DeviceProtocolException if it is no such disk, or does not behave like one
    * @throws DeviceTimeoutException if it does not become reset
    * @throws org.gatun.pci.DmaException if there is no DMA memory for it
    * @throws org.gatun.pci.DeviceGoneException if it is closed, or gone
    */
   public static VirtioDisk open(PciDevice device, VirtioOptions options) {
-    Transport transport =
-        Transport.open(
-            device, VirtioType.BLOCK, options, WANTED, VirtioBlock.ZEROES_SECTORS_MAX + 4, 1);
+    if (options.queueSize() < DESCRIPTORS) {
+      // 2.7.5.3.1: a request has no more descriptors than its queue has entries.
+      throw new IllegalArgumentException(
+          "%s: a request to a disk takes %d entries of its queue, and the options say %d: 4 at least"
+              .formatted(device.name(), DESCRIPTORS, options.queueSize()));
+    }
+    Transport transport = Transport.open(device, VirtioType.BLOCK, options, WANTED, 1);
     try {
       Virtqueue queue = transport.queue(0, DESCRIPTORS);
       DmaBuffer slots = transport.allocate((long) queue.slots() * SLOT_SIZE, PAGE);
@@ -109,6 +117,22 @@ public final class VirtioDisk implements AutoCloseable {
       transport.closeAfter(e);
       throw e;
     }
+  }
+
+  /** 5.2.4: the capacity is there always, and each other field if its feature is. */
+  private static int configSize(Transport transport) {
+    if (transport.has(VirtioBlock.FEATURE_WRITE_ZEROES)) {
+      return VirtioBlock.ZEROES_SECTORS_MAX + Integer.BYTES;
+    }
+    if (transport.has(VirtioBlock.FEATURE_DISCARD)) {
+      return VirtioBlock.DISCARD_SECTORS_MAX + Integer.BYTES;
+    }
+    if (transport.has(VirtioBlock.FEATURE_BLOCK_SIZE)) {
+      return VirtioBlock.BLOCK_SIZE + Integer.BYTES;
+    }
+    return transport.has(VirtioBlock.FEATURE_SIZE_MAX)
+        ? VirtioBlock.SIZE_MAX + Integer.BYTES
+        : VirtioBlock.CAPACITY + Long.BYTES;
   }
 
   private void check() {
@@ -255,10 +279,8 @@ public final class VirtioDisk implements AutoCloseable {
     boolean discards = type == VirtioBlock.DISCARD;
     long most =
         Integer.toUnsignedLong(
-            transport
-                .config()
-                .read32(
-                    discards ? VirtioBlock.DISCARD_SECTORS_MAX : VirtioBlock.ZEROES_SECTORS_MAX));
+            config.read32(
+                discards ? VirtioBlock.DISCARD_SECTORS_MAX : VirtioBlock.ZEROES_SECTORS_MAX));
     long count = length / VirtioBlock.SECTOR;
     if (count > most) {
       throw new IllegalArgumentException(

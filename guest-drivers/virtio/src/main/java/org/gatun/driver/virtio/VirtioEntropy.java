@@ -35,7 +35,7 @@ public final class VirtioEntropy implements AutoCloseable {
    * @throws org.gatun.pci.DeviceGoneException if it is closed, or gone
    */
   public static VirtioEntropy open(PciDevice device, VirtioOptions options) {
-    Transport transport = Transport.open(device, VirtioType.ENTROPY, options, 0, 0, 1);
+    Transport transport = Transport.open(device, VirtioType.ENTROPY, options, 0, 1);
     try {
       Virtqueue queue = transport.queue(0, 1);
       DmaBuffer buffer = transport.allocate(MOST, MOST);

@@ -1,13 +1,16 @@
 package org.gatun.driver.virtio;
 
 import java.time.Duration;
+import java.util.Objects;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.DeviceProtocolException;
 import org.gatun.pci.DeviceTimeoutException;
 import org.gatun.pci.DmaBuffer;
+import org.gatun.pci.Mmio;
 import org.gatun.pci.PciDevice;
 import org.gatun.specs.virtio.VirtioNetwork;
 import org.gatun.specs.virtio.VirtioType;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A virtio network card (Virtual I/O Device, Version 1.2, 5.1), without any offload: frames go out
@@ -32,6 +35,10 @@ public final class VirtioNetworkCard implements AutoCloseable {
   private static final byte[] NO_OFFLOAD = new byte[VirtioNetwork.HEADER_SIZE];
 
   private final Transport transport;
+
+  /** Null if no feature says that there is something in it. */
+  private final @Nullable Mmio config;
+
   private final Virtqueue receiver;
   private final Virtqueue transmitter;
   private final int mtu;
@@ -44,10 +51,10 @@ public final class VirtioNetworkCard implements AutoCloseable {
 
   private VirtioNetworkCard(Transport transport) {
     this.transport = transport;
+    int configSize = configSize(transport);
+    this.config = configSize == 0 ? null : transport.config(configSize);
     this.mtu =
-        transport.has(VirtioNetwork.FEATURE_MTU)
-            ? transport.config().read16(VirtioNetwork.MTU)
-            : DEFAULT_MTU;
+        transport.has(VirtioNetwork.FEATURE_MTU) ? config().read16(VirtioNetwork.MTU) : DEFAULT_MTU;
     if (mtu < LEAST_MTU) {
       throw transport.protocol("it says that a frame has at most %d bytes".formatted(mtu));
     }
@@ -58,6 +65,21 @@ public final class VirtioNetworkCard implements AutoCloseable {
     this.transmitter = transport.queue(VirtioNetwork.TRANSMIT_QUEUE, 1);
     this.received = transport.allocate(pages(receiver), PAGE);
     this.transmitted = transport.allocate(pages(transmitter), PAGE);
+  }
+
+  /** 5.1.4: each field is there if its feature is. */
+  private static int configSize(Transport transport) {
+    if (transport.has(VirtioNetwork.FEATURE_MTU)) {
+      return VirtioNetwork.MTU + Short.BYTES;
+    }
+    if (transport.has(VirtioNetwork.FEATURE_STATUS)) {
+      return VirtioNetwork.STATUS + Short.BYTES;
+    }
+    return transport.has(VirtioNetwork.FEATURE_MAC) ? VirtioNetwork.MAC + MAC_SIZE : 0;
+  }
+
+  private Mmio config() {
+    return Objects.requireNonNull(config);
   }
 
   private long pages(Virtqueue queue) {
@@ -75,8 +97,7 @@ public final class VirtioNetworkCard implements AutoCloseable {
    * @throws org.gatun.pci.DeviceGoneException if it is closed, or gone
    */
   public static VirtioNetworkCard open(PciDevice device, VirtioOptions options) {
-    Transport transport =
-        Transport.open(device, VirtioType.NETWORK, options, WANTED, VirtioNetwork.CONFIG_SIZE, 2);
+    Transport transport = Transport.open(device, VirtioType.NETWORK, options, WANTED, 2);
     try {
       VirtioNetworkCard card = new VirtioNetworkCard(transport);
       transport.start();
@@ -108,7 +129,7 @@ public final class VirtioNetworkCard implements AutoCloseable {
     byte[] mac = new byte[MAC_SIZE];
     if (transport.has(VirtioNetwork.FEATURE_MAC)) {
       for (int i = 0; i < MAC_SIZE; i++) {
-        mac[i] = (byte) transport.config().read8(VirtioNetwork.MAC + i);
+        mac[i] = (byte) config().read8(VirtioNetwork.MAC + i);
       }
     }
     return mac;
@@ -122,7 +143,7 @@ public final class VirtioNetworkCard implements AutoCloseable {
   /** Whether there is a link; a card that does not know has one. */
   public boolean linkUp() {
     return !transport.has(VirtioNetwork.FEATURE_STATUS)
-        || (transport.config().read16(VirtioNetwork.STATUS) & VirtioNetwork.LINK_UP) != 0;
+        || (config().read16(VirtioNetwork.STATUS) & VirtioNetwork.LINK_UP) != 0;
   }
 
   /**

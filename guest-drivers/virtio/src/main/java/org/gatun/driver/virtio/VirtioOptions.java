@@ -10,8 +10,8 @@ import org.gatun.pci.TimeSource;
  * @param completion how the driver learns that the device is done
  * @param timeout how long the device may take for a request, or for a reset; more than 0. Seen
  *     late, never early
- * @param queueSize the most entries of a queue, a power of two from 2 to 32768; fewer if the device
- *     has fewer
+ * @param queueSize the most entries of a queue, a power of two from 2 to 32768, and from 4 on for a
+ *     disk; fewer if the device has fewer
  */
 public record VirtioOptions(
     TimeSource time, Completion completion, Duration timeout, int queueSize) {
