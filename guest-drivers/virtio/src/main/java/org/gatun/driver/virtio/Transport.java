@@ -15,6 +15,8 @@ import org.gatun.pci.PciDevice;
 import org.gatun.pci.PciException;
 import org.gatun.pci.TimeSource;
 import org.gatun.pci.Vector;
+import org.gatun.pci.config.ConfigRegisters;
+import org.gatun.pci.config.ConfigSpace;
 import org.gatun.pci.config.PciId;
 import org.gatun.specs.virtio.VirtioCommon;
 import org.gatun.specs.virtio.VirtioFeature;
@@ -45,8 +47,7 @@ final class Transport implements AutoCloseable {
       VirtioFeature.VERSION_1
           | VirtioFeature.ACCESS_PLATFORM
           | ORDER_PLATFORM
-          | VirtioFeature.INDIRECT_DESCRIPTORS
-          | VirtioFeature.EVENT_INDEX;
+          | VirtioFeature.INDIRECT_DESCRIPTORS;
 
   private static final int PAGE = 4096;
 
@@ -66,6 +67,9 @@ final class Transport implements AutoCloseable {
   private final List<Virtqueue> queues = new ArrayList<>();
   private List<Vector> vectors = List.of();
   private @Nullable Mmio isr;
+
+  /** Whether the pin was disabled by us: what others have done stays. */
+  private boolean silenced;
 
   /** Whether it was: what another driver has opened since is not ours to close. */
   private boolean closed;
@@ -153,7 +157,9 @@ final class Transport implements AutoCloseable {
           "have it go through: QEMU's iommu_platform=on",
           null);
     }
-    features = offered & (wanted | TRANSPORT_FEATURES);
+    // With indices a driver says which interrupt it wants next, and can't say that it wants none.
+    long events = polls() ? 0 : VirtioFeature.EVENT_INDEX;
+    features = offered & (wanted | TRANSPORT_FEATURES | events);
     common.write32(VirtioCommon.DRIVER_FEATURE_SELECT, 0);
     common.write32(VirtioCommon.DRIVER_FEATURE, (int) features);
     common.write32(VirtioCommon.DRIVER_FEATURE_SELECT, 1);
@@ -167,10 +173,13 @@ final class Transport implements AutoCloseable {
   private void enableInterrupts(int queueCount) {
     Interrupts interrupts = device.interrupts();
     switch (options.completion()) {
-      case POLL -> {}
+      // That it wants none is a wish (2.7.7), and its configuration may change at any time: nobody
+      // would take the pin back, which others may share a line with.
+      case POLL -> silenced = disablePin(true);
       case INTX -> {
         check(interrupts.count(Interrupts.Kind.INTX) > 0, "no interrupt pin");
         isr = map(VirtioPci.ISR_CONFIG, 1);
+        disablePin(false);
         vectors = interrupts.enable(Interrupts.Kind.INTX, 1);
       }
       case MSIX -> {
@@ -180,6 +189,30 @@ final class Transport implements AutoCloseable {
         vectors = interrupts.enable(Interrupts.Kind.MSIX, queueCount);
       }
     }
+  }
+
+  /**
+   * Interrupt Disable (PCI Local Bus Specification 3.0, 6.2.2). Who filters config space may leave
+   * such a write out.
+   *
+   * @return whether it was otherwise before
+   */
+  private boolean disablePin(boolean on) {
+    ConfigSpace config = device.config();
+    int command = config.read16(ConfigRegisters.COMMAND);
+    int wanted =
+        on
+            ? command | ConfigRegisters.COMMAND_INTX_DISABLE
+            : command & ~ConfigRegisters.COMMAND_INTX_DISABLE;
+    if (wanted == command || command == 0xffff) { // all ones: nothing answers
+      return false;
+    }
+    config.write16(ConfigRegisters.COMMAND, wanted);
+    return true;
+  }
+
+  private boolean polls() {
+    return options.completion() == Completion.POLL;
   }
 
   private void check(boolean has, String lack) {
@@ -259,6 +292,9 @@ final class Transport implements AutoCloseable {
             has(VirtioFeature.EVENT_INDEX),
             doorbell);
     queues.add(queue);
+    if (polls()) {
+      queue.refuseInterrupts();
+    }
     write64(VirtioCommon.QUEUE_DESCRIPTORS, queue.descriptors());
     write64(VirtioCommon.QUEUE_AVAILABLE, queue.available());
     write64(VirtioCommon.QUEUE_USED, queue.used());
@@ -459,6 +495,9 @@ final class Transport implements AutoCloseable {
     }
     if (deaf != null && !cut) {
       failures.add(deaf);
+    }
+    if (reset && silenced) { // or it may still assert its pin
+      failures.attempt(() -> unlessGone(() -> disablePin(false)));
     }
     return reset || cut;
   }

@@ -206,6 +206,11 @@ final class Virtqueue {
     return (memory.getShortAcquire(usedAt + SplitRing.RING_INDEX) & 0xffff) != nextUsed;
   }
 
+  /** Asks for no interrupts at all (2.7.7), of a device without event indices. */
+  void refuseInterrupts() {
+    memory.putShort(availableAt + SplitRing.RING_FLAGS, (short) SplitRing.NO_INTERRUPT);
+  }
+
   /** Asks for an interrupt when the device gives back the next request. */
   void wantInterrupt() {
     if (eventIndex) {

@@ -1,5 +1,7 @@
 package org.gatun.driver.virtio;
 
+import java.util.HashMap;
+import java.util.Map;
 import java.util.NoSuchElementException;
 import org.gatun.pci.PciDevice;
 import org.gatun.pci.config.Capabilities;
@@ -11,18 +13,15 @@ import org.gatun.specs.virtio.VirtioPci;
 /** The conventional config space of a device, with bytes that a test changes; writes go through. */
 final class TamperedConfig implements ConfigSpace {
   private final ConfigSpace config;
-  private final byte[] bytes = new byte[ConfigRegisters.CONVENTIONAL_SIZE];
+  private final Map<Integer, Integer> changed = new HashMap<>();
 
   TamperedConfig(PciDevice device) {
     config = device.config();
-    for (int i = 0; i < bytes.length; i++) {
-      bytes[i] = (byte) config.read8(i);
-    }
   }
 
   void put(int offset, int... values) {
     for (int i = 0; i < values.length; i++) {
-      bytes[offset + i] = (byte) values[i];
+      changed.put(offset + i, values[i]);
     }
   }
 
@@ -48,15 +47,15 @@ final class TamperedConfig implements ConfigSpace {
 
   @Override
   public int size() {
-    return bytes.length;
+    return ConfigRegisters.CONVENTIONAL_SIZE;
   }
 
   @Override
   public int read(int offset, int width) {
-    ConfigSpace.check(offset, width, bytes.length);
+    ConfigSpace.check(offset, width, size());
     int value = 0;
     for (int i = 0; i < width; i++) {
-      value |= (bytes[offset + i] & 0xff) << (8 * i);
+      value |= changed.getOrDefault(offset + i, config.read8(offset + i)) << (8 * i);
     }
     return value;
   }
