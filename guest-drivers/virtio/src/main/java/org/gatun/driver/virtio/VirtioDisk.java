@@ -2,13 +2,13 @@ package org.gatun.driver.virtio;
 
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
-import java.util.Objects;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.DeviceProtocolException;
 import org.gatun.pci.DeviceTimeoutException;
 import org.gatun.pci.DmaBuffer;
 import org.gatun.pci.Mmio;
 import org.gatun.pci.PciDevice;
+import org.gatun.pci.TimeSource;
 import org.gatun.specs.virtio.VirtioBlock;
 import org.gatun.specs.virtio.VirtioType;
 import org.jspecify.annotations.Nullable;
@@ -65,6 +65,9 @@ public final class VirtioDisk implements AutoCloseable {
   private final @Nullable VirtioCallback[] callbacks;
   private final long[] contexts;
 
+  /** How many bytes the device writes for what is in a slot, its status included. */
+  private final int[] writable;
+
   private VirtioDisk(Transport transport, Virtqueue queue, DmaBuffer slots) {
     this.transport = transport;
     this.queue = queue;
@@ -85,6 +88,7 @@ public final class VirtioDisk implements AutoCloseable {
             : MOST;
     this.callbacks = new VirtioCallback[queue.slots()];
     this.contexts = new long[queue.slots()];
+    this.writable = new int[queue.slots()];
   }
 
   /**
@@ -181,10 +185,8 @@ public final class VirtioDisk implements AutoCloseable {
   public String serialNumber() {
     int slot = acquire();
     long at = (long) slot * SLOT_SIZE + ID;
-    require(
-        carryOut(
-            submit(
-                slot, VirtioBlock.GET_ID, 0, slots.busAddress() + at, VirtioBlock.ID_SIZE, true)),
+    carryOut(
+        submit(slot, VirtioBlock.GET_ID, 0, slots.busAddress() + at, VirtioBlock.ID_SIZE, true),
         "reading its serial number");
     byte[] text = new byte[VirtioBlock.ID_SIZE];
     slots.copyOut(at, text);
@@ -204,14 +206,13 @@ public final class VirtioDisk implements AutoCloseable {
    */
   public void read(long offset, DmaBuffer buffer, long bufferOffset, int length) {
     checkRange(offset, buffer, bufferOffset, length);
-    require(
-        carryOut(
-            submit(
-                VirtioBlock.READ,
-                offset / VirtioBlock.SECTOR,
-                buffer.busAddress() + bufferOffset,
-                length,
-                true)),
+    carryOut(
+        submit(
+            VirtioBlock.READ,
+            offset / VirtioBlock.SECTOR,
+            buffer.busAddress() + bufferOffset,
+            length,
+            true),
         "reading %d bytes at 0x%x".formatted(length, offset));
   }
 
@@ -226,21 +227,20 @@ public final class VirtioDisk implements AutoCloseable {
   public void write(long offset, DmaBuffer buffer, long bufferOffset, int length) {
     checkWritable();
     checkRange(offset, buffer, bufferOffset, length);
-    require(
-        carryOut(
-            submit(
-                VirtioBlock.WRITE,
-                offset / VirtioBlock.SECTOR,
-                buffer.busAddress() + bufferOffset,
-                length,
-                false)),
+    carryOut(
+        submit(
+            VirtioBlock.WRITE,
+            offset / VirtioBlock.SECTOR,
+            buffer.busAddress() + bufferOffset,
+            length,
+            false),
         "writing %d bytes at 0x%x".formatted(length, offset));
   }
 
   /** Makes all that was written last. Nothing is to be done for a disk without a cache. */
   public void flush() {
     if (transport.has(VirtioBlock.FEATURE_FLUSH)) {
-      require(carryOut(submit(VirtioBlock.FLUSH, 0, 0, 0, false)), "flushing");
+      carryOut(submit(VirtioBlock.FLUSH, 0, 0, 0, false), "flushing");
     }
   }
 
@@ -291,8 +291,8 @@ public final class VirtioDisk implements AutoCloseable {
     slots.putLong(at, offset / VirtioBlock.SECTOR);
     slots.putInt(at + 8, (int) count);
     slots.putInt(at + 12, 0);
-    require(
-        carryOut(submit(slot, type, 0, slots.busAddress() + at, VirtioBlock.SEGMENT_SIZE, false)),
+    carryOut(
+        submit(slot, type, 0, slots.busAddress() + at, VirtioBlock.SEGMENT_SIZE, false),
         "%s %d bytes at 0x%x"
             .formatted(discards ? "discarding" : "writing zeros,", length, offset));
     return true;
@@ -366,18 +366,33 @@ public final class VirtioDisk implements AutoCloseable {
   }
 
   /**
-   * Completes what the device has done.
+   * Completes what the device has done, up to {@link #depth} requests: what callbacks submit has
+   * its turn in the next call at the latest. A request that has timed out, and is done after all,
+   * is nobody's, and does not count.
    *
    * @return how many requests that were
+   * @throws DeviceProtocolException if the device breaks its rules: nobody hears of the request
+   *     then, and this is to be closed
    */
   public int poll() {
     int count = 0;
-    for (int slot = queue.poll(); slot != Virtqueue.NONE; slot = queue.poll()) {
+    for (int turn = 0; turn < queue.slots(); turn++) {
+      int slot = queue.poll();
+      if (slot == Virtqueue.NONE) {
+        break;
+      }
       int status = status(slot);
-      VirtioCallback callback = Objects.requireNonNull(callbacks[slot]);
+      VirtioCallback callback = callbacks[slot];
       callbacks[slot] = null;
       long context = contexts[slot];
+      boolean whole = isWhole(slot, status);
       queue.release(slot);
+      if (callback == null) {
+        continue;
+      }
+      if (!whole) {
+        throw notWhole("the request with context " + context, slot);
+      }
       count++;
       callback.completed(context, status);
     }
@@ -389,9 +404,20 @@ public final class VirtioDisk implements AutoCloseable {
    *
    * @param limit how long at most
    * @return how many requests that were; 0 after the time, or if the thread was interrupted
+   * @throws DeviceProtocolException as {@link #poll}
    */
   public int await(Duration limit) {
-    return transport.await(queue, limit) ? poll() : 0;
+    TimeSource time = transport.time();
+    long deadline = time.nanoTime() + TimeSource.saturatedNanos(limit);
+    Duration left = limit;
+    while (transport.await(queue, left)) {
+      int count = poll();
+      if (count > 0) {
+        return count;
+      }
+      left = Duration.ofNanos(deadline - time.nanoTime());
+    }
+    return 0;
   }
 
   private int acquire() {
@@ -415,6 +441,7 @@ public final class VirtioDisk implements AutoCloseable {
     slots.putInt(at + 4, 0);
     slots.putLong(at + VirtioBlock.FIRST_SECTOR, sector);
     slots.putByte(at + STATUS, (byte) NOT_DONE);
+    writable[slot] = (deviceWrites ? length : 0) + 1;
     int position = 0;
     queue.buffer(slot, position++, slots.busAddress() + at, VirtioBlock.HEADER_SIZE, false);
     if (length > 0) {
@@ -425,23 +452,19 @@ public final class VirtioDisk implements AutoCloseable {
     return slot;
   }
 
-  /** Waits for the only request in flight, and returns its status. */
-  private int carryOut(int slot) {
+  /** Waits for the only request in flight, and says what became of it. */
+  private void carryOut(int slot, String operation) {
     queue.ring();
     if (!transport.await(queue, transport.timeout())) {
-      throw transport.timedOut("a request");
+      throw transport.timedOut(operation);
     }
     queue.take();
     int status = status(slot);
+    boolean whole = isWhole(slot, status);
     queue.release(slot);
-    return status;
-  }
-
-  private int status(int slot) {
-    return slots.getByteAcquire((long) slot * SLOT_SIZE + STATUS) & 0xff;
-  }
-
-  private void require(int status, String operation) {
+    if (!whole) {
+      throw notWhole(operation, slot);
+    }
     if (status != VirtioBlock.OK) {
       String what =
           switch (status) {
@@ -453,6 +476,26 @@ public final class VirtioDisk implements AutoCloseable {
       throw new DeviceProtocolException(
           name(), operation + ": the device says: " + what, null, null);
     }
+  }
+
+  private int status(int slot) {
+    return slots.getByteAcquire((long) slot * SLOT_SIZE + STATUS) & 0xff;
+  }
+
+  /**
+   * 2.7.8: nothing is known of what is behind the length that the device reports. The status is the
+   * last byte, so all before it, and itself, was written if it is to say that all went well; of
+   * what went wrong a part may be missing. More than there is room for never was.
+   */
+  private boolean isWhole(int slot, int status) {
+    long written = queue.usedLength();
+    return status == VirtioBlock.OK ? written == writable[slot] : written <= writable[slot];
+  }
+
+  private DeviceProtocolException notWhole(String operation, int slot) {
+    return transport.protocol(
+        "%s: the device says that it has written %d bytes, of %d"
+            .formatted(operation, queue.usedLength(), writable[slot]));
   }
 
   private void checkWritable() {
