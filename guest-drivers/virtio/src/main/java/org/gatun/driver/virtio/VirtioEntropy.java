@@ -1,10 +1,12 @@
 package org.gatun.driver.virtio;
 
+import java.time.Duration;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.DeviceProtocolException;
 import org.gatun.pci.DeviceTimeoutException;
 import org.gatun.pci.DmaBuffer;
 import org.gatun.pci.PciDevice;
+import org.gatun.pci.TimeSource;
 import org.gatun.specs.virtio.VirtioType;
 
 /**
@@ -55,34 +57,49 @@ public final class VirtioEntropy implements AutoCloseable {
   /**
    * Fills an array with what the device gives.
    *
-   * @throws DeviceTimeoutException if it takes longer for 4096 bytes than the options say, or if
-   *     the thread is interrupted: it is to be closed then
+   * @throws DeviceTimeoutException if it takes longer for 4096 bytes than the options say, however
+   *     few it gives at a time, or if the thread is interrupted: it is to be closed then
    */
   public void fill(byte[] target) {
-    for (int done = 0; done < target.length; ) {
-      int wanted = Math.min(MOST, target.length - done);
-      if (queue.inFlight() > 0) {
-        throw new IllegalStateException(
-            name() + ": an earlier request has not ended: close this, and open it anew");
-      }
-      int slot = queue.acquire();
-      queue.buffer(slot, 0, buffer.busAddress(), wanted, true);
-      queue.submit(slot, 1);
-      queue.ring();
-      if (!transport.await(queue, transport.timeout())) {
-        throw transport.timedOut("giving " + wanted + " bytes");
-      }
-      queue.release(queue.take());
-      long given = queue.usedLength();
-      if (given < 1 || given > wanted) {
-        throw transport.protocol(
-            "it has given %d bytes of %d that it was asked for".formatted(given, wanted));
-      }
-      byte[] bytes = new byte[(int) given];
-      buffer.copyOut(0, bytes);
-      System.arraycopy(bytes, 0, target, done, bytes.length);
-      done += bytes.length;
+    for (int done = 0; done < target.length; done += MOST) {
+      fill(target, done, Math.min(target.length, done + MOST));
     }
+  }
+
+  private void fill(byte[] target, int from, int end) {
+    TimeSource time = transport.time();
+    long deadline = time.nanoTime() + TimeSource.saturatedNanos(transport.timeout());
+    for (int done = from; done < end; ) {
+      done += give(target, done, end - done, Duration.ofNanos(deadline - time.nanoTime()));
+    }
+  }
+
+  /** One request, for as much as is wanted; the device may give less (5.4.6.1). */
+  private int give(byte[] target, int offset, int wanted, Duration left) {
+    if (queue.inFlight() > 0) {
+      throw new IllegalStateException(
+          name() + ": an earlier request has not ended: close this, and open it anew");
+    }
+    if (left.isNegative()) {
+      throw transport.timedOut("giving " + wanted + " bytes");
+    }
+    int slot = queue.acquire();
+    queue.buffer(slot, 0, buffer.busAddress(), wanted, true);
+    queue.submit(slot, 1);
+    queue.ring();
+    if (!transport.await(queue, left)) {
+      throw transport.timedOut("giving " + wanted + " bytes");
+    }
+    queue.release(queue.take());
+    long given = queue.usedLength();
+    if (given < 1 || given > wanted) {
+      throw transport.protocol(
+          "it has given %d bytes of %d that it was asked for".formatted(given, wanted));
+    }
+    byte[] bytes = new byte[(int) given];
+    buffer.copyOut(0, bytes);
+    System.arraycopy(bytes, 0, target, offset, bytes.length);
+    return bytes.length;
   }
 
   /**
