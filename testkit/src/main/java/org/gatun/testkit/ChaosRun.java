@@ -229,12 +229,12 @@ final class ChaosRun implements AutoCloseable {
     for (TraceRecord each : trace.snapshot(untold).records()) {
       untold = each.number() + 1;
       Access access = each.access();
+      digest.update(access.kind().name().getBytes(StandardCharsets.UTF_8));
       numbers.clear();
       numbers
           .putLong(each.number())
           .putLong(each.nanos())
-          .putInt(access.kind().ordinal())
-          .putInt(access.space())
+          .putLong(access.space())
           .putLong(access.address())
           .putLong(access.length())
           .putLong(access.value());
