@@ -117,7 +117,7 @@ public final class Recording {
     List<RecordedLine> lines = new ArrayList<>();
     for (int i = end + 1; i < text.size(); i++) {
       try {
-        RecordedLine line = line(text.get(i));
+        RecordedLine line = RecordedLine.parse(text.get(i));
         device.check(line.access());
         lines.add(line);
       } catch (IllegalArgumentException e) {
@@ -171,19 +171,5 @@ public final class Recording {
       throw new IllegalArgumentException("'%s' in its header".formatted(Access.shortened(line)));
     }
     return matcher;
-  }
-
-  private static RecordedLine line(String text) {
-    int data = text.startsWith("d") ? text.indexOf(" = ") : -1;
-    if (data < 0) {
-      return new RecordedLine(Access.parse(text), null);
-    }
-    Access access = Access.parse(text.substring(0, data));
-    if (access.length() < 1 || access.length() > LONGEST) {
-      throw new IllegalArgumentException(
-          "a line has 1 to %d bytes, not %d".formatted(LONGEST, access.length()));
-    }
-    return new RecordedLine(
-        access, HexRuns.parse(text.substring(data + " = ".length()), (int) access.length()));
   }
 }

@@ -57,10 +57,7 @@ final class RecordingSession implements Observer {
       if (kind.replayedInOrder()) {
         memory.forEach(shadow -> shadow.tellDriverWrites((access, data) -> add(access, data)));
       }
-      Access access = new Access(kind, space, address, length, value);
-      if (!isThirdRead(access)) {
-        lines.add(new RecordedLine(access, null));
-      }
+      add(new Access(kind, space, address, length, value));
       waited();
     }
   }
@@ -74,15 +71,18 @@ final class RecordingSession implements Observer {
   }
 
   private void add(Access access, byte[] data) {
-    lines.add(new RecordedLine(access, data));
+    lines.add(RecordedLine.of(access, data));
   }
 
-  /** Of a register that is polled, two equal reads tell as much as a thousand. */
-  private boolean isThirdRead(Access access) {
-    int size = lines.size();
-    return access.kind() == Kind.READ
-        && size >= 2
-        && lines.get(size - 1).access().equals(access)
-        && lines.get(size - 2).access().equals(access);
+  /**
+   * Equal reads are counted, all of them: a poll is read again until it says something new, but
+   * each read of a FIFO takes a word out.
+   */
+  private void add(Access access) {
+    if (!lines.isEmpty() && lines.getLast().isAgain(access)) {
+      lines.set(lines.size() - 1, lines.getLast().again());
+    } else {
+      lines.add(RecordedLine.of(access));
+    }
   }
 }

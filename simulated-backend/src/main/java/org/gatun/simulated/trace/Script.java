@@ -2,12 +2,8 @@ package org.gatun.simulated.trace;
 
 import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
-import java.util.Map;
 import java.util.Queue;
-import java.util.Set;
 import org.gatun.pci.DeviceName;
 import org.gatun.simulated.trace.Access.Kind;
 import org.gatun.simulated.trace.Access.Register;
@@ -17,20 +13,30 @@ import org.jspecify.annotations.Nullable;
  * A recording, as what a driver is to do and what the device does upon that. Any thread, one at a
  * time.
  *
- * <p>A read that told the driver nothing new, since the register read the same before, was a poll:
- * it may be there or not. All else that the driver does to registers and interrupts has to come in
- * the order of the recording. Memory is given out in an order of its own.
+ * <p>All that the driver does to registers and interrupts has to come in the order of the
+ * recording: a read can have side effects, as that of a FIFO has. Reads that follow each other, of
+ * one register with one value, are a poll: of them there may be fewer, or more. Memory is given out
+ * in an order of its own.
  */
 final class Script {
   /**
-   * A line that is not a poll.
+   * A line that has its place in the order.
    *
    * @param number of the line in the file
-   * @param polls the registers that were polled since the last thing that the driver did
+   * @param times how often it was done, with nothing between that has its place in the order
    */
-  private record Step(int number, RecordedLine line, Set<Register> polls) {
+  private record Step(int number, RecordedLine line, long times) {
     Access access() {
       return line.access();
+    }
+
+    Step with(long more) {
+      return new Step(number, line, times + more);
+    }
+
+    /** Whether it is a read of that register. */
+    boolean isOf(Register register) {
+      return access().kind() == Kind.READ && access().register().equals(register);
     }
 
     /** Whether the driver has to do it. */
@@ -50,15 +56,13 @@ final class Script {
   private final List<Step> steps = new ArrayList<>();
   private final Queue<Step> allocations = new ArrayDeque<>();
 
-  /** What was polled after the last step. */
-  private final Set<Register> lastPolls;
-
-  /** What registers read when they were last read. */
-  private final Map<Register, Long> values = new HashMap<>();
-
   private final byte[] config;
   private int next;
-  private @Nullable Register justRead;
+
+  /** What the driver has read, if it has done nothing since; and how often it was so again. */
+  private @Nullable Step justRead;
+
+  private long left;
   private @Nullable String mismatch;
 
   Script(DeviceName device, Recording recording, ReplayedMemory memory, ReplayedSignals signals) {
@@ -66,60 +70,76 @@ final class Script {
     this.memory = memory;
     this.signals = signals;
     this.config = recording.device().config().clone();
+    read(recording);
+    // From here on it is what the driver has been told.
+    System.arraycopy(recording.device().config(), 0, config, 0, config.length);
+    playDevice();
+  }
+
+  private void read(Recording recording) {
     int number = recording.firstLine();
-    Set<Register> polls = new HashSet<>();
+    int poll = -1; // where the reads are that the next one may belong to
     for (RecordedLine line : recording.lines()) {
-      Step step = new Step(number++, line, polls);
+      Step step = new Step(number++, line, line.times());
       switch (line.access().kind()) {
         case READ -> {
-          if (isNews(line.access())) {
-            steps.add(step);
-            polls = new HashSet<>();
+          if (line.access().space() == Access.CONFIG) {
+            poll = -1;
+            if (changesConfig(line.access())) {
+              steps.add(step);
+            }
+          } else if (poll >= 0 && steps.get(poll).access().equals(line.access())) {
+            steps.set(poll, steps.get(poll).with(line.times()));
           } else {
-            polls.add(line.access().register());
+            poll = steps.size();
+            steps.add(step);
           }
         }
         case ALLOCATE, MAP -> allocations.add(step);
-        case DEVICE_WRITE, DRIVER_WRITE, SIGNAL, INTERRUPT -> steps.add(step);
+        case DEVICE_WRITE, DRIVER_WRITE, SIGNAL -> steps.add(step);
         default -> {
-          if (step.isDue()) {
+          if (step.isDue() || line.access().kind() == Kind.INTERRUPT) {
             steps.add(step);
-            polls = new HashSet<>();
+            poll = -1;
           }
         }
       }
     }
-    lastPolls = polls;
-    // From here on they are what the driver has been told.
-    values.clear();
-    System.arraycopy(recording.device().config(), 0, config, 0, config.length);
-    playDevice();
   }
 
   /** The driver reads a register. */
   synchronized long read(Access read) {
     checkMatches();
     Register register = read.register();
+    if (justRead != null && left > 0 && justRead.isOf(register)) {
+      left--;
+      return justRead.access().value();
+    }
     Step expected = expected();
-    if (expected != null
-        && expected.access().kind() == Kind.READ
-        && expected.access().register().equals(register)) {
+    if (expected != null && expected.isOf(register)) {
       passTo(expected);
-      isNews(expected.access());
-      justRead = register;
+      readFirst(expected);
       playDevice();
       return expected.access().value();
     }
-    Set<Register> polls = expected == null ? lastPolls : expected.polls();
     if (register.space() == Access.CONFIG) {
       return configValue(register);
     }
-    Long known = values.get(register);
-    if (known != null && (register.equals(justRead) || polls.contains(register))) {
-      return known;
+    if (justRead != null && justRead.times() > 1 && justRead.isOf(register)) {
+      return justRead.access().value();
     }
     String what = read.toString();
     throw mismatch(expected, what.substring(0, what.indexOf(" = ")));
+  }
+
+  private void readFirst(Step step) {
+    if (step.access().space() == Access.CONFIG) {
+      changesConfig(step.access());
+      justRead = null;
+    } else {
+      justRead = step;
+      left = step.times() - 1;
+    }
   }
 
   /** The driver does something else that it has to do in order. */
@@ -247,18 +267,14 @@ final class Script {
     }
   }
 
-  /** Notes what a register has read; whether that is another value than the last time. */
-  private boolean isNews(Access read) {
+  /** Notes what config space has shown; whether it had shown something else. */
+  private boolean changesConfig(Access read) {
     Register register = read.register();
-    if (register.space() == Access.CONFIG) {
-      boolean news = configValue(register) != read.value();
-      for (int i = 0; i < register.width(); i++) {
-        config[(int) register.offset() + i] = (byte) (read.value() >>> (8 * i));
-      }
-      return news;
+    boolean changes = configValue(register) != read.value();
+    for (int i = 0; i < register.width(); i++) {
+      config[(int) register.offset() + i] = (byte) (read.value() >>> (8 * i));
     }
-    Long before = values.put(register, read.value());
-    return before == null || before != read.value();
+    return changes;
   }
 
   private long configValue(Register register) {

@@ -71,6 +71,7 @@ class ReplayedDeviceTest {
     Path file =
         file(
             "read32 BAR0+0x0 = 0xffffffff",
+            "read32 BAR0+0x4 = 0x0 *1000",
             "write64 BAR0+0x8 = 0x1122334455667788",
             "write16 config+0x4 = 0x6",
             "enable-msix = 2",
@@ -82,7 +83,7 @@ class ReplayedDeviceTest {
             "close");
     Recording recording = Recording.load(file);
     assertThat(recording.text()).isEqualTo(Files.readAllLines(file));
-    assertThat(recording.lines().get(6).data()).hasSize(4096).startsWith(1, 255).endsWith(2, 2);
+    assertThat(recording.lines().get(7).written()).hasSize(4096).startsWith(1, 255).endsWith(2, 2);
   }
 
   @ParameterizedTest
@@ -100,6 +101,8 @@ class ReplayedDeviceTest {
         "reset| device-write 0x0 +0x2 = 00*999999999999| line 12: ",
         "reset| device-write 0x0 +0xffffffffffffffff = 00| line 12: a line has 1 to 4096 bytes",
         "reset| device-write 0x0 +0x2| line 12: device-write 0x0 +0x2 needs data",
+        "reset| read32 BAR0+0x0 = 0x0 *0| line 12: 'read32 BAR0+0x0 = 0x0 *0' is no access",
+        "reset| write32 BAR0+0x0 = 0x0 *2| line 12: 'write32 BAR0+0x0 = 0x0 *2' is no access",
         "reset| interrupt vector 99999| line 12: 'interrupt vector 99999' is no access"
       })
   void whatIsWrongInAFileIsSaid(String first, String second, String problem) throws IOException {
@@ -126,42 +129,168 @@ class ReplayedDeviceTest {
         .withMessageContaining("file=PATH");
   }
 
+  private static final String[] POLLS = {
+    "read32 BAR0+0x4 = 0x1 *2",
+    "read32 BAR0+0x4 = 0x1",
+    "read32 BAR0+0x4 = 0x0",
+    "write32 BAR0+0x8 = 0x5",
+    "read32 BAR0+0x4 = 0x0",
+    "read32 BAR0+0x4 = 0x0",
+    "write32 BAR0+0x8 = 0x6"
+  };
+
   @Test
-  void pollsMayBeMoreOrFewer() throws IOException {
-    String[] session = {
-      "read32 BAR0+0x4 = 0x1",
-      "read32 BAR0+0x4 = 0x1",
-      "read32 BAR0+0x4 = 0x1",
-      "read32 BAR0+0x4 = 0x0",
-      "write32 BAR0+0x8 = 0x5",
-      "read32 BAR0+0x4 = 0x0",
-      "write32 BAR0+0x8 = 0x6"
-    };
-    ReplayedDevice fewer = device(session);
-    try (fewer;
-        Mmio registers = registers(fewer)) {
-      assertThat(registers.read32(4)).isEqualTo(1);
-      assertThat(registers.read32(4)).isZero();
+  void pollsMayBeFewer() throws IOException {
+    ReplayedDevice device = device(POLLS);
+    try (device;
+        Mmio registers = registers(device)) {
+      for (int recorded : new int[] {1, 1, 1, 0}) {
+        assertThat(registers.read32(4)).as("as often as it was").isEqualTo(recorded);
+      }
       registers.write32(8, 5);
+      assertThat(registers.read32(4)).isZero();
       registers.write32(8, 6);
     }
-    ReplayedDevice more = device(session);
-    try (more;
-        Mmio registers = registers(more)) {
-      assertThat(registers.read32(4)).isEqualTo(1);
-      assertThat(registers.read32(4)).isZero();
-      assertThat(registers.read32(4)).as("polled after what it last said").isZero();
+  }
+
+  @Test
+  void pollsMayBeMore() throws IOException {
+    ReplayedDevice device = device(POLLS);
+    try (device;
+        Mmio registers = registers(device)) {
+      for (int recorded : new int[] {1, 1, 1, 0}) {
+        assertThat(registers.read32(4)).isEqualTo(recorded);
+      }
       registers.write32(8, 5);
-      assertThat(registers.read32(4)).isZero();
-      assertThat(registers.read32(4)).isZero();
+      for (int i = 0; i < 10; i++) {
+        assertThat(registers.read32(4)).isZero();
+      }
       registers.write32(8, 6);
       assertThatExceptionOfType(ReplayMismatchException.class)
           .isThrownBy(() -> registers.read32(4))
           .withMessageContaining("after the end of the recording the driver did read32 BAR0+0x4");
-      assertThatExceptionOfType(ReplayMismatchException.class).isThrownBy(more::verify);
+      assertThatExceptionOfType(ReplayMismatchException.class).isThrownBy(device::verify);
     } catch (ReplayMismatchException e) {
       assertThat(e).as("from close").hasMessageContaining("after the end");
     }
+  }
+
+  /** What the device does, it does whether or not it is polled as often. */
+  @Test
+  void pollsHoldNothingUp() throws IOException {
+    ReplayedDevice device =
+        device(
+            "enable-msix = 1",
+            "allocate 0x1000 +0x1000",
+            "read32 BAR0+0x4 = 0x1 *1000",
+            "device-write 0x1000 +0x1 = 07",
+            "read32 BAR0+0x4 = 0x1 *1000",
+            "interrupt vector 0",
+            "device-write 0x1000 +0x1 = 08",
+            "reset");
+    try (device;
+        Mmio registers = registers(device);
+        DmaBuffer buffer = device.dma().allocate(4096, 4096)) {
+      Vector vector = device.interrupts().enable(Interrupts.Kind.MSIX, 1).getFirst();
+      assertThat(vector.poll()).as("not before the first").isFalse();
+      assertThat(registers.read32(4)).isEqualTo(1);
+      assertThat(buffer.getByteAcquire(0)).isEqualTo((byte) 7);
+      assertThat(registers.read32(4)).isEqualTo(1);
+      assertThat(vector.poll()).isTrue();
+      assertThat(buffer.getByteAcquire(0)).isEqualTo((byte) 8);
+      device.reset();
+    }
+  }
+
+  /** Line status and receiver buffer of a serial port that has received "ll". */
+  private static final String[] FIFO = {
+    "read8 BAR0+0x5 = 0x61",
+    "read8 BAR0+0x0 = 0x6c",
+    "read8 BAR0+0x5 = 0x61",
+    "read8 BAR0+0x0 = 0x6c",
+    "read8 BAR0+0x5 = 0x60"
+  };
+
+  @Test
+  void equalWordsOfAFifoAreAllRead() throws IOException {
+    ReplayedDevice device = device(FIFO);
+    StringBuilder received = new StringBuilder();
+    try (device;
+        Mmio registers = registers(device)) {
+      while ((registers.read8(5) & 1) != 0) {
+        received.append((char) registers.read8(0));
+      }
+    }
+    assertThat(received).hasToString("ll");
+  }
+
+  @Test
+  void wordsThatAreLeftInAFifoAreTold() throws IOException {
+    ReplayedDevice device = device(FIFO);
+    try (Mmio registers = registers(device)) {
+      assertThat(registers.read8(5)).isEqualTo(0x61);
+      assertThat(registers.read8(0)).isEqualTo('l');
+    }
+    assertThatExceptionOfType(ReplayMismatchException.class)
+        .isThrownBy(device::verify)
+        .withMessageContaining(
+            "#13: expected read8 BAR0+0x5 = 0x61, but the driver was done; it left 3 accesses out");
+    assertThatExceptionOfType(ReplayMismatchException.class).isThrownBy(device::close);
+  }
+
+  @Test
+  void aWordThatWasThereOnceIsNotReadTwice() throws IOException {
+    assertMismatch(
+        device -> {
+          try (Mmio registers = registers(device)) {
+            assertThat(registers.read8(5)).isEqualTo(0x61);
+            assertThat(registers.read8(0)).isEqualTo('l');
+            registers.read8(0);
+          }
+        },
+        "#13: expected read8 BAR0+0x5 = 0x61, but the driver did read8 BAR0+0x0",
+        FIFO);
+  }
+
+  /** A register of a FIFO may be read with nothing between. */
+  @Test
+  void equalWordsThatFollowEachOtherComeAsOftenAsTheyDid() throws IOException {
+    ReplayedDevice device =
+        device("read8 BAR0+0x0 = 0x6c *3", "read8 BAR0+0x0 = 0x6f", "read8 BAR0+0x0 = 0x6c");
+    try (device;
+        Mmio registers = registers(device)) {
+      for (int recorded : new int[] {'l', 'l', 'l', 'o', 'l'}) {
+        assertThat(registers.read8(0)).isEqualTo(recorded);
+      }
+    }
+  }
+
+  @Test
+  void configSpaceIsReadAtAnyTime() throws IOException {
+    ReplayedDevice device =
+        device(
+            "read16 config+0x0 = 0x1234 *7",
+            "reset",
+            "read16 config+0x4 = 0x10",
+            "read16 config+0x4 = 0x20");
+    try (device) {
+      assertThat(device.config().read16(4)).isZero();
+      device.reset();
+      assertThat(device.config().read16(0)).isEqualTo(0x1234);
+      assertThat(device.config().read16(4)).isEqualTo(0x10);
+      assertThat(device.config().read8(4)).isEqualTo(0x10);
+      assertThat(device.config().read16(4)).isEqualTo(0x20);
+      assertThat(device.config().read16(4)).isEqualTo(0x20);
+    }
+    assertMismatch(
+        left -> {
+          left.reset();
+          left.reset();
+        },
+        "#12: expected read16 config+0x4 = 0x10, but the driver did reset",
+        "reset",
+        "read16 config+0x4 = 0x10",
+        "reset");
   }
 
   @Test
