@@ -1,7 +1,8 @@
 package org.gatun.simulated.trace;
 
-import java.io.ByteArrayOutputStream;
+import java.nio.ByteBuffer;
 import java.util.HexFormat;
+import java.util.function.Consumer;
 
 /** Bytes as text: hexadecimal digits, and {@code 00*4096} for a byte that is there so often. */
 final class HexRuns {
@@ -38,7 +39,22 @@ final class HexRuns {
    * @throws IllegalArgumentException if it is something else, or not that many bytes
    */
   static byte[] parse(String text, int length) {
-    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    ByteBuffer bytes = ByteBuffer.allocate(length);
+    read(text, length, bytes::put);
+    return bytes.array();
+  }
+
+  /**
+   * Looks whether {@link #parse} can read it.
+   *
+   * @throws IllegalArgumentException if it can't
+   */
+  static void check(String text, int length) {
+    read(text, length, _ -> {});
+  }
+
+  private static void read(String text, int length, Consumer<byte[]> bytes) {
+    int left = length;
     for (String part : text.split(" ", -1)) {
       int star = part.indexOf('*');
       byte[] digits = HEX.parseHex(star < 0 ? part : part.substring(0, star));
@@ -46,18 +62,18 @@ final class HexRuns {
       if (digits.length == 0 || (star >= 0 && digits.length != 1) || times < 1) {
         throw new IllegalArgumentException("'" + Access.shortened(part) + "' are no bytes");
       }
-      if (digits.length * (long) times > length - bytes.size()) {
+      if (digits.length * (long) times > left) {
         throw new IllegalArgumentException("there are more than " + length + " bytes");
       }
+      left -= digits.length * times;
       for (int i = 0; i < times; i++) {
-        bytes.writeBytes(digits);
+        bytes.accept(digits);
       }
     }
-    if (bytes.size() != length) {
+    if (left > 0) {
       throw new IllegalArgumentException(
-          "there are %d bytes, not %d".formatted(bytes.size(), length));
+          "there are %d bytes, not %d".formatted(length - left, length));
     }
-    return bytes.toByteArray();
   }
 
   private static void append(StringBuilder text, String part) {

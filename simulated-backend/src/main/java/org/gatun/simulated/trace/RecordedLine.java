@@ -57,7 +57,7 @@ record RecordedLine(Access access, @Nullable String data, int times) {
           "a line has 1 to %d bytes, not %d".formatted(Recording.LONGEST, access.length()));
     }
     RecordedLine line = new RecordedLine(access, data, 1);
-    HexRuns.parse(data, (int) access.length()); // looks whether they are
+    HexRuns.check(data, (int) access.length());
     return line;
   }
 

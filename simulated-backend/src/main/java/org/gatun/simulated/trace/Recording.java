@@ -1,13 +1,24 @@
 package org.gatun.simulated.trace;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import java.io.BufferedWriter;
 import java.io.IOException;
+import java.io.Reader;
+import java.io.Writer;
+import java.nio.channels.Channels;
+import java.nio.channels.WritableByteChannel;
 import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.gatun.pci.Bar;
@@ -23,6 +34,9 @@ import org.gatun.simulated.trace.RecordedDevice.RecordedBar;
 public final class Recording {
   /** The most memory that one line tells of, in bytes. */
   static final int LONGEST = 4096;
+
+  private static final Set<PosixFilePermission> OWNERS_ALONE =
+      PosixFilePermissions.fromString("rw-------");
 
   private static final String FORMAT = "gatun-recording 1";
   private static final Pattern CONFIG = Pattern.compile("config (256|4096) = (.+)");
@@ -61,19 +75,35 @@ public final class Recording {
     return text;
   }
 
-  /** Writes it to a file. */
+  /** Writes it to a file, which is its owner's alone: it has what the device read and wrote. */
   public void save(Path file) throws IOException {
-    Files.write(file, text());
+    if (Files.isRegularFile(file)) {
+      Files.setPosixFilePermissions(file, OWNERS_ALONE);
+    }
+    try (WritableByteChannel channel =
+            Files.newByteChannel(
+                file,
+                Set.of(
+                    StandardOpenOption.CREATE,
+                    StandardOpenOption.WRITE,
+                    StandardOpenOption.TRUNCATE_EXISTING),
+                PosixFilePermissions.asFileAttribute(OWNERS_ALONE));
+        Writer writer = new BufferedWriter(Channels.newWriter(channel, UTF_8))) {
+      for (String line : text()) {
+        writer.write(line);
+        writer.write('\n');
+      }
+    }
   }
 
   /**
-   * Reads one from a file.
+   * Reads one from a file, which may be anybody's: what takes too much memory is refused.
    *
    * @throws IllegalArgumentException if it is no recording; the message says where, and why
    */
   public static Recording load(Path file) throws IOException {
-    try {
-      return parse(Files.readAllLines(file));
+    try (Reader reader = Files.newBufferedReader(file)) {
+      return parse(new RecordingText(reader));
     } catch (CharacterCodingException e) {
       throw new IllegalArgumentException(file + " is no recording: it is not text", e);
     } catch (IllegalArgumentException e) {
@@ -105,26 +135,35 @@ public final class Recording {
     return header;
   }
 
-  private static Recording parse(List<String> text) {
-    if (text.isEmpty() || !text.getFirst().equals(FORMAT)) {
+  private static Recording parse(RecordingText text) throws IOException {
+    if (!FORMAT.equals(text.next())) {
       throw new IllegalArgumentException("its first line is not '" + FORMAT + "'");
     }
-    int end = text.indexOf("");
-    if (end < 0) {
-      throw new IllegalArgumentException("no empty line ends its header");
-    }
-    RecordedDevice device = header(text.subList(1, end));
+    RecordedDevice device = header(headerLines(text));
+    RecordedMemory memory = new RecordedMemory(device.usable());
     List<RecordedLine> lines = new ArrayList<>();
-    for (int i = end + 1; i < text.size(); i++) {
+    for (String next = text.next(); next != null; next = text.next()) {
       try {
-        RecordedLine line = RecordedLine.parse(text.get(i));
+        RecordedLine line = RecordedLine.parse(next);
         device.check(line.access());
+        memory.follow(line.access());
         lines.add(line);
       } catch (IllegalArgumentException e) {
-        throw new IllegalArgumentException("line " + (i + 1) + ": " + e.getMessage(), e);
+        throw text.problem(e.getMessage());
       }
     }
     return new Recording(device, lines);
+  }
+
+  private static List<String> headerLines(RecordingText text) throws IOException {
+    List<String> header = new ArrayList<>();
+    for (String next = text.next(); next == null || !next.isEmpty(); next = text.next()) {
+      if (next == null) {
+        throw new IllegalArgumentException("no empty line ends its header");
+      }
+      header.add(next);
+    }
+    return header;
   }
 
   private static RecordedDevice header(List<String> header) {

@@ -37,14 +37,18 @@ record ReplayedDmaSpace(
     }
     device.check("DMA memory");
     long whole = (size + PAGE - 1) & -PAGE;
-    long busAddress = script.allocate(Kind.ALLOCATE, whole);
+    script.checkAllocation(Kind.ALLOCATE, whole, alignment);
     Arena arena = Arena.ofShared();
     try {
-      return buffer(busAddress, arena.allocate(whole, PAGE), arena::close);
+      MemorySegment segment = arena.allocate(whole, PAGE);
+      return buffer(Kind.ALLOCATE, segment, alignment, arena::close);
     } catch (OutOfMemoryError e) {
       arena.close();
       throw new DmaException(
           device.name(), "no memory for a DMA buffer of " + whole + " bytes", null, e);
+    } catch (ReplayMismatchException e) {
+      arena.close();
+      throw e;
     }
   }
 
@@ -52,7 +56,7 @@ record ReplayedDmaSpace(
   public DmaBuffer map(MemorySegment segment, DmaDirection direction) {
     CallersMemory.check(device.name(), segment, PAGE, direction);
     device.check("DMA memory");
-    return buffer(script.allocate(Kind.MAP, segment.byteSize()), segment, () -> {});
+    return buffer(Kind.MAP, segment, PAGE, () -> {});
   }
 
   @Override
@@ -66,7 +70,8 @@ record ReplayedDmaSpace(
     device.check("DMA");
   }
 
-  private DmaBuffer buffer(long busAddress, MemorySegment segment, Runnable free) {
+  private DmaBuffer buffer(Kind kind, MemorySegment segment, long alignment, Runnable free) {
+    long busAddress = script.allocate(kind, segment, alignment);
     Object key = new Object();
     DmaBuffer buffer =
         new DmaBuffer(
@@ -78,7 +83,6 @@ record ReplayedDmaSpace(
               free.run();
               given.remove(key);
             });
-    memory.add(busAddress, segment);
     try {
       given.add(key, new Resource.Buffer(segment.byteSize()), buffer::close);
     } catch (DeviceGoneException e) {

@@ -14,6 +14,13 @@ final class ReplayedMemory {
     buffers.put(busAddress, buffer);
   }
 
+  /** Whether a part of that many bytes is the driver's already. */
+  synchronized boolean isTaken(long busAddress, long size) {
+    Map.Entry<Long, MemorySegment> below = buffers.floorEntry(busAddress + size - 1);
+    return below != null
+        && Long.compareUnsigned(below.getKey() + below.getValue().byteSize() - 1, busAddress) >= 0;
+  }
+
   synchronized void remove(long busAddress) {
     buffers.remove(busAddress);
   }
@@ -48,6 +55,9 @@ final class ReplayedMemory {
     }
     long offset = busAddress - entry.getKey();
     MemorySegment buffer = entry.getValue();
-    return offset <= buffer.byteSize() - length ? buffer.asSlice(offset, length) : null;
+    // It is unsigned, and may be so large that it looks negative.
+    return offset >= 0 && offset <= buffer.byteSize() - length
+        ? buffer.asSlice(offset, length)
+        : null;
   }
 }

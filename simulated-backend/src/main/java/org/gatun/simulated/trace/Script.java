@@ -1,5 +1,6 @@
 package org.gatun.simulated.trace;
 
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
@@ -58,6 +59,9 @@ final class Script {
 
   private final byte[] config;
   private int next;
+
+  /** Where the next one is that the driver has to do, or before it. */
+  private int nextDue;
 
   /** What the driver has read, if it has done nothing since; and how often it was so again. */
   private @Nullable Step justRead;
@@ -172,16 +176,36 @@ final class Script {
     return true;
   }
 
-  /** The driver wants memory; returns where it is. */
-  synchronized long allocate(Kind kind, long size) {
+  /**
+   * The driver wants memory: looks whether it can have it.
+   *
+   * @throws ReplayMismatchException if it can't
+   */
+  synchronized void checkAllocation(Kind kind, long size, long alignment) {
     checkMatches();
-    Step expected = allocations.poll();
+    Step expected = allocations.peek();
+    String actual = "%s of 0x%x bytes".formatted(kind.word(), size);
     if (expected == null
         || expected.access().kind() != kind
         || expected.access().length() != size) {
-      throw mismatch(expected, "%s of 0x%x bytes".formatted(kind.word(), size));
+      throw mismatch(expected, actual);
     }
-    return expected.access().address();
+    long busAddress = expected.access().address();
+    if ((busAddress & (alignment - 1)) != 0) {
+      throw mismatch(expected, "%s aligned to 0x%x".formatted(actual, alignment));
+    }
+    // It gives back in its own order.
+    if (memory.isTaken(busAddress, size)) {
+      throw mismatch(expected, actual + ", and has other memory there");
+    }
+  }
+
+  /** The driver gets memory; returns where it is. */
+  synchronized long allocate(Kind kind, MemorySegment segment, long alignment) {
+    checkAllocation(kind, segment.byteSize(), alignment);
+    long busAddress = allocations.remove().access().address();
+    memory.add(busAddress, segment);
+    return busAddress;
   }
 
   /**
@@ -216,12 +240,12 @@ final class Script {
 
   /** What the driver has to do next. */
   private @Nullable Step expected() {
-    for (int at = next; at < steps.size(); at++) {
-      if (steps.get(at).isDue()) {
-        return steps.get(at);
-      }
+    // It never goes back: there may be a lot between, and the driver may ask often.
+    nextDue = Math.max(nextDue, next);
+    while (nextDue < steps.size() && !steps.get(nextDue).isDue()) {
+      nextDue++;
     }
-    return null;
+    return nextDue < steps.size() ? steps.get(nextDue) : null;
   }
 
   /**

@@ -100,10 +100,11 @@ final class ShadowDmaSpace implements DmaSpace {
             busAddress,
             () -> {
               session.remove(shadow);
+              // Before others can have the same bus addresses.
+              session.saw(Access.Kind.FREE, 0, busAddress, size, 0);
               memory.close();
               arena.close();
               buffers.remove(key);
-              session.saw(Access.Kind.FREE, 0, busAddress, size, 0);
             });
     session.add(shadow);
     session.saw(kind, 0, busAddress, size, 0);

@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import org.gatun.pci.DeviceGoneException;
@@ -24,6 +25,7 @@ import org.gatun.simulated.SimulatedBackend;
 import org.gatun.simulated.SimulatedBus;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -103,6 +105,15 @@ class ReplayedDeviceTest {
         "reset| device-write 0x0 +0x2| line 12: device-write 0x0 +0x2 needs data",
         "reset| read32 BAR0+0x0 = 0x0 *0| line 12: 'read32 BAR0+0x0 = 0x0 *0' is no access",
         "reset| write32 BAR0+0x0 = 0x0 *2| line 12: 'write32 BAR0+0x0 = 0x0 *2' is no access",
+        "reset| allocate 0x8 +0x1000| line 12: allocate 0x8 +0x1000: DMA memory is whole pages",
+        "reset| allocate 0x1000 +0x0| line 12: allocate 0x1000 +0x0: DMA memory is whole pages",
+        "reset| map 0x1000 +0x800| line 12: map 0x1000 +0x800: DMA memory is whole pages",
+        "reset| map 0xfedff000 +0x2000| line 12: map 0xfedff000 +0x2000: no usable bus addresses",
+        "reset| map 0xfffffffffffff000 +0x2000| line 12: map 0xfffffffffffff000 +0x2000: no usable",
+        "map 0x1000 +0x3000| map 0x2000 +0x1000| line 12: map 0x2000 +0x1000: other memory is"
+            + " there",
+        "map 0x2000 +0x1000| map 0x1000 +0x3000| line 12: map 0x1000 +0x3000: other memory is"
+            + " there",
         "reset| interrupt vector 99999| line 12: 'interrupt vector 99999' is no access"
       })
   void whatIsWrongInAFileIsSaid(String first, String second, String problem) throws IOException {
@@ -401,6 +412,65 @@ class ReplayedDeviceTest {
         "allocate 0x1000 +0x1000",
         "driver-write 0x1000 +0x2 = 0004",
         "reset");
+  }
+
+  /** The order of what is given back is not the recording's. */
+  @Test
+  void memoryIsWhereItWasOrNowhere() throws IOException {
+    String[] session = {
+      "allocate 0x1000 +0x1000", "free 0x1000 +0x1000", "allocate 0x1000 +0x1000", "reset"
+    };
+    ReplayedDevice device = device(session);
+    try (device) {
+      device.dma().allocate(4096, 4096).close();
+      try (DmaBuffer again = device.dma().allocate(4096, 4096)) {
+        assertThat(again.busAddress()).isEqualTo(0x1000);
+        device.reset();
+      }
+    }
+    assertMismatch(
+        both -> {
+          try (DmaBuffer one = both.dma().allocate(4096, 4096);
+              DmaBuffer other = both.dma().allocate(4096, 4096)) {
+            assertThat(one.busAddress()).isNotEqualTo(other.busAddress());
+          }
+        },
+        "#13: expected allocate 0x1000 +0x1000, but the driver did allocate of 0x1000 bytes, and"
+            + " has other memory there",
+        session);
+    assertMismatch(
+        aligned -> aligned.dma().allocate(4096, 8192).close(),
+        "#11: expected allocate 0x1000 +0x1000, but the driver did allocate of 0x1000 bytes aligned"
+            + " to 0x2000",
+        session);
+    assertMismatch(
+        below -> {
+          try (DmaBuffer buffer = below.dma().allocate(4096, 4096)) {
+            assertThat(buffer.busAddress()).isZero();
+            below.reset();
+          }
+        },
+        "#13: expected that the driver has DMA memory for device-write 0xffffffffffffff00 +0x1,"
+            + " but it has not",
+        "allocate 0x0 +0x1000",
+        "reset",
+        "device-write 0xffffffffffffff00 +0x1 = 00");
+  }
+
+  @Test
+  @Timeout(20)
+  void aPollCostsTheSameWhateverComesNext() throws IOException {
+    List<String> session = new ArrayList<>(List.of("read32 BAR0+0x4 = 0x1 *2"));
+    session.addAll(Collections.nCopies(200_000, "interrupt vector 0"));
+    session.add("write32 BAR0+0x8 = 0x1");
+    ReplayedDevice device = device(session.toArray(String[]::new));
+    try (device;
+        Mmio registers = registers(device)) {
+      for (int i = 0; i < 10_000; i++) {
+        assertThat(registers.read32(4)).isEqualTo(1);
+      }
+      registers.write32(8, 1);
+    }
   }
 
   private interface Driver {
