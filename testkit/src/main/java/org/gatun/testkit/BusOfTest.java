@@ -27,17 +27,20 @@ final class BusOfTest implements AutoCloseable {
   private static final SimulatedBackend BACKEND = new SimulatedBackend();
 
   private final SimulatedBus bus;
+  private final TimeSource time;
   private final @Nullable Trace trace;
   private final ExtensionContext context;
   private final SequencedMap<String, PciDevice> devices = new LinkedHashMap<>();
   private final Map<String, Faults> switches = new HashMap<>();
 
   /**
-   * @param trace of the devices; null for none
+   * @param time that of the devices, which need not all be on the bus
+   * @param traced how many accesses are kept; 0 for no trace
    */
-  BusOfTest(SimulatedBus bus, @Nullable Trace trace, ExtensionContext context) {
+  BusOfTest(SimulatedBus bus, TimeSource time, int traced, ExtensionContext context) {
     this.bus = bus;
-    this.trace = trace;
+    this.time = time;
+    this.trace = traced == 0 ? null : new Trace(traced, time);
     this.context = context;
     if (trace != null) {
       bus.traceDma(trace);
@@ -50,7 +53,7 @@ final class BusOfTest implements AutoCloseable {
 
   /** That of the devices. */
   TimeSource time() {
-    return Hardware.isNamed() ? TimeSource.system() : bus.time();
+    return time;
   }
 
   /** The fault switch of the device with that text. */

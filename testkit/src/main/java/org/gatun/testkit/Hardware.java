@@ -16,22 +16,26 @@ final class Hardware {
 
   private Hardware() {}
 
-  /** Whether there is one, of whatever model. */
-  static boolean isNamed() {
-    return System.getProperties().stringPropertyNames().stream()
-        .anyMatch(property -> property.startsWith(PROPERTY));
+  /**
+   * Whether there is one for a model.
+   *
+   * @param text the model, and its options, which are not the device's
+   */
+  static boolean isNamed(String text) {
+    return name(text).isPresent();
   }
 
   /**
    * The device for a model, opened; empty if none is named.
    *
-   * @param text the model, and its options, which are not the device's
+   * @param text as with {@link #isNamed}
    */
   static Optional<PciDevice> named(String text) {
-    String model = text.split(",", 2)[0];
-    return Optional.ofNullable(System.getProperty(PROPERTY + model))
-        .map(DeviceName::parse)
-        .map(Hardware::open);
+    return name(text).map(DeviceName::parse).map(Hardware::open);
+  }
+
+  private static Optional<String> name(String text) {
+    return Optional.ofNullable(System.getProperty(PROPERTY + text.split(",", 2)[0]));
   }
 
   private static PciDevice open(DeviceName name) {

@@ -46,7 +46,9 @@ import org.junit.jupiter.api.extension.ExtendWith;
  * <p>The same tests run on hardware: {@code -Dgatun.device.nvme=vfio:0000:01:00.0} has that device
  * take the place of each with the model {@code nvme}, whatever its options, and likewise for other
  * models and for sockets ({@code vfio-user:/run/disk.sock}). Its backend is on the path of the
- * test. Time is the machine's then, and tests that ask for the bus or for faults are skipped.
+ * test. For a test that asks for such a device, by any of its methods, time is the machine's; it is
+ * skipped if it asks for the bus, too, or for faults of that device. Other tests are as they are
+ * without.
  *
  * <p>For a test that fails, the last accesses of its devices, their DMA too, go to standard error,
  * and all that were kept into files in {@code target/traces}, or in the folder that the system

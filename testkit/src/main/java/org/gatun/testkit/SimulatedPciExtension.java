@@ -1,14 +1,10 @@
 package org.gatun.testkit;
 
-import java.lang.reflect.Executable;
 import java.util.Optional;
-import java.util.Set;
-import java.util.stream.Stream;
 import org.gatun.pci.PciDevice;
 import org.gatun.pci.TimeSource;
 import org.gatun.simulated.SimulatedBus;
 import org.gatun.simulated.fault.Faults;
-import org.gatun.simulated.trace.Trace;
 import org.gatun.testkit.SimulatedPci.Time;
 import org.junit.jupiter.api.extension.AfterEachCallback;
 import org.junit.jupiter.api.extension.ConditionEvaluationResult;
@@ -23,8 +19,6 @@ import org.junit.platform.commons.support.AnnotationSupport;
 /** Resolves the parameters of {@link SimulatedPci}. The bus is in the store, which closes it. */
 final class SimulatedPciExtension
     implements ExecutionCondition, ParameterResolver, AfterEachCallback {
-  private static final Set<Class<?>> ONLY_SIMULATED = Set.of(SimulatedBus.class, Faults.class);
-
   private static final Namespace NAMESPACE = Namespace.create(SimulatedPciExtension.class);
 
   SimulatedPciExtension() {}
@@ -36,25 +30,15 @@ final class SimulatedPciExtension
     return ExtensionContextScope.TEST_METHOD;
   }
 
-  /** On hardware there is neither a simulated bus nor a fault switch. */
+  /** Hardware is on no simulated bus, and has no fault switch. */
   @Override
   public ConditionEvaluationResult evaluateExecutionCondition(ExtensionContext context) {
-    Stream<Executable> asking =
-        context
-            .getTestMethod()
-            .<Stream<Executable>>map(Stream::of)
-            .orElseGet(() -> context.getTestClass().stream().flatMap(SimulatedPciExtension::all));
-    return Hardware.isNamed()
-            && asking
-                .flatMap(e -> Stream.of(e.getParameterTypes()))
-                .anyMatch(ONLY_SIMULATED::contains)
+    return Asked.by(context).needsSimulated()
         ? ConditionEvaluationResult.disabled(
-            "it needs the simulated bus, and a device is named by -D" + Hardware.PROPERTY + "...")
-        : ConditionEvaluationResult.enabled("it needs no simulated bus, or there is one");
-  }
-
-  private static Stream<Executable> all(Class<?> testClass) {
-    return Stream.of(testClass.getDeclaredConstructors());
+            "it needs the simulated bus, or faults, and its device is named by -D"
+                + Hardware.PROPERTY
+                + "...")
+        : ConditionEvaluationResult.enabled("it needs no simulated bus, or its devices are on it");
   }
 
   @Override
@@ -106,12 +90,16 @@ final class SimulatedPciExtension
     Optional<SimulatedPci> wanted =
         AnnotationSupport.findAnnotation(
             context.getRequiredTestClass(), SimulatedPci.class, context.getEnclosingTestClasses());
+    int traced = wanted.map(SimulatedPci::trace).orElse(0);
+    if (Asked.byThoseThatShare(context).isOnHardware()) {
+      // Nobody would move virtual time: they wait for hardware.
+      return new BusOfTest(SimulatedBus.realTime(), TimeSource.system(), traced, context);
+    }
     SimulatedBus bus =
         switch (wanted.map(SimulatedPci::time).orElse(Time.VIRTUAL)) {
           case VIRTUAL -> DeviceRoute.newBus();
           case REAL -> SimulatedBus.realTime();
         };
-    int traced = wanted.map(SimulatedPci::trace).orElse(0);
-    return new BusOfTest(bus, traced == 0 ? null : new Trace(traced, bus.time()), context);
+    return new BusOfTest(bus, bus.time(), traced, context);
   }
 }

@@ -26,8 +26,10 @@ import org.gatun.pci.Interrupts.Kind;
 import org.gatun.pci.Mmio;
 import org.gatun.pci.PciDevice;
 import org.gatun.pci.TimeSource;
+import org.gatun.pci.Vector;
 import org.gatun.pci.spi.FoundDevice;
 import org.gatun.simulated.SimulatedBus;
+import org.gatun.simulated.SpecimenModel;
 import org.gatun.simulated.fault.Effect;
 import org.gatun.simulated.fault.Fault;
 import org.gatun.simulated.fault.Faults;
@@ -286,8 +288,8 @@ class SimulatedPciTest {
     }
 
     @Test
-    void needsTheBus(SimulatedBus bus) {
-      throw new AssertionError(bus);
+    void needsTheBus(@Device("edu") PciDevice device, SimulatedBus bus) {
+      throw new AssertionError(device.name() + " on " + bus);
     }
 
     @Test
@@ -296,22 +298,142 @@ class SimulatedPciTest {
     }
   }
 
+  @SimulatedPci
+  static class BesideHardware {
+    @Test
+    void isInVirtualTime(@Device("specimen") PciDevice device, SimulatedBus bus, TimeSource time) {
+      assertThat(bus.scan()).extracting(FoundDevice::name).containsExactly(device.name());
+      assertThat(time).isSameAs(bus.time());
+      assertThat(time.nanoTime()).isZero();
+      time.sleep(Duration.ofDays(1));
+    }
+
+    @Test
+    void hasFaults(@Device("specimen") Faults faults) {
+      assertThat(faults).isNotNull();
+    }
+
+    @Test
+    void hasTheBusAlone(SimulatedBus bus) {
+      assertThat(bus.time().nanoTime()).isZero();
+    }
+
+    @Test
+    void waitsTogetherWithHardware(
+        @Device("edu") PciDevice named, @Device("specimen") PciDevice simulated, TimeSource time) {
+      assertThat(named.name()).isEqualTo(DeviceName.parse("simulated:specimen"));
+      assertThat(time).isSameAs(TimeSource.system());
+      Vector vector = simulated.interrupts().enable(Kind.MSIX, 1).getFirst();
+      simulated.busMaster(true);
+      try (Mmio registers = simulated.bar(SpecimenModel.REGISTERS).orElseThrow().map(0, 0x100)) {
+        registers.write32(SpecimenModel.INTERRUPT, 0);
+        assertThat(vector.await(Duration.ofSeconds(10))).isTrue();
+      }
+      simulated.interrupts().disable();
+    }
+  }
+
+  @SimulatedPci
+  static class PreparedForTheBus {
+    PreparedForTheBus(@Device("edu") PciDevice device) {
+      SEEN.add(device);
+    }
+
+    @BeforeEach
+    void prepare(SimulatedBus bus) {
+      throw new AssertionError(bus);
+    }
+
+    @Test
+    void one() {}
+
+    @Nested
+    class Inside {
+      @Test
+      void two() {}
+    }
+  }
+
+  @SimulatedPci
+  static class SharedHardware {
+    @BeforeAll
+    static void open(@Device("specimen") PciDevice device) {
+      assertThat(device.name()).isEqualTo(DeviceName.parse("simulated:specimen"));
+    }
+
+    @Test
+    void one(@Device("edu") PciDevice device, TimeSource time) {
+      assertThat(device.name()).isEqualTo(DeviceName.parse("simulated:specimen"));
+      assertThat(time).isSameAs(TimeSource.system());
+    }
+  }
+
+  @SimulatedPci
+  static class FailingOnHardware {
+    @Test
+    void fails(@Device("edu") PciDevice device, TimeSource time) {
+      device.busMaster(true);
+      time.sleep(Duration.ofMillis(2));
+      device.busMaster(false);
+      throw new AssertionError("on purpose");
+    }
+  }
+
+  @AfterEach
+  void nameNoDevice() {
+    System.clearProperty("gatun.device.edu");
+  }
+
   @Test
   void aDeviceThatIsNamedTakesThePlaceOfASimulatedOne() {
     System.setProperty("gatun.device.edu", "simulated:specimen");
+    run(OnHardware.class)
+        .testEvents()
+        .assertStatistics(stats -> stats.started(1).succeeded(1).skipped(2));
+    run(SharedHardware.class).testEvents().assertStatistics(stats -> stats.started(1).succeeded(1));
+
+    System.setProperty("gatun.device.edu", "teapot:1");
+    run(OnHardware.class)
+        .testEvents()
+        .assertThatEvents()
+        .haveExactly(
+            1, event(finishedWithFailure(message(m -> m.contains("no backend for 'teapot'")))));
+  }
+
+  @Test
+  void testsOfOtherDevicesAreAsTheyAre() {
+    System.setProperty("gatun.device.edu", "simulated:specimen");
+    run(BesideHardware.class)
+        .testEvents()
+        .assertStatistics(stats -> stats.started(4).succeeded(4).skipped(0));
+  }
+
+  @Test
+  void lifeCycleMethodsAskForTheirTests() {
+    System.setProperty("gatun.device.edu", "simulated:specimen");
+    run(PreparedForTheBus.class).testEvents().assertStatistics(stats -> stats.started(0));
+    assertThat(SEEN).isEmpty();
+  }
+
+  @Test
+  void theTraceOfHardwareHasTheTimeOfTheMachine(@TempDir Path folder) throws IOException {
+    System.setProperty("gatun.device.edu", "simulated:specimen");
+    System.setProperty(FailureTrace.FOLDER, folder.toString());
     try {
-      run(OnHardware.class)
-          .testEvents()
-          .assertStatistics(stats -> stats.started(1).succeeded(1).skipped(2));
-      System.setProperty("gatun.device.edu", "teapot:1");
-      run(OnHardware.class)
-          .testEvents()
-          .assertThatEvents()
-          .haveExactly(
-              1, event(finishedWithFailure(message(m -> m.contains("no backend for 'teapot'")))));
+      run(FailingOnHardware.class).testEvents().assertStatistics(s -> s.failed(1));
     } finally {
-      System.clearProperty("gatun.device.edu");
+      System.clearProperty(FailureTrace.FOLDER);
     }
+
+    Path text;
+    try (Stream<Path> files = Files.list(folder)) {
+      text = files.filter(f -> f.toString().endsWith(".txt")).findFirst().orElseThrow();
+    }
+    String last = Files.readAllLines(text).getLast();
+    assertThat(last).endsWith("bus-master = 0");
+    assertThat(Double.parseDouble(last.strip().split(" +", 3)[1]))
+        .as("microseconds after the first")
+        .isGreaterThanOrEqualTo(2000);
   }
 
   @Test
