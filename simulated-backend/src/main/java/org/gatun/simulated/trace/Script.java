@@ -116,8 +116,12 @@ final class Script {
     checkMatches();
     Register register = read.register();
     if (justRead != null && left > 0 && justRead.isOf(register)) {
+      long value = justRead.access().value();
       left--;
-      return justRead.access().value();
+      if (left == 0) {
+        playDevice();
+      }
+      return value;
     }
     Step expected = expected();
     if (expected != null && expected.isOf(register)) {
@@ -274,9 +278,21 @@ final class Script {
 
   /** What the device does without the driver doing anything more. */
   private void playDevice() {
-    while (next < steps.size() && steps.get(next).isOfDevice()) {
+    int end = next;
+    while (end < steps.size() && steps.get(end).isOfDevice()) {
+      end++;
+    }
+    if (end < steps.size() && isPolledUntil(steps.get(end))) {
+      return; // a driver that saw it now might poll no more, and take the old value for the new one
+    }
+    while (next < end) {
       play(steps.get(next++));
     }
+  }
+
+  /** Whether the driver has to read a register until it has the value of that step. */
+  private boolean isPolledUntil(Step step) {
+    return justRead != null && left > 0 && step.isOf(justRead.access().register());
   }
 
   private void play(Step step) {

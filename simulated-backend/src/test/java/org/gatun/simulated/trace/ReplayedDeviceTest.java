@@ -213,6 +213,27 @@ class ReplayedDeviceTest {
     }
   }
 
+  @Test
+  void whatIsDoneWhenAPollEndsIsNotDoneBefore() throws IOException {
+    ReplayedDevice device =
+        device(
+            "allocate 0x1000 +0x1000",
+            "read32 BAR0+0x4 = 0x1 *2",
+            "device-write 0x1000 +0x1 = 07",
+            "read32 BAR0+0x4 = 0x9");
+    try (device;
+        Mmio registers = registers(device);
+        DmaBuffer buffer = device.dma().allocate(4096, 4096)) {
+      int polls = 0;
+      while (buffer.getByteAcquire(0) == 0) {
+        assertThat(registers.read32(4)).isEqualTo(1);
+        polls++;
+      }
+      assertThat(polls).isEqualTo(2);
+      assertThat(registers.read32(4)).isEqualTo(9);
+    }
+  }
+
   /** Line status and receiver buffer of a serial port that has received "ll". */
   private static final String[] FIFO = {
     "read8 BAR0+0x5 = 0x61",
