@@ -17,6 +17,7 @@ class RecordedEduTest extends SimulatedEdu {
   }
 
   /** The recorder may be anywhere in its comparing when the device's memory goes. */
+  @SuppressWarnings("JUnitMethodInvoked") // the same, more often
   @RepeatedTest(200)
   void closeUnderUseIsFoundOutWhereverTheRecorderIs() throws Exception {
     closeUnderUseGivesOnlyDeviceGone();

@@ -289,7 +289,7 @@ class SimulatedPciTest {
 
     @Test
     void needsTheBus(@Device("edu") PciDevice device, SimulatedBus bus) {
-      throw new AssertionError(device.name() + " on " + bus);
+      throw new AssertionError(device.name() + " among " + bus.scan());
     }
 
     @Test
