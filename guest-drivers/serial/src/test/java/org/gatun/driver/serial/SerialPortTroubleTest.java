@@ -8,7 +8,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicReference;
 import org.gatun.pci.DeviceGoneException;
 import org.gatun.pci.PciDevice;
 import org.gatun.pci.PciException;
@@ -21,7 +20,6 @@ import org.gatun.simulated.fault.Faults;
 import org.gatun.simulated.fault.Point;
 import org.gatun.specs.serial.UartRegisters;
 import org.gatun.testkit.DeviceRoute;
-import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -176,22 +174,21 @@ class SerialPortTroubleTest {
 
   @Test
   void closeWaitsForAnAccess() {
-    AtomicReference<@Nullable Thread> closer = new AtomicReference<>();
+    List<Thread> closers = new ArrayList<>();
     SerialPort[] port = new SerialPort[1];
     PciDevice watched =
         new WatchedPorts(
             device,
             (write, register) -> {
-              Thread thread = closer.get();
-              if (thread != null && !write && register == LSR) {
+              if (!closers.isEmpty() && !write && register == LSR) {
+                Thread thread = closers.removeFirst();
                 thread.start();
                 assertThat(joins(thread, 100)).as("closed, with a read in progress").isFalse();
-                closer.set(null);
               }
             });
     port[0] = SerialPort.open(watched, options);
     Thread thread = Thread.ofPlatform().daemon().unstarted(() -> port[0].close());
-    closer.set(thread);
+    closers.add(thread);
     try {
       port[0].read(new byte[1], 0, 1, Duration.ZERO);
     } catch (DeviceGoneException _) {

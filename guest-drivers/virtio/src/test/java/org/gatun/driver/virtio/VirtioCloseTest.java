@@ -9,6 +9,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.gatun.pci.BusRange;
 import org.gatun.pci.DeviceGoneException;
 import org.gatun.pci.DmaBuffer;
@@ -205,7 +206,7 @@ class VirtioCloseTest {
   /** Of several buffers, one that can't be given back does not keep the others. */
   @Test
   void eachBufferIsGivenBack() {
-    int[] left = {0};
+    AtomicInteger left = new AtomicInteger();
     DmaSpace space = new StubbornSpace(device, left);
     VirtioDisk disk =
         VirtioDisk.open(
@@ -216,26 +217,26 @@ class VirtioCloseTest {
               }
             },
             options);
-    assertThat(left[0]).isEqualTo(2);
+    assertThat(left).hasValue(2);
     assertThatExceptionOfType(PciException.class)
         .isThrownBy(disk::close)
         .withMessageContaining("EIO of a buffer");
-    assertThat(left[0]).isZero();
+    assertThat(left).hasValue(0);
     assertThat(device.usage()).isEqualTo(PciDevice.Usage.NONE);
   }
 
-  private record StubbornSpace(PciDevice device, int[] left) implements DmaSpace {
+  private record StubbornSpace(PciDevice device, AtomicInteger left) implements DmaSpace {
     @Override
     public DmaBuffer allocate(long size, long alignment) {
       DmaBuffer buffer = device.dma().allocate(size, alignment);
-      left[0]++;
+      left.incrementAndGet();
       return new DmaBuffer(
           device.name(),
           buffer.segment(),
           buffer.busAddress(),
           () -> {
             buffer.close();
-            left[0]--;
+            left.decrementAndGet();
             throw new PciException(device.name(), "EIO of a buffer", null, null);
           });
     }
