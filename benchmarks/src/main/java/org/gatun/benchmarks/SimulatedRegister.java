@@ -55,8 +55,8 @@ public class SimulatedRegister {
 
   private final SimulatedBus bus = SimulatedBus.realTime();
   private final List<PciDevice> devices = new ArrayList<>();
-  private RunningModel[] bare;
-  private Mmio[] registers;
+  private RunningModel[] bare = {};
+  private Mmio[] registers = {};
 
   private record Model(Supplier<RunningModel> running) implements DeviceModel {
     @Override
