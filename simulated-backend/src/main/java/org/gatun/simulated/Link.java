@@ -13,9 +13,9 @@ public interface Link {
   void down();
 
   /**
-   * The link is trained again, which resets the function: soon, on a thread of the bus, or, in
-   * virtual time, on the thread that lets time pass. Nothing if it is not down, or the device was
-   * pulled out.
+   * The link is trained again, which takes 10 ms and then resets the function: on a thread of the
+   * bus, or, in virtual time, on the thread that lets time pass. Nothing if it is not down, or the
+   * device was pulled out.
    */
   void up();
 

@@ -2,6 +2,7 @@ package org.gatun.simulated;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.time.Duration;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
@@ -30,6 +31,12 @@ import org.jspecify.annotations.Nullable;
 final class SimulatedFunction implements ModelContext {
   static final Comparator<SimulatedFunction> BY_ADDRESS =
       Comparator.comparing(SimulatedFunction::address);
+
+  /**
+   * Of the order of what links take: the specification only has limits, as 24 ms in Polling.Active
+   * (PCI Express Base Specification 5.0, 4.2.6.2.1).
+   */
+  private static final Duration LINK_TRAINING = Duration.ofMillis(10);
 
   private final Slot slot;
   private final FunctionDescription description;
@@ -621,7 +628,7 @@ final class SimulatedFunction implements ModelContext {
     @Override
     public void up() {
       schedule(
-          0,
+          LINK_TRAINING.toNanos(),
           () -> {
             if (route.isLinkDown() && !route.isCut()) {
               route.linkDown(false);

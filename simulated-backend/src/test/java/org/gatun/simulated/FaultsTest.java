@@ -35,6 +35,7 @@ import org.junit.jupiter.api.Test;
 @NullMarked
 class FaultsTest {
   private static final Duration MILLI = Duration.ofMillis(1);
+  private static final Duration TRAINING = Duration.ofMillis(10);
 
   private final Faults faults = new Faults();
   private final SimulatedBus bus = SimulatedBus.virtualTime();
@@ -262,6 +263,8 @@ class FaultsTest {
     assertThat(probe.port.read(buffer.busAddress(), local, 0, 16)).isFalse();
 
     bus.time().sleep(MILLI);
+    assertThat(device.config().read16(ConfigRegisters.VENDOR_ID)).as("trained").isEqualTo(0xffff);
+    bus.time().sleep(TRAINING);
     assertThat(device.id().vendor()).isEqualTo(0x1234);
     assertThat(registers.read32(0)).isZero();
     assertThat(probe.resets.get()).isEqualTo(resets + 1);

@@ -43,6 +43,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 @NullMarked
 class HotPlugTest {
   private static final Duration UNTIL_HEARD = Duration.ofMillis(5);
+  private static final Duration TRAINED = Duration.ofMillis(10);
   private static final int PRESENCE_CHANGED = 1 << 3;
   private static final int PRESENT = 1 << 6;
   private static final int LINK_CHANGED = 1 << 8;
@@ -236,7 +237,7 @@ class HotPlugTest {
     assertThat(slotStatus()).isEqualTo(PRESENT | LINK_CHANGED);
     portConfig.write16(express + 0x1a, LINK_CHANGED);
     model.running().context.link().up();
-    bus.time().spin();
+    bus.time().sleep(TRAINED);
     assertThat(linkStatus() & LINK_ACTIVE).isNotZero();
     assertThat(slotStatus()).isEqualTo(PRESENT | LINK_CHANGED);
   }
@@ -250,9 +251,9 @@ class HotPlugTest {
       faults.add(Fault.at(Point.RESET, new Effect.LinkDown(Duration.ofSeconds(1))).times(1));
       model.running().context.link().down();
       model.running().context.link().up();
-      bus.time().sleep(Duration.ofMillis(1));
+      bus.time().sleep(TRAINED);
       assertThat(mmio.read32(0)).isEqualTo(-1);
-      bus.time().sleep(Duration.ofSeconds(1));
+      bus.time().sleep(Duration.ofSeconds(1).plus(TRAINED));
       assertThat(mmio.read32(0)).isZero();
     }
   }

@@ -80,7 +80,7 @@ public sealed interface Effect {
    * arrives, and the device neither reads nor writes memory nor interrupts; of a DMA write half is
    * done. When it comes up again, the function is as after a reset. At all points.
    *
-   * @param duration in the bus's time, more than 0
+   * @param duration in the bus's time, more than 0, until it is trained again
    */
   record LinkDown(Duration duration) implements Effect {
     public LinkDown {
