@@ -27,6 +27,9 @@ final class Registers implements AutoCloseable {
   /** The least that CSTS.RDY is given to follow CC.EN: the unit of CAP.TO. */
   private static final Duration LEAST_TIMEOUT = Duration.ofMillis(500);
 
+  /** CAP.TO goes to two minutes, CRTO to nine hours: nobody who opens a disk waits that long. */
+  private static final Duration MOST_TIMEOUT = Duration.ofMinutes(5);
+
   private final DeviceName name;
   private final Bar bar;
   private final Mmio mmio;
@@ -259,13 +262,16 @@ final class Registers implements AutoCloseable {
     mmio.close();
   }
 
-  /** CAP.TO; and CRTO, which may say more, where there is one (Base 3.1.3, CRTO). */
+  /** CAP.TO; and CRTO, which may say more, where there is one (Base 3.1.3, CRTO); within limits. */
   private Duration readyTimeout() {
     int millis = Cap.timeoutMillis(cap);
     if ((Cap.crms(cap) & 1) != 0) {
       millis = Math.max(millis, Crto.withMediaMillis(mmio.read32(NvmeRegisters.CRTO)));
     }
     Duration timeout = Duration.ofMillis(millis);
+    if (timeout.compareTo(MOST_TIMEOUT) > 0) {
+      return MOST_TIMEOUT;
+    }
     return timeout.compareTo(LEAST_TIMEOUT) < 0 ? LEAST_TIMEOUT : timeout;
   }
 

@@ -136,14 +136,19 @@ class NvmeControllerTest {
             + " (CAP.TO is 2, in 500 ms; CSTS is 0x0); reset the device");
   }
 
-  @Test
-  void waitsAsLongAsTheControllerAsksFor() {
-    try (Rig rig = new Rig(model -> model.cap = Cap.withTo(model.cap, 60))) {
+  @ParameterizedTest
+  @CsvSource({"60, 0, 30", "255, 0, 127", "60, 120, 60", "255, 65535, 300"})
+  void waitsAsLongAsTheControllerAsksForWithinLimits(int to, int crto, int seconds) {
+    try (Rig rig = new Rig(model -> model.cap = Cap.withTo(model.cap, to))) {
+      if (crto > 0) {
+        rig.model.cap = Cap.withCrms(rig.model.cap, 1);
+        rig.model.crto = crto;
+      }
       rig.model.neverReady = true;
       long before = rig.bus.time().nanoTime();
       assertThatThrownBy(rig::open).isInstanceOf(DeviceTimeoutException.class);
       assertThat(Duration.ofNanos(rig.bus.time().nanoTime() - before))
-          .isBetween(Duration.ofSeconds(30), Duration.ofSeconds(31));
+          .isBetween(Duration.ofSeconds(seconds), Duration.ofSeconds(seconds + 1));
     }
   }
 

@@ -62,6 +62,7 @@ final class ScriptedNvme implements DeviceModel, RunningModel {
   long cap =
       Cap.withMpsmax(
           Cap.withCss(Cap.withTo(Cap.withCqr(Cap.withMqes(0, 1023), true), 2), Cap.CSS_NVM), 0);
+  int crto;
   final IdentifyController identity = IdentifyController.create();
   final Map<Integer, IdentifyNamespace> namespaces = new TreeMap<>();
   PciClass pciClass = new PciClass(NvmeRegisters.CLASS_CODE);
@@ -174,6 +175,7 @@ final class ScriptedNvme implements DeviceModel, RunningModel {
       case (int) NvmeRegisters.CAP + 4 -> cap >>> 32;
       case (int) NvmeRegisters.VS -> version;
       case (int) NvmeRegisters.CC -> cc;
+      case (int) NvmeRegisters.CRTO -> crto;
       case (int) NvmeRegisters.CSTS -> {
         statusReads++;
         yield csts;
