@@ -2,6 +2,7 @@ package org.gatun.simulated;
 
 import java.util.BitSet;
 import java.util.List;
+import java.util.Optional;
 import org.gatun.pci.config.Capability;
 import org.jspecify.annotations.Nullable;
 
@@ -16,6 +17,7 @@ import org.jspecify.annotations.Nullable;
  * @param length in bytes, with its header of 2 bytes, or 4 for an extended one
  * @param registers behind the header; what they leave out reads as zero and can't be written
  * @param storage what the registers give access to, in 32-bit words: vital product data; else empty
+ * @param window the registers among them through which BARs are accessed; else empty
  */
 public record CapabilityDescription(
     int id,
@@ -23,7 +25,8 @@ public record CapabilityDescription(
     boolean extended,
     int length,
     List<Register> registers,
-    List<Integer> storage) {
+    List<Integer> storage,
+    Optional<ConfigWindow> window) {
   /** PCI Express Capabilities, with the Device/Port Type in bits 7:4 (PCIe 5.0, 7.5.3.2). */
   private static final int EXPRESS_TYPE = 2;
 
@@ -122,10 +125,10 @@ public record CapabilityDescription(
     }
   }
 
-  /** A capability without storage. */
+  /** A capability that is its registers, and no more. */
   public CapabilityDescription(
       int id, int version, boolean extended, int length, List<Register> registers) {
-    this(id, version, extended, length, registers, List.of());
+    this(id, version, extended, length, registers, List.of(), Optional.empty());
   }
 
   boolean isConventional(int otherId) {

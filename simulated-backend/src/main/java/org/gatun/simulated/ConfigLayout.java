@@ -11,6 +11,7 @@ import org.gatun.simulated.FunctionDescription.Msix;
 import org.gatun.simulated.FunctionDescription.Trait;
 import org.gatun.simulated.SimulatedFunction.Slot;
 import org.gatun.simulated.VirtualFunctions.Places;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Config space laid out from a description: the registers after power-up, which of their bits a
@@ -62,6 +63,9 @@ final class ConfigLayout {
 
   /** Where the capability of its virtual functions is; 0 if it has none. */
   final int singleRoot;
+
+  /** Where the window to its BARs is, the last if there are several; null if it has none. */
+  @Nullable ConfigWindow window;
 
   private final Map<Integer, Integer> conventional = new HashMap<>();
   private final RegisterBytes owned;
@@ -239,7 +243,9 @@ final class ConfigLayout {
     if (capability.extended()) {
       linkExtended(capability);
     } else {
-      registers(capability, link(capability.id(), capability.length()));
+      int offset = link(capability.id(), capability.length());
+      registers(capability, offset);
+      capability.window().ifPresent(w -> window = w.at(offset));
     }
   }
 

@@ -98,6 +98,7 @@ final class SimulatedConfig implements HardwareConfig {
 
   private final @Nullable SingleRootRegisters singleRoot;
   private final @Nullable VitalProductData vpd;
+  private final @Nullable ConfigWindow window;
 
   /**
    * @param slot with the addresses that firmware has assigned
@@ -133,6 +134,7 @@ final class SimulatedConfig implements HardwareConfig {
         vitalData
             .map(c -> new VitalProductData(layout.find(Capability.VPD), c.storage()))
             .orElse(null);
+    window = layout.window;
   }
 
   @Override
@@ -247,6 +249,16 @@ final class SimulatedConfig implements HardwareConfig {
     return bridge
         && ((data.get(ConfigLayout.BRIDGE_CONTROL, 2) & BUS_RESET) != 0
             || (slotRegisters != null && slotRegisters.isKeptDown(data)));
+  }
+
+  /** Through which BARs are accessed; null if there is none. */
+  @Nullable ConfigWindow window() {
+    return window;
+  }
+
+  /** What only the hardware writes, and a reset takes back. */
+  synchronized void showFetched(int offset, int width, int value) {
+    data.put(offset, width, value);
   }
 
   /** Of a port with a slot: whether there is something in it. */

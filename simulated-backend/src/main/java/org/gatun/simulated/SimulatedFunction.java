@@ -372,11 +372,17 @@ final class SimulatedFunction implements ModelContext {
 
   /** As the host reads it: all ones if no access arrives. */
   int readConfig(int offset, int width) {
+    ConfigSpace.check(offset, width, config.size());
     flushPosted();
-    int value = config.read(offset, width);
     if (!route.isConfigurable()) {
       return -1 >>> (Integer.SIZE - 8 * width);
     }
+    ConfigWindow window = config.window();
+    if (window != null) {
+      window.beforeRead(config, offset, width, new WindowBars(), config::showFetched);
+      interrupts.signalEvents();
+    }
+    int value = config.read(offset, width);
     return virtualHeader == null ? value : virtualHeader.read(offset, width, value);
   }
 
@@ -389,6 +395,10 @@ final class SimulatedFunction implements ModelContext {
         virtualHeader.write(offset, width, value);
       }
       config.write(offset, width, value);
+      ConfigWindow window = config.window();
+      if (window != null) {
+        window.afterWrite(config, offset, width, new WindowBars());
+      }
     }
   }
 
@@ -591,6 +601,27 @@ final class SimulatedFunction implements ModelContext {
       } else {
         writeBar(bar, start + offset, width, value);
       }
+    }
+  }
+
+  /** What is reached through config space: registers, whether or not their BAR decodes. */
+  private final class WindowBars implements ConfigWindow.Bars {
+    @Override
+    public boolean has(int bar, long offset, int width) {
+      return description.bars().stream()
+          .filter(b -> b.index() == bar)
+          .flatMap(b -> b.ranges().stream())
+          .anyMatch(r -> r.access() == Bar.Access.TRAPPED && r.contains(offset, width));
+    }
+
+    @Override
+    public long read(int bar, long offset, int width) {
+      return readBar(bar, offset, width);
+    }
+
+    @Override
+    public void write(int bar, long offset, int width, long value) {
+      writeBar(bar, offset, width, value);
     }
   }
 

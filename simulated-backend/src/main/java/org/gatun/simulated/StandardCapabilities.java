@@ -2,6 +2,7 @@ package org.gatun.simulated;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.gatun.pci.config.Capability;
 import org.gatun.simulated.CapabilityDescription.Register;
 import org.gatun.simulated.FunctionDescription.BarDescription;
@@ -57,7 +58,8 @@ public final class StandardCapabilities {
         false,
         8,
         List.of(register(2, 2, 0, 0xfffc, 0), register(4, 4, 0, ALL, 0)),
-        words);
+        words,
+        Optional.empty());
   }
 
   /**

@@ -15,6 +15,9 @@ import org.gatun.pci.DeviceName;
 import org.gatun.pci.DmaBuffer;
 import org.gatun.pci.Mmio;
 import org.gatun.pci.PciDevice;
+import org.gatun.pci.config.Capabilities;
+import org.gatun.pci.config.Capability;
+import org.gatun.pci.config.ConfigSpace;
 import org.gatun.simulated.fault.Effect;
 import org.gatun.simulated.fault.Fault;
 import org.gatun.simulated.fault.Faults;
@@ -162,6 +165,50 @@ class VirtioModelTest {
     registers.write16(VirtioCommon.QUEUE_SELECT, 0);
     registers.write16(VirtioCommon.QUEUE_VECTOR, 2);
     assertThat(registers.read16(VirtioCommon.QUEUE_VECTOR)).isEqualTo(VirtioPci.NO_VECTOR);
+  }
+
+  /** 4.1.4.9: what can't map a BAR reaches the registers through config space. */
+  @Test
+  void itsRegistersAreReachedThroughConfigSpace() {
+    ConfigSpace config = device.config();
+    int window =
+        Capabilities.walk(config).list().stream()
+            .filter(c -> c.id() == Capability.VENDOR_SPECIFIC)
+            .mapToInt(Capability::offset)
+            .filter(at -> config.read8(at + VirtioPci.TYPE) == VirtioPci.PCI_CONFIG)
+            .findFirst()
+            .orElseThrow();
+    int data = window + VirtioPci.WINDOW;
+    config.write8(window + VirtioPci.BAR, BAR);
+    select(window, VirtioCommon.STATUS, 1);
+    config.write8(data, VirtioCommon.ACKNOWLEDGE);
+    assertThat(registers.read8(VirtioCommon.STATUS)).isEqualTo(VirtioCommon.ACKNOWLEDGE);
+    assertThat(config.read8(data)).isEqualTo(VirtioCommon.ACKNOWLEDGE);
+    registers.write8(VirtioCommon.STATUS, 0);
+    assertThat(bus.hardware(device.name()).read8(data)).as("looked at").isEqualTo(1);
+    assertThat(config.read8(data)).as("read").isZero();
+
+    select(window, VirtioCommon.QUEUE_SIZE, 2);
+    assertThat(config.read16(data)).isEqualTo(registers.read16(VirtioCommon.QUEUE_SIZE));
+    select(window, (int) CONFIG, 4);
+    assertThat(config.read32(data)).as("sectors").isEqualTo((1 << 20) / 512);
+
+    config.write32(data, 7);
+    for (int[] wrong : new int[][] {{0x4000, 4}, {(int) CONFIG + 2, 4}, {0, 3}, {0, 8}, {-4, 4}}) {
+      select(window, wrong[0], wrong[1]);
+      config.write32(data, 0x1234);
+      assertThat(config.read32(data)).as("%x, %d", wrong[0], wrong[1]).isEqualTo(0x1234);
+    }
+    config.write8(window + VirtioPci.BAR, 5);
+    select(window, 0, 4);
+    assertThat(config.read32(data)).isEqualTo(0x1234);
+    device.reset();
+    assertThat(config.read32(data)).isZero();
+  }
+
+  private void select(int window, int offset, int length) {
+    device.config().write32(window + VirtioPci.OFFSET, offset);
+    device.config().write32(window + VirtioPci.SIZE, length);
   }
 
   @Test

@@ -8,6 +8,7 @@ import org.gatun.pci.config.Capability;
 import org.gatun.pci.config.PciClass;
 import org.gatun.pci.config.PciId;
 import org.gatun.simulated.CapabilityDescription;
+import org.gatun.simulated.ConfigWindow;
 import org.gatun.simulated.FunctionDescription;
 import org.gatun.simulated.FunctionDescription.BarDescription;
 import org.gatun.simulated.FunctionDescription.InterruptDescription;
@@ -62,7 +63,8 @@ final class VirtioLayout {
             structure(VirtioPci.COMMON_CONFIG, COMMON),
             structure(VirtioPci.ISR_CONFIG, ISR),
             structure(VirtioPci.DEVICE_CONFIG, DEVICE),
-            notification()),
+            notification(),
+            window()),
         Set.of());
   }
 
@@ -89,6 +91,25 @@ final class VirtioLayout {
     registers.add(constant(VirtioPci.NOTIFY_MULTIPLIER, 4, MULTIPLIER));
     return new CapabilityDescription(
         Capability.VENDOR_SPECIFIC, 0, false, VirtioPci.LONG_CAPABILITY_SIZE, registers);
+  }
+
+  /** The driver says in it what it wants to access (4.1.4.9). */
+  private static CapabilityDescription window() {
+    return new CapabilityDescription(
+        Capability.VENDOR_SPECIFIC,
+        0,
+        false,
+        VirtioPci.LONG_CAPABILITY_SIZE,
+        List.of(
+            constant(VirtioPci.LENGTH, 1, VirtioPci.LONG_CAPABILITY_SIZE),
+            constant(VirtioPci.TYPE, 1, VirtioPci.PCI_CONFIG),
+            new CapabilityDescription.Register(VirtioPci.BAR, 1, 0, 0xff, 0),
+            new CapabilityDescription.Register(VirtioPci.OFFSET, 4, 0, -1, 0),
+            new CapabilityDescription.Register(VirtioPci.SIZE, 4, 0, -1, 0),
+            new CapabilityDescription.Register(VirtioPci.WINDOW, 4, 0, -1, 0)),
+        List.of(),
+        Optional.of(
+            new ConfigWindow(VirtioPci.BAR, VirtioPci.OFFSET, VirtioPci.SIZE, VirtioPci.WINDOW)));
   }
 
   private static List<CapabilityDescription.Register> registers(int length, int what, long offset) {
