@@ -25,7 +25,6 @@ import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Mode;
 import org.openjdk.jmh.annotations.OperationsPerInvocation;
 import org.openjdk.jmh.annotations.OutputTimeUnit;
-import org.openjdk.jmh.annotations.Param;
 import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
@@ -36,8 +35,8 @@ import org.openjdk.jmh.annotations.TearDown;
  * model through its interface, without a bus: what decode, the MSI-X table in the same BAR and
  * events cost. The models take no lock: those of real ones are their own.
  *
- * <p>Of one model, the compiler makes both calls a part of the loop: then the plain one is no call
- * any more. Of four kinds of models, both are calls through the interface.
+ * <p>Of one kind of model, as here, the compiler makes both calls a part of the loop: then the
+ * plain one is no call any more. {@link SimulatedRegisterOfFour} has four kinds.
  */
 @State(Scope.Thread)
 @BenchmarkMode(Mode.AverageTime)
@@ -50,13 +49,20 @@ public class SimulatedRegister {
   /** Opaque: or all accesses of the loop would be one. */
   private static final VarHandle VALUE = MethodHandles.arrayElementVarHandle(long[].class);
 
-  @Param({"1", "4"})
-  public int models;
-
+  private final int models;
   private final SimulatedBus bus = SimulatedBus.realTime();
   private final List<PciDevice> devices = new ArrayList<>();
   private RunningModel[] bare = {};
   private Mmio[] registers = {};
+
+  /** With one kind of model. */
+  public SimulatedRegister() {
+    this(1);
+  }
+
+  SimulatedRegister(int models) {
+    this.models = models;
+  }
 
   private record Model(Supplier<RunningModel> running) implements DeviceModel {
     @Override
