@@ -3,7 +3,8 @@
  *
  * <p>{@link org.gatun.driver.nvme.NvmeController} brings a controller up and knows its namespaces.
  * {@link org.gatun.driver.nvme.NvmeDisk} reads and writes a namespace and returns when that is
- * done; {@link org.gatun.driver.nvme.NvmeQueuePair}, on which it is built, takes single commands
+ * done; {@link org.gatun.driver.nvme.NvmeBlockChannel} makes a channel of it, for code that knows
+ * files; {@link org.gatun.driver.nvme.NvmeQueuePair}, on which it is built, takes single commands
  * and calls back.
  *
  * <p><b>Time-outs.</b> A command that is not completed within {@link
