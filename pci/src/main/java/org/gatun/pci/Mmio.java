@@ -58,6 +58,9 @@ public final class Mmio implements AutoCloseable {
   private final Runnable release;
   private volatile boolean closed;
 
+  /** How far a trapped access may go: the size, and nowhere once it is closed. */
+  private volatile long limit;
+
   @SuppressWarnings("unused") // written through DISCARDED
   private int discarded;
 
@@ -71,6 +74,7 @@ public final class Mmio implements AutoCloseable {
     this.segment = segment;
     this.handler = handler;
     this.size = size;
+    this.limit = size;
     this.release = release;
   }
 
@@ -273,6 +277,7 @@ public final class Mmio implements AutoCloseable {
   @Override
   public void close() {
     if (CLOSED.compareAndSet(this, false, true)) {
+      limit = -1;
       release.run();
     }
   }
@@ -292,11 +297,10 @@ public final class Mmio implements AutoCloseable {
 
   private RegisterHandler checkedHandler(String operation, long offset, int width) {
     RegisterHandler trapped = Objects.requireNonNull(handler);
-    if (closed) {
-      throw new DeviceGoneException(name, at(operation + width * 8, offset), null);
-    }
-    if (offset < 0 || offset > size - width) {
-      throw new IndexOutOfBoundsException(outOfBounds(operation + width * 8, offset));
+    if (offset < 0 || offset > limit - width) {
+      throw closed
+          ? new DeviceGoneException(name, at(operation + width * 8, offset), null)
+          : new IndexOutOfBoundsException(outOfBounds(operation + width * 8, offset));
     }
     if ((offset & (width - 1)) != 0) {
       throw new IllegalArgumentException(misaligned(operation + width * 8, offset));

@@ -63,7 +63,7 @@ final class SimulatedFunction implements ModelContext {
 
   private final Link link;
   private final Object decodeLock = new Object();
-  private volatile boolean memoryDecode;
+  private final AccessState state = new AccessState();
   private volatile boolean portDecode;
 
   /** The number of the bus behind it, if it is a bridge; else 0. */
@@ -143,7 +143,7 @@ final class SimulatedFunction implements ModelContext {
         new BusMaster(
             slot.name(), slot.group().domain(), bus.iommu(), new OwnRequests(), bus.tracer());
     this.interrupts =
-        new SimulatedInterrupts(this, route, busMaster, bus.iommu().interrupts(), time);
+        new SimulatedInterrupts(this, route, busMaster, bus.iommu().interrupts(), state, time);
     this.posted =
         bus.postingSeed().isEmpty()
             ? null
@@ -404,7 +404,7 @@ final class SimulatedFunction implements ModelContext {
 
   /** Serves a trapped part of a memory BAR. Without decode, nobody answers on the bus. */
   RegisterHandler handler(int bar, long start) {
-    TrappedRange range = new TrappedRange(bar, start);
+    TrappedRange range = new TrappedRange(this, bar, start);
     return posted == null ? range : posted.toMemory(range, range);
   }
 
@@ -541,7 +541,7 @@ final class SimulatedFunction implements ModelContext {
 
   private void configChanged() {
     synchronized (decodeLock) {
-      memoryDecode = route.allows(ConfigRegisters.COMMAND_MEMORY);
+      state.memoryDecode = route.allows(ConfigRegisters.COMMAND_MEMORY);
       portDecode = route.allows(ConfigRegisters.COMMAND_IO);
       busMaster.enable(route.allows(ConfigRegisters.COMMAND_BUS_MASTER));
     }
@@ -556,51 +556,69 @@ final class SimulatedFunction implements ModelContext {
     }
   }
 
-  private final class TrappedRange implements RegisterHandler, PostedWrites.Target {
+  private static final class TrappedRange implements RegisterHandler, PostedWrites.Target {
+    private final SimulatedFunction function;
     private final int bar;
     private final long start;
+    private final RunningModel model;
+    private final AccessState state;
 
     /** From here on, an access may be one to the MSI-X table: in most ranges, none is. */
     private final long modelOnly;
 
-    private final RunningModel model = SimulatedFunction.this.model;
-    private final SimulatedInterrupts interrupts = SimulatedFunction.this.interrupts;
-
-    TrappedRange(int bar, long start) {
+    TrappedRange(SimulatedFunction function, int bar, long start) {
+      this.function = function;
       this.bar = bar;
       this.start = start;
-      this.modelOnly = interrupts.firstServed(bar, start) - start;
+      this.model = function.model;
+      this.state = function.state;
+      this.modelOnly = function.interrupts.firstServed(bar, start) - start;
     }
 
     @Override
     public long read(long offset, int width) {
-      if (!memoryDecode) {
-        route.refuse(ConfigRegisters.COMMAND_MEMORY, false);
-        return -1;
+      // Once: after a volatile read, the compiler would load the field again.
+      AccessState access = state;
+      if (!access.memoryDecode) {
+        return refused();
       }
       long value =
           offset < modelOnly
               ? model.read(bar, start + offset, width)
-              : readBar(bar, start + offset, width);
-      interrupts.signalEvents();
+              : function.readBar(bar, start + offset, width);
+      if (access.eventsDue) {
+        function.signalEvents();
+      }
       return value;
     }
 
     @Override
     public void write(long offset, int width, long value) {
-      arrive(offset, width, value);
-      interrupts.signalEvents();
+      AccessState access = state;
+      arrive(access, offset, width, value);
+      if (access.eventsDue) {
+        function.signalEvents();
+      }
     }
 
     @Override
     public void arrive(long offset, int width, long value) {
-      if (!memoryDecode) {
-        route.refuse(ConfigRegisters.COMMAND_MEMORY, true);
+      arrive(state, offset, width, value);
+    }
+
+    private void arrive(AccessState access, long offset, int width, long value) {
+      if (!access.memoryDecode) {
+        function.route.refuse(ConfigRegisters.COMMAND_MEMORY, true);
       } else if (offset < modelOnly) {
         model.write(bar, start + offset, width, value);
       } else {
-        writeBar(bar, start + offset, width, value);
+        function.writeBar(bar, start + offset, width, value);
       }
+    }
+
+    private long refused() {
+      function.route.refuse(ConfigRegisters.COMMAND_MEMORY, false);
+      return -1;
     }
   }
 

@@ -48,8 +48,8 @@ final class SimulatedInterrupts implements Interrupts {
   /** The vectors whose events are to be signalled. */
   private final BitSet due = new BitSet();
 
-  /** Whether there are any; guarded by this, except for reads. */
-  private volatile boolean anyDue;
+  /** Knows whether there are any. */
+  private final AccessState state;
 
   /** The level that the model drives. */
   private boolean line;
@@ -62,6 +62,7 @@ final class SimulatedInterrupts implements Interrupts {
       Route route,
       BusMaster busMaster,
       InterruptRemapping remapping,
+      AccessState state,
       BusTime time) {
     this.device = function.name();
     this.description = function.description().interrupts();
@@ -69,6 +70,7 @@ final class SimulatedInterrupts implements Interrupts {
     this.route = route;
     this.busMaster = busMaster;
     this.remapping = remapping;
+    this.state = state;
     this.time = time;
     this.msix = description.msix().orElse(null);
     this.table = new int[msix == null ? 0 : msix.vectors() * ENTRY_DWORDS];
@@ -140,7 +142,7 @@ final class SimulatedInterrupts implements Interrupts {
     vectors.forEach(SimulatedVector::end);
     vectors = List.of();
     due.clear();
-    anyDue = false;
+    state.eventsDue = false;
     remapping.free(this);
     switch (kind) {
       case INTX -> lineMasked = false;
@@ -255,7 +257,7 @@ final class SimulatedInterrupts implements Interrupts {
    * which those that come before one is signalled are one.
    */
   void signalEvents() {
-    while (anyDue) {
+    while (state.eventsDue) {
       Event event = nextEvent();
       if (event != null) {
         try {
@@ -276,7 +278,7 @@ final class SimulatedInterrupts implements Interrupts {
       return null;
     }
     due.clear(vector);
-    anyDue = !due.isEmpty();
+    state.eventsDue = !due.isEmpty();
     return vectors.get(vector).event();
   }
 
@@ -414,7 +416,7 @@ final class SimulatedInterrupts implements Interrupts {
   private void deliver(int vector) {
     if (vector < vectors.size() && vectors.get(vector).deliver()) {
       due.set(vector);
-      anyDue = true;
+      state.eventsDue = true;
     }
   }
 
