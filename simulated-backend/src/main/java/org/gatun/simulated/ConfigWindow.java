@@ -31,18 +31,22 @@ public record ConfigWindow(int bar, int offset, int length, int data) {
 
   /** Before the host reads config space: fetches what it is to find. */
   void beforeRead(ConfigSpace config, int start, int width, Bars bars, Data fetched) {
-    Access access = access(config);
-    if (touches(start, width) && access.isOf(bars)) {
-      fetched.put(data, access.width, (int) bars.read(access.bar, access.offset, access.width));
+    if (touches(start, width)) {
+      Access access = access(config);
+      if (access.isOf(bars)) {
+        fetched.put(data, access.width, (int) bars.read(access.bar, access.offset, access.width));
+      }
     }
   }
 
   /** After the host has written config space: hands on what it wrote. */
   void afterWrite(ConfigSpace config, int start, int width, Bars bars) {
-    Access access = access(config);
-    if (touches(start, width) && access.isOf(bars)) {
-      int value = config.read(data, access.width);
-      bars.write(access.bar, access.offset, access.width, value);
+    if (touches(start, width)) {
+      Access access = access(config);
+      if (access.isOf(bars)) {
+        int value = config.read(data, access.width);
+        bars.write(access.bar, access.offset, access.width, value);
+      }
     }
   }
 
