@@ -28,6 +28,7 @@ import org.gatun.specs.nvme.IdentifyController;
 import org.gatun.specs.nvme.NvmeStatus;
 import org.gatun.specs.nvme.Version;
 import org.gatun.testkit.DeviceRoute;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -136,6 +137,7 @@ class NvmeControllerTest {
             + " (CAP.TO is 2, in 500 ms; CSTS is 0x0); reset the device");
   }
 
+  @Tag(DeviceRoute.VIRTUAL_TIME)
   @ParameterizedTest
   @CsvSource({"60, 0, 30", "255, 0, 127", "60, 120, 60", "255, 65535, 300"})
   void waitsAsLongAsTheControllerAsksForWithinLimits(int to, int crto, int seconds) {
