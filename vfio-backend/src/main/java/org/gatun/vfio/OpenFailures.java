@@ -5,12 +5,15 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFileAttributes;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.util.Collections;
 import java.util.List;
 import java.util.stream.Collectors;
 import org.gatun.nativeaccess.Errno;
 import org.gatun.nativeaccess.LinuxException;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.DeviceUnavailableException;
+import org.gatun.pci.TimeSource;
 import org.gatun.vfio.common.Vfio;
 import org.gatun.vfio.sysfs.IommuGroup;
 import org.gatun.vfio.sysfs.Sysfs;
@@ -18,6 +21,8 @@ import org.jspecify.annotations.Nullable;
 
 /** Why a group can't be opened, and what to do: for each reason that users meet. */
 final class OpenFailures {
+  private static final Duration MOMENT = Duration.ofMillis(20);
+
   private final DeviceName device;
   private final IommuGroup group;
   private final Sysfs sysfs;
@@ -108,9 +113,21 @@ final class OpenFailures {
     return failure(String.valueOf(e.getMessage()), "the kernel's log may say why", e);
   }
 
-  /** Whether no process that this one may look at has it open. */
+  /**
+   * Whether no process that this one may look at keeps it open. One that is seen with it, and a
+   * moment later without, was a child of somebody's that had yet to execute its program.
+   */
   boolean isHeldByNobody(Path node) {
-    return sysfs.holders(node).isEmpty();
+    List<Integer> first = pids(node);
+    if (first.isEmpty()) {
+      return true;
+    }
+    TimeSource.system().sleep(MOMENT);
+    return Collections.disjoint(first, pids(node));
+  }
+
+  private List<Integer> pids(Path node) {
+    return sysfs.holders(node).stream().map(Sysfs.Holder::pid).toList();
   }
 
   private String holders(Path node) {
