@@ -8,6 +8,7 @@ import org.gatun.pci.DmaSpace;
 import org.gatun.pci.Mmio;
 import org.gatun.pci.PciException;
 import org.gatun.pci.TimeSource;
+import org.gatun.pci.spi.Failures;
 import org.gatun.specs.nvme.CompletionEntry;
 import org.gatun.specs.nvme.DatasetManagementRange;
 import org.gatun.specs.nvme.IdentifyController;

@@ -2,6 +2,7 @@ package org.gatun.driver.nvme;
 
 import java.util.ArrayDeque;
 import java.util.Deque;
+import org.gatun.pci.spi.Failures;
 
 /** What was opened, to be closed in reverse order. */
 final class Resources implements AutoCloseable {

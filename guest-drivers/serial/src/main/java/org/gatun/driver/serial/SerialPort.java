@@ -27,6 +27,7 @@ import org.gatun.pci.PortIo;
 import org.gatun.pci.TimeSource;
 import org.gatun.pci.Vector;
 import org.gatun.pci.config.PciClass;
+import org.gatun.pci.spi.Failures;
 import org.gatun.specs.serial.UartRegisters;
 import org.jspecify.annotations.Nullable;
 
@@ -352,10 +353,10 @@ public final class SerialPort implements AutoCloseable {
 
   private void quiet(PortIo ports) {
     Failures failures = new Failures();
-    failures.attempt(() -> ports.write8(INTERRUPT_ENABLE, 0));
-    failures.attempt(() -> ports.write8(MODEM_CONTROL, 0));
+    failures.attemptUnlessGone(() -> ports.write8(INTERRUPT_ENABLE, 0));
+    failures.attemptUnlessGone(() -> ports.write8(MODEM_CONTROL, 0));
     if (vector != null) {
-      failures.attempt(() -> device.interrupts().disable());
+      failures.attemptUnlessGone(() -> device.interrupts().disable());
     }
     failures.rethrow();
   }

@@ -18,6 +18,7 @@ import org.gatun.pci.Vector;
 import org.gatun.pci.config.ConfigRegisters;
 import org.gatun.pci.config.ConfigSpace;
 import org.gatun.pci.config.PciId;
+import org.gatun.pci.spi.Failures;
 import org.gatun.specs.virtio.VirtioCommon;
 import org.gatun.specs.virtio.VirtioFeature;
 import org.gatun.specs.virtio.VirtioPci;
@@ -451,7 +452,7 @@ final class Transport implements AutoCloseable {
     closed = true;
     Failures failures = new Failures();
     boolean stopped = stop(failures);
-    failures.attempt(() -> unlessGone(() -> device.interrupts().disable()));
+    failures.attemptUnlessGone(() -> device.interrupts().disable());
     if (stopped) {
       buffers.reversed().forEach(buffer -> failures.attempt(buffer::close));
     } else {
@@ -497,7 +498,7 @@ final class Transport implements AutoCloseable {
       failures.add(deaf);
     }
     if (reset && silenced) { // or it may still assert its pin
-      failures.attempt(() -> unlessGone(() -> disablePin(false)));
+      failures.attemptUnlessGone(() -> disablePin(false));
     }
     return reset || cut;
   }

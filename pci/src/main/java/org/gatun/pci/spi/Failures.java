@@ -1,13 +1,20 @@
-package org.gatun.driver.virtio;
+package org.gatun.pci.spi;
 
+import org.gatun.pci.DeviceGoneException;
 import org.jspecify.annotations.Nullable;
 
-/** What steps have thrown that are all to be taken: the first counts, the others go with it. */
-final class Failures {
+/**
+ * For drivers and implementations of devices: what steps have thrown that are all to be taken, as
+ * in a close. The first counts, the others go with it. One thread.
+ */
+public final class Failures {
   private @Nullable Throwable first;
 
+  /** With none yet. */
+  public Failures() {}
+
   /** Takes a step; what it throws is kept. */
-  void attempt(Runnable step) {
+  public void attempt(Runnable step) {
     try {
       step.run();
     } catch (RuntimeException | Error e) {
@@ -15,9 +22,21 @@ final class Failures {
     }
   }
 
+  /** Takes a step that a device which is gone, closed or unplugged before, needs no more. */
+  public void attemptUnlessGone(Runnable step) {
+    attempt(
+        () -> {
+          try {
+            step.run();
+          } catch (DeviceGoneException _) {
+            // It is quiet.
+          }
+        });
+  }
+
   /** Adds what was thrown. */
   @SuppressWarnings("ReferenceEquality") // the same one can not be suppressed by itself
-  void add(Throwable failure) {
+  public void add(Throwable failure) {
     if (first == null) {
       first = failure;
     } else if (first != failure) {
@@ -26,12 +45,12 @@ final class Failures {
   }
 
   /** The first failure; null if there is none. */
-  @Nullable Throwable first() {
+  public @Nullable Throwable first() {
     return first;
   }
 
   /** Throws the first failure, if there is one. */
-  void rethrow() {
+  public void rethrow() {
     switch (first) {
       case null -> {}
       case RuntimeException e -> throw e;
