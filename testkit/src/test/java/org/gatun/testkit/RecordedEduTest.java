@@ -23,6 +23,13 @@ class RecordedEduTest extends SimulatedEdu {
     closeUnderUseGivesOnlyDeviceGone();
   }
 
+  /** Four that close at once: the recorder's copies of the memory are gone for each of them. */
+  @SuppressWarnings("JUnitMethodInvoked") // the same, more often
+  @RepeatedTest(200)
+  void whoeverClosesReturnsWhenTheRecorderHasLetGo() throws Exception {
+    whoeverClosesReturnsWhenAllIsClosed();
+  }
+
   @Override
   protected PciDevice open() {
     recorder = new Recorder(super.open(), super.time());

@@ -16,6 +16,10 @@ final class ObservedDevice implements PciDevice {
   private final PciDevice device;
   private final Observer observer;
   private final DmaSpace dma;
+  private final Object closing = new Object();
+
+  /** Guarded by closing. */
+  private boolean closed;
 
   /**
    * @param dma what the driver gets for the memory of the device
@@ -79,7 +83,12 @@ final class ObservedDevice implements PciDevice {
   @Override
   public void close() {
     device.close();
-    observer.saw(Kind.CLOSE, 0, 0, 0, 0);
+    synchronized (closing) { // whoever comes second waits until the first has let go of all, too
+      if (!closed) {
+        closed = true;
+        observer.saw(Kind.CLOSE, 0, 0, 0, 0);
+      }
+    }
   }
 
   @Override
