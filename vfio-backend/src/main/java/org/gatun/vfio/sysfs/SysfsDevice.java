@@ -32,6 +32,9 @@ public final class SysfsDevice {
   /** More than a config space, so that a file that claims more is not read to its end. */
   private static final int CONFIG_LIMIT = ConfigRegisters.EXPRESS_SIZE;
 
+  /** What Linux says of an NVMe controller that it has not finished with. */
+  private static final Set<String> NVME_SETTLING = Set.of("new", "connecting", "resetting");
+
   private final Sysfs sysfs;
   private final PciAddress address;
   private final Path directory;
@@ -70,6 +73,13 @@ public final class SysfsDevice {
   /** The kernel driver that is bound to it. */
   public Optional<String> driver() {
     return HostFiles.linkName(directory.resolve("driver"));
+  }
+
+  /** Whether Linux's NVMe driver brings it up, or resets it: in the background. */
+  boolean isNvmeSettling() {
+    return HostFiles.list(directory.resolve("nvme")).stream()
+        .map(controller -> HostFiles.text(controller.resolve("state")))
+        .anyMatch(state -> state.filter(NVME_SETTLING::contains).isPresent());
   }
 
   /** The only driver that may bind to it, if that was restricted. */

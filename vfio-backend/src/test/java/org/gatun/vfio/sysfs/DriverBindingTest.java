@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
@@ -535,6 +536,41 @@ class DriverBindingTest {
     assertThat(
             new DriverBinding(machine.sysfs(), new DriverJournal(journal), machine, time)
                 .restore(ADDRESS))
+        .contains("nvme");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"new", "connecting", "resetting"})
+  void anNvmeDriverThatIsInTheMiddleOfSomethingIsWaitedFor(String state) {
+    machine.device(TEXT, "nvme", 7);
+    String file = machine.real(TEXT) + "/nvme/nvme0/state";
+    machine.file(file, state + "\n");
+    List<Integer> callsWhileSettling = new ArrayList<>();
+    TimeSource time =
+        new FastTime(
+            () -> {
+              callsWhileSettling.add(
+                  (int) machine.calls.stream().filter(call -> call.contains("unbind")).count());
+              machine.file(file, "live\n");
+            });
+
+    assertThat(
+            new DriverBinding(machine.sysfs(), new DriverJournal(journal), machine, time)
+                .bind(ADDRESS))
+        .contains("nvme");
+    assertThat(callsWhileSettling).containsExactly(0);
+    assertThat(machine.driverOf(TEXT)).contains("vfio-pci");
+  }
+
+  @Test
+  void anNvmeDriverThatNeverGetsReadyIsTakenFromAllTheSame() {
+    machine.device(TEXT, "nvme", 7);
+    machine.file(machine.real(TEXT) + "/nvme/nvme0/state", "connecting\n");
+
+    assertThat(
+            new DriverBinding(
+                    machine.sysfs(), new DriverJournal(journal), machine, new FastTime(() -> {}))
+                .bind(ADDRESS))
         .contains("nvme");
   }
 
