@@ -48,6 +48,7 @@ record InstantNvme(NvmeModel model) implements DeviceModel {
     private long submissions;
     private long completions;
     private int entries;
+    private int completionEntries;
     private int tail;
     private int completed;
     private boolean phase;
@@ -83,7 +84,7 @@ record InstantNvme(NvmeModel model) implements DeviceModel {
             Integer.toUnsignedLong(
                 CompletionEntry.dword3(SubmissionEntry.commandId(dword0), phase, 0));
         memory.writeLong(entry + CompletionEntry.DWORD2, high << 32 | low);
-        if (++completed == entries) {
+        if (++completed == completionEntries) {
           completed = 0;
           phase = !phase;
         }
@@ -117,6 +118,7 @@ record InstantNvme(NvmeModel model) implements DeviceModel {
       switch (SubmissionEntry.opcode(command.get(INT, SubmissionEntry.DWORD0))) {
         case AdminOpcode.CREATE_IO_COMPLETION_QUEUE -> {
           completions = command.get(LONG, SubmissionEntry.PRP1);
+          completionEntries = AdminCommand.queueEntries(dword10);
           completed = 0;
           phase = true;
         }

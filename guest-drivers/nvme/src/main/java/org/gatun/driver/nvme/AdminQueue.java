@@ -8,13 +8,11 @@ import org.gatun.pci.DeviceProtocolException;
 import org.gatun.pci.DeviceTimeoutException;
 import org.gatun.pci.DmaBuffer;
 import org.gatun.pci.DmaSpace;
-import org.gatun.pci.Mmio;
 import org.gatun.pci.TimeSource;
 import org.gatun.specs.nvme.AdminCommand;
 import org.gatun.specs.nvme.AdminOpcode;
 import org.gatun.specs.nvme.CompletionEntry;
 import org.gatun.specs.nvme.Features;
-import org.gatun.specs.nvme.NvmeRegisters;
 import org.gatun.specs.nvme.NvmeStatus;
 import org.gatun.specs.nvme.SubmissionEntry;
 
@@ -32,7 +30,7 @@ final class AdminQueue implements AutoCloseable {
 
   private final DeviceName name;
   private final Registers registers;
-  private final Mmio doorbells;
+  private final Doorbells doorbells;
   private final TimeSource time;
   private final Duration timeout;
   private final DmaBuffer memory;
@@ -42,7 +40,11 @@ final class AdminQueue implements AutoCloseable {
   private int nextCommandId;
 
   AdminQueue(
-      DeviceName name, DmaSpace dma, Registers registers, Mmio doorbells, NvmeOptions options) {
+      DeviceName name,
+      DmaSpace dma,
+      Registers registers,
+      Doorbells doorbells,
+      NvmeOptions options) {
     this.name = name;
     this.registers = registers;
     this.doorbells = doorbells;
@@ -94,7 +96,7 @@ final class AdminQueue implements AutoCloseable {
 
   /** Formats a namespace (Base 5.14), and waits for that, not for as long as for other commands. */
   void format(int namespaceId, int dword10, Duration limit) {
-    execute(AdminOpcode.FORMAT_NVM, namespaceId, 0, dword10, 0, limit);
+    execute(AdminOpcode.FORMAT_NVM, namespaceId, 0, 0, dword10, 0, limit);
   }
 
   /** Begins to sanitize (Base 5.24). An overwrite is with zeros. */
@@ -117,6 +119,11 @@ final class AdminQueue implements AutoCloseable {
             Features.numberOfQueues(wanted, wanted));
     return Math.min(
         wanted, Math.min(Features.submissionQueues(allowed), Features.completionQueues(allowed)));
+  }
+
+  /** Tells of the memory for doorbells and that for EventIdx, a page each (Base 5.8). */
+  void configureDoorbellBuffer(long doorbellAddress, long eventAddress) {
+    execute(AdminOpcode.DOORBELL_BUFFER_CONFIG, 0, doorbellAddress, eventAddress, 0, 0, timeout);
   }
 
   /** Creates an I/O completion queue; with a vector of -1 it does not interrupt (Base 5.4). */
@@ -157,7 +164,7 @@ final class AdminQueue implements AutoCloseable {
   }
 
   private int execute(int opcode, int namespaceId, long prp1, int dword10, int dword11) {
-    return execute(opcode, namespaceId, prp1, dword10, dword11, timeout);
+    return execute(opcode, namespaceId, prp1, 0, dword10, dword11, timeout);
   }
 
   /**
@@ -170,7 +177,7 @@ final class AdminQueue implements AutoCloseable {
    *     before the next {@link #enable}
    */
   private int execute(
-      int opcode, int namespaceId, long prp1, int dword10, int dword11, Duration limit) {
+      int opcode, int namespaceId, long prp1, long prp2, int dword10, int dword11, Duration limit) {
     // Never the id of the command before: its late completion must not pass for this one's.
     int commandId = nextCommandId;
     nextCommandId = (nextCommandId + 1) % COMMAND_IDS;
@@ -178,12 +185,11 @@ final class AdminQueue implements AutoCloseable {
     memory.putInt(entry + SubmissionEntry.DWORD0, SubmissionEntry.dword0(opcode, commandId));
     memory.putInt(entry + SubmissionEntry.NSID, namespaceId);
     memory.putLong(entry + SubmissionEntry.PRP1, prp1);
+    memory.putLong(entry + SubmissionEntry.PRP2, prp2);
     memory.putInt(entry + SubmissionEntry.DWORD10, dword10);
     memory.putInt(entry + SubmissionEntry.DWORD11, dword11);
     tail = (tail + 1) % ENTRIES;
-    int stride = registers.doorbellStride();
-    doorbells.write32(
-        NvmeRegisters.submissionTailDoorbell(0, stride) - NvmeRegisters.DOORBELLS, tail);
+    doorbells.ringAdmin(doorbells.submissionTail(0), tail);
 
     long completion = COMPLETIONS + (long) head * CompletionEntry.SIZE;
     if (!Patience.await(time, limit, () -> isComplete(completion, opcode))) {
@@ -218,8 +224,7 @@ final class AdminQueue implements AutoCloseable {
       head = 0;
       phase = !phase;
     }
-    doorbells.write32(
-        NvmeRegisters.completionHeadDoorbell(0, stride) - NvmeRegisters.DOORBELLS, head);
+    doorbells.ringAdmin(doorbells.completionHead(0), head);
     int status = CompletionEntry.status(dword3);
     if (!NvmeStatus.isSuccess(status)) {
       throw NvmeStatusException.ofAdmin(name, opcode, status, namespaceId);

@@ -15,7 +15,7 @@ import org.gatun.pci.DeviceGoneException;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.DeviceProtocolException;
 import org.gatun.pci.DeviceTimeoutException;
-import org.gatun.pci.Mmio;
+import org.gatun.pci.DmaBuffer;
 import org.gatun.pci.PciDevice;
 import org.gatun.pci.PciException;
 import org.gatun.specs.nvme.AdminOpcode;
@@ -52,13 +52,14 @@ public final class NvmeController implements AutoCloseable {
   private final PciDevice device;
   private final NvmeOptions options;
   private final Registers registers;
-  private final Mmio doorbells;
+  private final Doorbells doorbells;
   private final AdminQueue admin;
   private final Resources resources;
   private final int maxQueues;
   private final int maxTransferBytes;
   private final IdentifyController identity;
   private final int oncs;
+  private final boolean hasDoorbellBuffer;
   private final Map<Integer, NvmeNamespace> namespaces = new LinkedHashMap<>();
   private final Map<Integer, String> refused = new LinkedHashMap<>();
 
@@ -75,6 +76,7 @@ public final class NvmeController implements AutoCloseable {
   private volatile int epoch;
 
   private volatile int resets;
+  private volatile int queueResets;
   private volatile @Nullable String lastReset;
   private volatile @Nullable PciException failure;
 
@@ -83,7 +85,7 @@ public final class NvmeController implements AutoCloseable {
       PciDevice device,
       NvmeOptions options,
       Registers registers,
-      Mmio doorbells,
+      Doorbells doorbells,
       AdminQueue admin,
       int queuesWithDoorbells,
       Resources resources) {
@@ -99,6 +101,7 @@ public final class NvmeController implements AutoCloseable {
     this.maxTransferBytes =
         (int)
             Math.min(options.maxTransferBytes(), identity.maxTransferSize(registers.minPageSize()));
+    this.hasDoorbellBuffer = configureDoorbellBuffer();
     identifyNamespaces();
     this.maxQueues = admin.setNumberOfQueues(queuesWithDoorbells);
   }
@@ -119,7 +122,7 @@ public final class NvmeController implements AutoCloseable {
       Registers registers = Registers.map(device, options.time());
       resources.add(registers::close);
       int queues = registers.queuesWithDoorbells(options.maxQueues());
-      Mmio doorbells = registers.mapDoorbells(queues);
+      Doorbells doorbells = registers.mapDoorbells(queues);
       resources.add(doorbells::close);
       registers.disable();
       AdminQueue admin = new AdminQueue(device.name(), device.dma(), registers, doorbells, options);
@@ -212,9 +215,25 @@ public final class NvmeController implements AutoCloseable {
     return resets;
   }
 
+  /**
+   * How often the queues of a queue pair were deleted and created anew, because a command was not
+   * completed even though it was aborted.
+   */
+  public int queueResets() {
+    return queueResets;
+  }
+
   /** Why the controller was reset the last time, for people; empty if it never was. */
   public Optional<String> lastReset() {
     return Optional.ofNullable(lastReset);
+  }
+
+  /**
+   * Prepares a buffer for transfers of more than two pages: it costs 8 bytes of DMA memory for each
+   * page.
+   */
+  public PreparedBuffer prepare(DmaBuffer buffer) {
+    return new PreparedBuffer(device.dma(), buffer);
   }
 
   /** Creates a queue pair for the calling thread, with the depth and completion of the options. */
@@ -249,9 +268,10 @@ public final class NvmeController implements AutoCloseable {
           "close one, or allow for more in the options if the controller has them",
           null);
     }
-    InterruptLine line = completion == Completion.INTERRUPT ? lineForQueue(id) : null;
+    InterruptLine line = completion == Completion.POLL ? null : lineForQueue(id);
     NvmeQueuePair pair =
-        new NvmeQueuePair(this, id, Math.min(depth, maxQueueDepth()), line, options, device.dma());
+        new NvmeQueuePair(
+            this, id, Math.min(depth, maxQueueDepth()), completion, line, options, device.dma());
     try {
       pair.start();
     } catch (RuntimeException e) {
@@ -274,6 +294,15 @@ public final class NvmeController implements AutoCloseable {
   public NvmeDisk openDisk(int namespaceId) {
     NvmeNamespace namespace = namespace(namespaceId);
     return new NvmeDisk(this, namespace, createQueuePair(), device.dma());
+  }
+
+  /**
+   * Opens a namespace to be read and written by the calling thread, by futures, on a queue pair of
+   * its own: see {@link #openDisk}.
+   */
+  public NvmeAsyncDisk openAsyncDisk(int namespaceId) {
+    NvmeNamespace namespace = namespace(namespaceId);
+    return new NvmeAsyncDisk(this, namespace, createQueuePair());
   }
 
   /**
@@ -379,12 +408,30 @@ public final class NvmeController implements AutoCloseable {
     return registers;
   }
 
-  Mmio doorbells() {
+  Doorbells doorbells() {
     return doorbells;
   }
 
   boolean supports(int command) {
     return (oncs & command) != 0;
+  }
+
+  /**
+   * Why an I/O command failed: what the driver does completes commands with statuses of its own.
+   */
+  NvmeStatusException failed(int opcode, int status, int namespaceId, long lba) {
+    Optional<String> ended =
+        NvmeStatus.of(status)
+            .flatMap(
+                known ->
+                    switch (known) {
+                      case COMMAND_ABORTED_BY_HOST ->
+                          lastReset().map(why -> "the controller was reset: " + why);
+                      case COMMAND_ABORTED_DUE_TO_SQ_DELETION ->
+                          Optional.of("it was not completed in time, and the queue was deleted");
+                      default -> Optional.empty();
+                    });
+    return NvmeStatusException.ofIo(name(), opcode, status, namespaceId, lba, ended);
   }
 
   /**
@@ -413,10 +460,11 @@ public final class NvmeController implements AutoCloseable {
    */
   synchronized int createQueues(NvmeQueuePair pair) {
     checkUsable("creating queues");
+    doorbells.clear(pair.id());
     runAdmin(
         () ->
             admin.createCompletionQueue(
-                pair.id(), pair.entries(), pair.completionAddress(), pair.vector()));
+                pair.id(), pair.completionEntries(), pair.completionAddress(), pair.vector()));
     try {
       runAdmin(
           () -> admin.createSubmissionQueue(pair.id(), pair.entries(), pair.submissionAddress()));
@@ -517,11 +565,30 @@ public final class NvmeController implements AutoCloseable {
     }
   }
 
-  /** Resets the controller, because a command was not completed even though it was aborted. */
-  synchronized void resetAfterAbort(NvmeQueuePair pair, int pairEpoch, int commandId) {
-    if (epoch == pairEpoch && failure == null) {
-      reset(
-          "command %d of queue %d was aborted, and not completed".formatted(commandId, pair.id()));
+  /**
+   * Deletes a submission queue, because a command was not completed even though it was aborted. If
+   * that does not work either, then the controller is reset.
+   *
+   * @return whether the queue is deleted
+   */
+  synchronized boolean deleteAfterAbort(NvmeQueuePair pair, int pairEpoch, int commandId) {
+    if (epoch != pairEpoch || failure != null) {
+      return false;
+    }
+    LOGGER.log(
+        Level.WARNING,
+        "{0}: command {1} of queue {2} was aborted, and not completed: deleting the queue",
+        name(),
+        commandId,
+        pair.id());
+    try {
+      deleteSubmissionQueue(pair, pairEpoch);
+      queueResets++;
+      return true;
+    } catch (PciException e) {
+      // The controller was reset then, or has failed: its owner is told when it polls next.
+      LOGGER.log(Level.WARNING, e.getMessage());
+      return false;
     }
   }
 
@@ -555,6 +622,9 @@ public final class NvmeController implements AutoCloseable {
       epoch++;
       resets++;
       admin.enable();
+      if (hasDoorbellBuffer) {
+        doorbells.configureBuffer(device.dma(), admin);
+      }
       admin.setNumberOfQueues(maxQueues);
     } catch (PciException e) {
       fail(e);
@@ -636,6 +706,21 @@ public final class NvmeController implements AutoCloseable {
       return LEAST_SHUTDOWN;
     }
     return asked.compareTo(MOST_SHUTDOWN) > 0 ? MOST_SHUTDOWN : asked;
+  }
+
+  /** Uses a doorbell buffer if the controller takes one: it works without, too. */
+  private boolean configureDoorbellBuffer() {
+    if ((identity.oacs() & IdentifyController.OACS_DOORBELL_BUFFER_CONFIG) == 0
+        || !doorbells.fitBuffer()) {
+      return false;
+    }
+    try {
+      doorbells.configureBuffer(device.dma(), admin);
+      return true;
+    } catch (NvmeStatusException e) {
+      LOGGER.log(Level.WARNING, "{0}: goes without a doorbell buffer: {1}", name(), e.getMessage());
+      return false;
+    }
   }
 
   private void checkIdentity() {

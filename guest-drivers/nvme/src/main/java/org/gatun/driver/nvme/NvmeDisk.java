@@ -2,7 +2,6 @@ package org.gatun.driver.nvme;
 
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
-import java.util.Optional;
 import org.gatun.pci.DeviceGoneException;
 import org.gatun.pci.DeviceProtocolException;
 import org.gatun.pci.DmaBuffer;
@@ -139,12 +138,9 @@ public final class NvmeDisk implements AutoCloseable {
   }
 
   private void transfer(int opcode, long offset, DmaBuffer buffer, long bufferOffset, long length) {
-    Request request = request(opcode, offset, length);
-    if (bufferOffset < 0 || bufferOffset > buffer.size() - length || (bufferOffset & 3) != 0) {
-      throw new IllegalArgumentException(
-          "%s: offset %d, which must be a multiple of 4, and %d bytes are not inside the %s"
-              .formatted(controller.name(), bufferOffset, length, buffer));
-    }
+    BlockRange range = BlockRange.of(controller.name(), namespace, offset, length);
+    range.checkBuffer(controller.name(), namespace, buffer, bufferOffset);
+    Request request = new Request(opcode, range.first(), range.blocks());
     request.run(
         namespace.maxTransferBlocks(),
         (lba, blocks, callback) -> {
@@ -205,29 +201,8 @@ public final class NvmeDisk implements AutoCloseable {
   }
 
   private Request request(int opcode, long offset, long length) {
-    long blockMask = namespace.blockSize() - 1L;
-    String problem = null;
-    if (offset < 0 || length < 0) {
-      problem = "is negative";
-    } else if ((offset & blockMask) != 0 || (length & blockMask) != 0) {
-      problem = "is not a multiple of the block";
-    } else if (offset > namespace.sizeBytes() || length > namespace.sizeBytes() - offset) {
-      problem = "goes past the end";
-    }
-    if (problem != null) {
-      throw new IllegalArgumentException(
-          "%s: offset %d, length %d %s: namespace %s has blocks of %d bytes, and %d bytes in all"
-              .formatted(
-                  controller.name(),
-                  offset,
-                  length,
-                  problem,
-                  Integer.toUnsignedString(namespace.id()),
-                  namespace.blockSize(),
-                  namespace.sizeBytes()));
-    }
-    return new Request(
-        opcode, offset >>> namespace.blockShift(), length >>> namespace.blockShift());
+    BlockRange range = BlockRange.of(controller.name(), namespace, offset, length);
+    return new Request(opcode, range.first(), range.blocks());
   }
 
   /** Submits one command of a request. */
@@ -293,15 +268,7 @@ public final class NvmeDisk implements AutoCloseable {
         }
       }
       if (failure != 0) {
-        boolean byUs =
-            NvmeStatus.of(failure).equals(Optional.of(NvmeStatus.COMMAND_ABORTED_BY_HOST));
-        throw NvmeStatusException.ofIo(
-            controller.name(),
-            opcode,
-            failure,
-            namespace.id(),
-            failedLba,
-            byUs ? controller.lastReset() : Optional.empty());
+        throw controller.failed(opcode, failure, namespace.id(), failedLba);
       }
     }
 

@@ -5,7 +5,6 @@ import org.gatun.pci.DeviceGoneException;
 import org.gatun.pci.DeviceProtocolException;
 import org.gatun.pci.DmaBuffer;
 import org.gatun.pci.DmaSpace;
-import org.gatun.pci.Mmio;
 import org.gatun.pci.PciException;
 import org.gatun.pci.TimeSource;
 import org.gatun.pci.spi.Failures;
@@ -14,7 +13,6 @@ import org.gatun.specs.nvme.DatasetManagementRange;
 import org.gatun.specs.nvme.IdentifyController;
 import org.gatun.specs.nvme.NvmCommand;
 import org.gatun.specs.nvme.NvmOpcode;
-import org.gatun.specs.nvme.NvmeRegisters;
 import org.gatun.specs.nvme.NvmeStatus;
 import org.gatun.specs.nvme.Prp;
 import org.gatun.specs.nvme.SubmissionEntry;
@@ -51,8 +49,14 @@ public final class NvmeQueuePair implements AutoCloseable {
 
   private static final Duration LOOK = Duration.ofMillis(100);
 
+  /** With {@link Completion#ADAPTIVE}, the next completion is looked for as long as that. */
+  private static final Duration BUSY = Duration.ofNanos(50_000);
+
   /** With nothing completed for that long, CSTS is looked at. */
   private static final long QUIET_NANOS = FIRST_LOOK.toNanos();
+
+  /** Polled, so many completions are acknowledged with one write, or more. */
+  private static final int LEAST_BATCH = 32;
 
   private static final byte NEW = 0;
   private static final byte TIMED = 1;
@@ -62,13 +66,14 @@ public final class NvmeQueuePair implements AutoCloseable {
   private final int id;
   private final int depth;
   private final int entries;
+  private final Completion completion;
   private final @Nullable InterruptLine line;
   private final TimeSource time;
   private final long timeoutNanos;
   private final Duration firstLook;
   private final Duration look;
 
-  private final Mmio doorbells;
+  private final Doorbells doorbells;
   private final long tailDoorbell;
   private final long headDoorbell;
 
@@ -77,6 +82,15 @@ public final class NvmeQueuePair implements AutoCloseable {
 
   private final long completions;
   private final long completionsEnd;
+  private final int completionEntries;
+
+  /**
+   * Completions that are acknowledged at once. The queue has room for as many, and for all that are
+   * in flight, so that the controller never waits for it. With interrupts it is one: by pin, they
+   * go on until all are acknowledged.
+   */
+  private final int acknowledgedAt;
+
   private final PrpLists lists;
 
   /**
@@ -113,11 +127,15 @@ public final class NvmeQueuePair implements AutoCloseable {
   /** Of the completion queue: the offset in memory of the next entry, and what it was told. */
   private long head;
 
-  private long acknowledgedHead;
+  private int acknowledgedHead;
+  private int unacknowledged;
   private boolean phase;
 
   /** The epoch of the controller in which it knows these queues. */
   private int epoch;
+
+  /** Whether the submission queue was deleted, because a command was not completed. */
+  private boolean submissionDeleted;
 
   private int polls;
 
@@ -134,6 +152,7 @@ public final class NvmeQueuePair implements AutoCloseable {
       NvmeController controller,
       int id,
       int depth,
+      Completion completion,
       @Nullable InterruptLine line,
       NvmeOptions options,
       DmaSpace dma) {
@@ -141,17 +160,23 @@ public final class NvmeQueuePair implements AutoCloseable {
     this.id = id;
     this.depth = depth;
     this.entries = depth + 1;
+    this.completion = completion;
     this.line = line;
     this.time = options.time();
     this.timeoutNanos = TimeSource.saturatedNanos(options.commandTimeout());
     this.firstLook = shorter(FIRST_LOOK, options.commandTimeout());
     this.look = shorter(LOOK, options.commandTimeout());
     this.doorbells = controller.doorbells();
-    int stride = controller.registers().doorbellStride();
-    this.tailDoorbell = NvmeRegisters.submissionTailDoorbell(id, stride) - NvmeRegisters.DOORBELLS;
-    this.headDoorbell = NvmeRegisters.completionHeadDoorbell(id, stride) - NvmeRegisters.DOORBELLS;
+    this.tailDoorbell = doorbells.submissionTail(id);
+    this.headDoorbell = doorbells.completionHead(id);
+    this.completionEntries =
+        line == null
+            ? Math.min(
+                entries + Math.max(entries, LEAST_BATCH), controller.registers().maxQueueEntries())
+            : entries;
+    this.acknowledgedAt = Math.max(1, completionEntries - entries);
     this.completions = roundUp((long) entries * SubmissionEntry.SIZE);
-    this.completionsEnd = completions + (long) entries * CompletionEntry.SIZE;
+    this.completionsEnd = completions + (long) completionEntries * CompletionEntry.SIZE;
     long listsStart = roundUp(completionsEnd);
     int maxTransferBytes = controller.maxTransferBytes();
     this.memory =
@@ -189,7 +214,7 @@ public final class NvmeQueuePair implements AutoCloseable {
 
   /** How it learns of completions. */
   public Completion completion() {
-    return line == null ? Completion.POLL : Completion.INTERRUPT;
+    return completion;
   }
 
   /**
@@ -229,6 +254,58 @@ public final class NvmeQueuePair implements AutoCloseable {
       long context) {
     return submitTransfer(
         NvmOpcode.WRITE, namespace, lba, blocks, buffer, bufferOffset, callback, context);
+  }
+
+  /** As {@link #submitRead(NvmeNamespace, long, int, DmaBuffer, long, NvmeCallback, long)}. */
+  public boolean submitRead(
+      NvmeNamespace namespace,
+      long lba,
+      int blocks,
+      PreparedBuffer buffer,
+      long bufferOffset,
+      NvmeCallback callback,
+      long context) {
+    return submitTransfer(
+        NvmOpcode.READ, namespace, lba, blocks, buffer, bufferOffset, callback, context);
+  }
+
+  /** As {@link #submitRead(NvmeNamespace, long, int, DmaBuffer, long, NvmeCallback, long)}. */
+  public boolean submitWrite(
+      NvmeNamespace namespace,
+      long lba,
+      int blocks,
+      PreparedBuffer buffer,
+      long bufferOffset,
+      NvmeCallback callback,
+      long context) {
+    return submitTransfer(
+        NvmOpcode.WRITE, namespace, lba, blocks, buffer, bufferOffset, callback, context);
+  }
+
+  /**
+   * Submits a Read into several pieces of memory.
+   *
+   * @param lba the first logical block
+   * @param data as long as 1 to {@link NvmeNamespace#maxTransferBlocks} blocks
+   * @param context for the callback
+   * @return false if the queue is full
+   * @throws IllegalArgumentException if the pieces are not as long as that
+   * @throws PciException if the controller can't have them: without SGLs (Identify Controller,
+   *     SGLS), each piece but the first begins at a page of 4096 bytes, at bus addresses, and each
+   *     but the last ends with one; with SGLs, there are as many as {@link #maxPieces}
+   */
+  public boolean submitRead(
+      NvmeNamespace namespace, long lba, ScatterList data, NvmeCallback callback, long context) {
+    return submitScattered(NvmOpcode.READ, namespace, lba, data, callback, context);
+  }
+
+  /**
+   * Submits a Write, gathered: see {@link #submitRead(NvmeNamespace, long, ScatterList,
+   * NvmeCallback, long)}.
+   */
+  public boolean submitWrite(
+      NvmeNamespace namespace, long lba, ScatterList data, NvmeCallback callback, long context) {
+    return submitScattered(NvmOpcode.WRITE, namespace, lba, data, callback, context);
   }
 
   /**
@@ -295,9 +372,10 @@ public final class NvmeQueuePair implements AutoCloseable {
   /** Tells the controller of all that was submitted: one register write, or none. */
   public void ring() {
     // After a reset the controller does not know this queue, until poll has noticed: see there.
-    if (tail != rungTail && epoch == controller.epoch()) {
+    if (tail != rungTail && epoch == controller.epoch() && !submissionDeleted) {
+      int from = rungTail;
       rungTail = tail;
-      doorbells.write32(tailDoorbell, tail);
+      doorbells.ring(tailDoorbell, from, tail);
     }
   }
 
@@ -310,7 +388,7 @@ public final class NvmeQueuePair implements AutoCloseable {
    * @throws PciException if the controller has failed before
    */
   public int poll() {
-    if (epoch != controller.epoch()) {
+    if (submissionDeleted || epoch != controller.epoch()) {
       return recover();
     }
     try {
@@ -343,6 +421,7 @@ public final class NvmeQueuePair implements AutoCloseable {
                 .formatted(commandId, dword3));
       }
       last = head;
+      unacknowledged++;
       head += CompletionEntry.SIZE;
       if (head == completionsEnd) {
         head = completions;
@@ -352,13 +431,12 @@ public final class NvmeQueuePair implements AutoCloseable {
       done++;
       callback.completed(contexts[slot], CompletionEntry.status(dword3));
     }
-    if (head != acknowledgedHead) {
+    if (done > 0) {
       // The entry is ours until it is acknowledged. Room is told by the free slots; so the head is
       // looked at only to notice a controller that has lost its mind.
       int dword2 = memory.getIntAcquire(last + CompletionEntry.DWORD2);
-      if (done > 0
-          && (CompletionEntry.submissionQueueHead(dword2) >= entries
-              || CompletionEntry.submissionQueueId(dword2) != id)) {
+      if (CompletionEntry.submissionQueueHead(dword2) >= entries
+          || CompletionEntry.submissionQueueId(dword2) != id) {
         throw broken(
             "reported head %d of queue %d, where the queue has %d entries"
                 .formatted(
@@ -366,8 +444,12 @@ public final class NvmeQueuePair implements AutoCloseable {
                     CompletionEntry.submissionQueueId(dword2),
                     entries));
       }
-      acknowledgedHead = head;
-      doorbells.write32(headDoorbell, (int) ((head - completions) / CompletionEntry.SIZE));
+    }
+    if (unacknowledged >= acknowledgedAt) {
+      int from = acknowledgedHead;
+      acknowledgedHead = (int) ((head - completions) / CompletionEntry.SIZE);
+      unacknowledged = 0;
+      doorbells.ring(headDoorbell, from, acknowledgedHead);
     }
     if ((++polls & (POLLS_PER_CHECK - 1)) == 0) {
       checkDeadlines();
@@ -377,7 +459,8 @@ public final class NvmeQueuePair implements AutoCloseable {
 
   /**
    * Waits until commands are complete, and calls back for them as {@link #poll} does. With {@link
-   * Completion#INTERRUPT} the thread sleeps; with {@link Completion#POLL} it spins.
+   * Completion#INTERRUPT} the thread sleeps, with {@link Completion#POLL} it spins, and with {@link
+   * Completion#ADAPTIVE} it spins first and sleeps then.
    *
    * @param limit how long at most, about
    * @return how many there were; 0 if there were none in time, or, with interrupts, if the thread
@@ -385,7 +468,15 @@ public final class NvmeQueuePair implements AutoCloseable {
    * @throws PciException as poll
    */
   public int await(Duration limit) {
-    return line == null ? awaitPolling(limit) : awaitInterrupt(line, limit);
+    if (line == null) {
+      return awaitPolling(limit);
+    }
+    if (completion == Completion.INTERRUPT) {
+      return awaitInterrupt(line, limit);
+    }
+    long start = time.nanoTime();
+    int done = awaitPolling(shorter(limit, BUSY));
+    return done > 0 ? done : awaitInterrupt(line, limit.minusNanos(time.nanoTime() - start));
   }
 
   /**
@@ -404,14 +495,10 @@ public final class NvmeQueuePair implements AutoCloseable {
     closed = true;
     Failures failures = new Failures();
     // The commands in flight are complete, or never will be, once this is (Base 5.7).
-    failures.attempt(() -> controller.deleteSubmissionQueue(this, epoch));
-    int before = depth + 1;
-    while (epoch == controller.epoch() && inFlight() < before) {
-      // A callback that throws ends the poll, not this: each turn completes a command.
-      before = inFlight();
-      failures.attempt(this::reap);
+    if (!submissionDeleted) {
+      failures.attempt(() -> controller.deleteSubmissionQueue(this, epoch));
     }
-    failures.attempt(() -> controller.deleteCompletionQueue(this, epoch));
+    reapTheLast(failures);
     abandonAll(NvmeStatus.COMMAND_ABORTED_DUE_TO_SQ_DELETION, failures);
     failures.attempt(() -> controller.forget(this, line));
     failures.rethrow();
@@ -419,6 +506,10 @@ public final class NvmeQueuePair implements AutoCloseable {
 
   int entries() {
     return entries;
+  }
+
+  int completionEntries() {
+    return completionEntries;
   }
 
   long submissionAddress() {
@@ -447,6 +538,61 @@ public final class NvmeQueuePair implements AutoCloseable {
       long bufferOffset,
       NvmeCallback callback,
       long context) {
+    checkTransfer(namespace, blocks, buffer, bufferOffset);
+    if (freeCount == 0) {
+      return false;
+    }
+    long address = buffer.busAddress() + bufferOffset;
+    long bytes = (long) blocks << namespace.blockShift();
+    long second = lists.secondEntry(freeSlots[freeCount - 1], address, bytes);
+    return submit(opcode, namespace, address, second, lba, blocks - 1L, callback, context);
+  }
+
+  private boolean submitTransfer(
+      int opcode,
+      NvmeNamespace namespace,
+      long lba,
+      int blocks,
+      PreparedBuffer prepared,
+      long bufferOffset,
+      NvmeCallback callback,
+      long context) {
+    DmaBuffer buffer = prepared.buffer();
+    checkTransfer(namespace, blocks, buffer, bufferOffset);
+    if (freeCount == 0) {
+      return false;
+    }
+    long address = buffer.busAddress() + bufferOffset;
+    long bytes = (long) blocks << namespace.blockShift();
+    long second = prepared.secondEntry(lists, freeSlots[freeCount - 1], address, bytes);
+    return submit(opcode, namespace, address, second, lba, blocks - 1L, callback, context);
+  }
+
+  private boolean submitScattered(
+      int opcode,
+      NvmeNamespace namespace,
+      long lba,
+      ScatterList data,
+      NvmeCallback callback,
+      long context) {
+    long blocks = data.length() >>> namespace.blockShift();
+    if (blocks < 1
+        || blocks > namespace.maxTransferBlocks()
+        || blocks << namespace.blockShift() != data.length()) {
+      throw badLength(namespace, data);
+    }
+    if (!data.isOfWholePages()) {
+      throw notWholePages(data);
+    }
+    if (freeCount == 0) {
+      return false;
+    }
+    long second = lists.secondEntry(freeSlots[freeCount - 1], data);
+    return submit(opcode, namespace, data.address(0), second, lba, blocks - 1, callback, context);
+  }
+
+  private static void checkTransfer(
+      NvmeNamespace namespace, int blocks, DmaBuffer buffer, long bufferOffset) {
     if (blocks < 1 || blocks > namespace.maxTransferBlocks()) {
       throw badTransfer(namespace, blocks);
     }
@@ -458,12 +604,6 @@ public final class NvmeQueuePair implements AutoCloseable {
       throw new IllegalArgumentException(
           "the offset in the buffer is a multiple of 4, not " + bufferOffset);
     }
-    if (freeCount == 0) {
-      return false;
-    }
-    long address = buffer.busAddress() + bufferOffset;
-    long second = lists.secondEntry(freeSlots[freeCount - 1], address, bytes);
-    return submit(opcode, namespace, address, second, lba, blocks - 1L, callback, context);
   }
 
   /**
@@ -602,9 +742,9 @@ public final class NvmeQueuePair implements AutoCloseable {
           controller.abort(this, epoch, commandIds[slot]);
           deadlines[slot] = time.nanoTime() + timeoutNanos;
         } else {
-          controller.resetAfterAbort(this, epoch, commandIds[slot]);
+          submissionDeleted = controller.deleteAfterAbort(this, epoch, commandIds[slot]);
         }
-        if (epoch != controller.epoch()) {
+        if (submissionDeleted || epoch != controller.epoch()) {
           // The next poll recovers: callbacks are called from there only.
           return;
         }
@@ -612,23 +752,43 @@ public final class NvmeQueuePair implements AutoCloseable {
     }
   }
 
+  /** The submission queue was deleted: takes the completions that there are, and deletes theirs. */
+  private int reapTheLast(Failures failures) {
+    int first = inFlight();
+    int before = depth + 1;
+    while (epoch == controller.epoch() && inFlight() < before) {
+      // A callback that throws ends the poll, not this: each turn completes a command.
+      before = inFlight();
+      failures.attempt(this::reap);
+    }
+    failures.attempt(() -> controller.deleteCompletionQueue(this, epoch));
+    return first - inFlight();
+  }
+
   /**
-   * The controller was reset, has failed or was closed: it uses the memory of this queue no more.
-   * Makes the queues anew, where there is still a controller, and then completes what was in
-   * flight.
+   * The queue was deleted, or the controller was reset, has failed or was closed: it uses the
+   * memory of this queue no more. Makes the queues anew, where there is still a controller, and
+   * then completes what was in flight.
    */
   private int recover() {
-    PciException failure = controller.failure("polling NVMe queue " + id);
     Failures failures = new Failures();
+    int reaped = 0;
+    NvmeStatus why = NvmeStatus.COMMAND_ABORTED_BY_HOST;
+    if (submissionDeleted) {
+      submissionDeleted = false;
+      reaped = reapTheLast(failures);
+      why = NvmeStatus.COMMAND_ABORTED_DUE_TO_SQ_DELETION;
+    }
+    PciException failure = controller.failure("polling NVMe queue " + id);
     if (failure == null) {
       // If this throws, the epoch stays as it was: the next poll comes here again.
       failures.attempt(this::start);
     } else {
       failures.add(failure);
     }
-    int abandoned = abandonAll(NvmeStatus.COMMAND_ABORTED_BY_HOST, failures);
+    int abandoned = abandonAll(why, failures);
     failures.rethrow();
-    return abandoned;
+    return reaped + abandoned;
   }
 
   /** Empties both queues, and tells the controller of them, which does not know them yet. */
@@ -638,7 +798,8 @@ public final class NvmeQueuePair implements AutoCloseable {
     tail = 0;
     rungTail = 0;
     head = completions;
-    acknowledgedHead = completions;
+    acknowledgedHead = 0;
+    unacknowledged = 0;
     phase = true;
     epoch = controller.createQueues(this);
   }
@@ -685,6 +846,22 @@ public final class NvmeQueuePair implements AutoCloseable {
           "write zeroes, or leave the blocks as they are",
           null);
     }
+  }
+
+  private static IllegalArgumentException badLength(NvmeNamespace namespace, ScatterList data) {
+    return new IllegalArgumentException(
+        "a transfer of %s has 1 to %d blocks, not %d bytes"
+            .formatted(namespace, namespace.maxTransferBlocks(), data.length()));
+  }
+
+  private PciException notWholePages(ScatterList data) {
+    return new PciException(
+        controller.name(),
+        "the controller does not have SGLs, and %d pieces of memory are not of whole pages"
+            .formatted(data.count()),
+        "let each but the first begin at a page of %d bytes, and each but the last end with one"
+            .formatted(PrpLists.PAGE_SIZE),
+        null);
   }
 
   private static IllegalArgumentException badTransfer(NvmeNamespace namespace, int blocks) {

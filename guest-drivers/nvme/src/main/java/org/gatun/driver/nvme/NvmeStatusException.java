@@ -45,8 +45,8 @@ public final class NvmeStatusException extends PciException {
   }
 
   /**
-   * @param reset why the driver has reset the controller; empty if that is not why the command
-   *     failed
+   * @param ended what the driver has done that ended the command, and why; empty if the controller
+   *     did
    */
   static NvmeStatusException ofIo(
       DeviceName device,
@@ -54,7 +54,7 @@ public final class NvmeStatusException extends PciException {
       int status,
       int namespaceId,
       long lba,
-      Optional<String> reset) {
+      Optional<String> ended) {
     return new NvmeStatusException(
         device,
         "%s on namespace %s%s: %s%s"
@@ -63,8 +63,8 @@ public final class NvmeStatusException extends PciException {
                 Integer.toUnsignedString(namespaceId),
                 lba < 0 ? "" : " at LBA " + lba,
                 NvmeStatus.describe(status),
-                reset.map(why -> ": the controller was reset: " + why).orElse("")),
-        reset.isPresent() ? "try again: the command may have taken effect, or not" : null,
+                ended.map(why -> ": " + why).orElse("")),
+        ended.isPresent() ? "try again: the command may have taken effect, or not" : null,
         opcode,
         status,
         namespaceId,

@@ -59,17 +59,56 @@ final class PrpLists {
     if (beyond <= PAGE_SIZE) {
       return page;
     }
-    long list = offset(slot);
-    long at = list;
+    long at = offset(slot);
     for (long left = (beyond + PAGE_SIZE - 1) / PAGE_SIZE; left > 0; left--) {
-      if ((at & (PAGE_SIZE - 1)) == PAGE_SIZE - Prp.ENTRY_SIZE && left > 1) {
-        memory.putLong(at, memory.busAddress() + at + Prp.ENTRY_SIZE);
-        at += Prp.ENTRY_SIZE;
-      }
-      memory.putLong(at, page);
-      at += Prp.ENTRY_SIZE;
+      at = add(at, page, left);
       page += PAGE_SIZE;
     }
-    return memory.busAddress() + list;
+    return memory.busAddress() + offset(slot);
+  }
+
+  /**
+   * As {@link #secondEntry(int, long, long)}, of pieces.
+   *
+   * @param data of whole pages, of 1 byte to the longest transfer
+   */
+  long secondEntry(int slot, ScatterList data) {
+    long left = data.pages() - 1;
+    if (left == 0) {
+      return 0;
+    }
+    boolean two = left == 1;
+    long at = offset(slot);
+    boolean first = true;
+    for (int i = 0; i < data.count(); i++) {
+      long end = data.address(i) + data.length(i);
+      for (long page = data.address(i); page < end; page = (page & -PAGE_SIZE) + PAGE_SIZE) {
+        if (first) {
+          first = false; // PRP1
+        } else if (two) {
+          return page;
+        } else {
+          at = add(at, page, left);
+          left--;
+        }
+      }
+    }
+    return memory.busAddress() + offset(slot);
+  }
+
+  /**
+   * Adds a page to a list.
+   *
+   * @param left how many are to be added, with this one: after the last there is no pointer
+   * @return where the next one goes
+   */
+  private long add(long at, long page, long left) {
+    long entry = at;
+    if ((entry & (PAGE_SIZE - 1)) == PAGE_SIZE - Prp.ENTRY_SIZE && left > 1) {
+      memory.putLong(entry, memory.busAddress() + entry + Prp.ENTRY_SIZE);
+      entry += Prp.ENTRY_SIZE;
+    }
+    memory.putLong(entry, page);
+    return entry + Prp.ENTRY_SIZE;
   }
 }

@@ -121,8 +121,7 @@ final class Registers implements AutoCloseable {
     return mmio.read32(NvmeRegisters.VS);
   }
 
-  /** CAP.DSTRD. */
-  int doorbellStride() {
+  private int doorbellStride() {
     return Cap.dstrd(cap);
   }
 
@@ -176,10 +175,13 @@ final class Registers implements AutoCloseable {
   }
 
   /** Maps the doorbells of the admin queue and that many I/O queues: a mapping from 1000h on. */
-  Mmio mapDoorbells(int queues) {
-    return bar.map(
-        NvmeRegisters.DOORBELLS,
-        NvmeRegisters.sizeWithDoorbells(queues, doorbellStride()) - NvmeRegisters.DOORBELLS);
+  Doorbells mapDoorbells(int queues) {
+    int stride = doorbellStride();
+    Mmio doorbells =
+        bar.map(
+            NvmeRegisters.DOORBELLS,
+            NvmeRegisters.sizeWithDoorbells(queues, stride) - NvmeRegisters.DOORBELLS);
+    return new Doorbells(doorbells, stride, queues);
   }
 
   /**

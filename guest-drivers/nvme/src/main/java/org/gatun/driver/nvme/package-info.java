@@ -4,12 +4,15 @@
  * <p>{@link org.gatun.driver.nvme.NvmeController} brings a controller up and knows its namespaces.
  * {@link org.gatun.driver.nvme.NvmeDisk} reads and writes a namespace and returns when that is
  * done; {@link org.gatun.driver.nvme.NvmeBlockChannel} makes a channel of it, for code that knows
- * files; {@link org.gatun.driver.nvme.NvmeQueuePair}, on which it is built, takes single commands
- * and calls back.
+ * files. {@link org.gatun.driver.nvme.NvmeAsyncDisk} gives futures. {@link
+ * org.gatun.driver.nvme.NvmeQueuePair}, on which they are built, takes single commands and calls
+ * back.
  *
  * <p><b>Time-outs.</b> A command that is not completed within {@link
  * org.gatun.driver.nvme.NvmeOptions#commandTimeout} is aborted; if the controller has not completed
- * it after the same time again, or does not answer the Abort, the controller is reset. So it is, at
+ * it after the same time again, its queues are deleted and created anew, which completes what was
+ * in flight on them with {@code Command Aborted due to SQ Deletion}: other queue pairs notice
+ * nothing. If the controller does not answer the Abort or the deletion, it is reset. So it is, at
  * once, when it reports a fatal error (CSTS.CFS, Base 9.5): who waits looks at that. A reset
  * completes all commands in flight, on all queue pairs, with {@code Command Aborted By Host}: each
  * on the thread that owns the queue pair, when that polls next, and never before the controller has

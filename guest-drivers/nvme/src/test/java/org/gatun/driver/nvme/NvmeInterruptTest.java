@@ -26,25 +26,29 @@ class NvmeInterruptTest {
 
   static Stream<Arguments> kinds() {
     return Stream.of(
-        kind("INTx", _ -> {}),
-        kind("MSI", model -> model.msiVectors = 4),
-        kind("MSI-X, one vector", model -> model.msixVectors = 1),
-        kind("MSI-X, shared", model -> model.msixVectors = 2),
-        kind("MSI-X", model -> model.msixVectors = 64));
+            kind("INTx", _ -> {}),
+            kind("MSI", model -> model.msiVectors = 4),
+            kind("MSI-X, one vector", model -> model.msixVectors = 1),
+            kind("MSI-X, shared", model -> model.msixVectors = 2),
+            kind("MSI-X", model -> model.msixVectors = 64))
+        .flatMap(
+            kind ->
+                Stream.of(Completion.INTERRUPT, Completion.ADAPTIVE)
+                    .map(completion -> Arguments.of(kind, completion)));
   }
 
-  private static Arguments kind(String name, Consumer<ScriptedNvme> prepare) {
-    return Arguments.of(Named.of(name, prepare));
+  private static Named<Consumer<ScriptedNvme>> kind(String name, Consumer<ScriptedNvme> prepare) {
+    return Named.of(name, prepare);
   }
 
   @ParameterizedTest
   @MethodSource("kinds")
-  void wakesUpAsSoonAsACommandIsComplete(Consumer<ScriptedNvme> kind) {
-    try (Rig rig = interrupting(kind);
+  void wakesUpAsSoonAsACommandIsComplete(Consumer<ScriptedNvme> kind, Completion completion) {
+    try (Rig rig = interrupting(kind, completion);
         NvmeController controller = rig.open();
         NvmeQueuePair first = controller.createQueuePair();
         NvmeQueuePair second = controller.createQueuePair()) {
-      assertThat(first.completion()).isEqualTo(Completion.INTERRUPT);
+      assertThat(first.completion()).isEqualTo(completion);
       slow(rig);
       for (int i = 0; i < 20; i++) {
         for (NvmeQueuePair queue : List.of(first, second)) {
@@ -62,8 +66,8 @@ class NvmeInterruptTest {
 
   @ParameterizedTest
   @MethodSource("kinds")
-  void whoSharesAVectorLosesNothingToTheOthers(Consumer<ScriptedNvme> kind) {
-    try (Rig rig = interrupting(kind);
+  void whoSharesAVectorLosesNothingToTheOthers(Consumer<ScriptedNvme> kind, Completion completion) {
+    try (Rig rig = interrupting(kind, completion);
         NvmeController controller = rig.open();
         NvmeQueuePair first = controller.createQueuePair();
         NvmeQueuePair second = controller.createQueuePair()) {
@@ -86,8 +90,8 @@ class NvmeInterruptTest {
 
   @ParameterizedTest
   @MethodSource("kinds")
-  void waitsNoLongerThanItIsTold(Consumer<ScriptedNvme> kind) {
-    try (Rig rig = interrupting(kind);
+  void waitsNoLongerThanItIsTold(Consumer<ScriptedNvme> kind, Completion completion) {
+    try (Rig rig = interrupting(kind, completion);
         NvmeController controller = rig.open();
         NvmeQueuePair queue = controller.createQueuePair()) {
       long before = rig.bus.time().nanoTime();
@@ -100,8 +104,8 @@ class NvmeInterruptTest {
 
   @ParameterizedTest
   @MethodSource("kinds")
-  void abortsWhatIsNotCompletedInTime(Consumer<ScriptedNvme> kind) {
-    try (Rig rig = interrupting(kind);
+  void abortsWhatIsNotCompletedInTime(Consumer<ScriptedNvme> kind, Completion completion) {
+    try (Rig rig = interrupting(kind, completion);
         NvmeController controller = rig.open();
         NvmeQueuePair queue = controller.createQueuePair()) {
       rig.model.script =
@@ -113,19 +117,20 @@ class NvmeInterruptTest {
       queue.submitFlush(controller.namespace(1), this::count, 0);
       queue.ring();
       assertThat(queue.await(LIMIT)).isEqualTo(1);
-      assertThat(controller.resets()).isEqualTo(1);
+      assertThat(controller.queueResets()).isEqualTo(1);
       slow(rig);
       queue.submitFlush(controller.namespace(1), this::count, 0);
       queue.ring();
       assertThat(queue.await(LIMIT)).isEqualTo(1);
       assertThat(done).isEqualTo(2);
-      assertThat(controller.resets()).isEqualTo(1);
+      assertThat(controller.queueResets()).isEqualTo(1);
+      assertThat(controller.resets()).isZero();
     }
   }
 
   @Test
   void aThreadThatIsInterruptedReturns() {
-    try (Rig rig = interrupting(model -> model.msixVectors = 4);
+    try (Rig rig = interrupting(model -> model.msixVectors = 4, Completion.INTERRUPT);
         NvmeController controller = rig.open();
         NvmeQueuePair queue = controller.createQueuePair()) {
       Thread.currentThread().interrupt();
@@ -177,7 +182,7 @@ class NvmeInterruptTest {
 
   private int[] vectors(int count) {
     int[] vectors = new int[5];
-    try (Rig rig = interrupting(model -> model.msixVectors = count)) {
+    try (Rig rig = interrupting(model -> model.msixVectors = count, Completion.INTERRUPT)) {
       rig.model.script =
           command -> {
             if (command.opcode == AdminOpcode.CREATE_IO_COMPLETION_QUEUE) {
@@ -200,9 +205,9 @@ class NvmeInterruptTest {
     return DeviceRoute.chosen().isEmpty() ? virtual : LIMIT.dividedBy(2);
   }
 
-  private static Rig interrupting(Consumer<ScriptedNvme> kind) {
+  private static Rig interrupting(Consumer<ScriptedNvme> kind, Completion completion) {
     Rig rig = new Rig(kind);
-    rig.options = rig.options.withCompletion(Completion.INTERRUPT);
+    rig.options = rig.options.withCompletion(completion);
     return rig;
   }
 

@@ -416,9 +416,73 @@ class NvmeQueuePairTest {
   }
 
   @Test
+  void deletesAQueueWhoseCommandWasAbortedAndNotCompleted() {
+    NvmeQueuePair other = controller.createQueuePair();
+    rig.model.script =
+        command -> {
+          if (command.isIo()) {
+            held.add(command);
+          } else {
+            if (command.opcode == AdminOpcode.DELETE_IO_SUBMISSION_QUEUE) {
+              held.get(2).complete(0);
+            }
+            command.execute();
+          }
+        };
+    for (int i = 0; i < 3; i++) {
+      queue.submitRead(namespace, i, 1, buffer, 0, this::note, i);
+    }
+    queue.ring();
+    other.submitRead(namespace, 9, 1, buffer, 0, this::note, 9);
+    other.ring();
+    rig.model.log.clear();
+    rig.drain(queue);
+    assertThat(done).containsExactly("2: 0", "0: 8", "1: 8");
+    assertThat(controller.queueResets()).isEqualTo(1);
+    assertThat(controller.resets()).isZero();
+    assertThat(rig.model.log)
+        .containsExactly(
+            "Abort",
+            "Abort",
+            "Abort",
+            "Delete I/O Submission Queue",
+            "Delete I/O Completion Queue",
+            "Create I/O Completion Queue",
+            "Create I/O Submission Queue");
+    script(ScriptedNvme.SOUND);
+    held.get(3).complete(0);
+    rig.drain(other);
+    for (int i = 0; i < 20; i++) {
+      queue.submitRead(namespace, 0, 1, buffer, 0, this::note, 1);
+      rig.drain(queue);
+    }
+    assertThat(done.subList(3, 24)).startsWith("9: 0").endsWith("1: 0").hasSize(21);
+  }
+
+  /** Between the deletion and the poll that creates it anew. */
+  @Test
+  void aQueueThatIsDeletedCanBeClosed() {
+    script(held::add);
+    queue.submitRead(namespace, 0, 1, buffer, 0, this::note, 0);
+    queue.ring();
+    while (controller.queueResets() == 0) {
+      assertThat(queue.poll()).isZero();
+      rig.bus.time().spin();
+    }
+    queue.submitRead(namespace, 0, 1, buffer, 0, this::note, 1);
+    queue.ring();
+    queue.close();
+    assertThat(done).containsExactly("0: 8", "1: 8");
+    assertThat(rig.model.log)
+        .doesNotContain("doorbell of no queue")
+        .filteredOn(entry -> entry.startsWith("Delete"))
+        .containsExactly("Delete I/O Submission Queue", "Delete I/O Completion Queue");
+  }
+
+  @Test
   void resetsAControllerThatDoesNotCompleteWhatWasAborted() {
     NvmeQueuePair other = controller.createQueuePair();
-    script(held::add);
+    holdAndKeepQueues();
     for (int i = 0; i < 3; i++) {
       queue.submitRead(namespace, i, 1, buffer, 0, this::note, i);
     }
@@ -433,6 +497,7 @@ class NvmeQueuePairTest {
             "Abort",
             "Abort",
             "Abort",
+            "Delete refused",
             "disable",
             "enable",
             "Set Features",
@@ -473,7 +538,7 @@ class NvmeQueuePairTest {
 
   @Test
   void givesUpOnAControllerThatCanNotBeReset() {
-    script(held::add);
+    holdAndKeepQueues();
     queue.submitFlush(namespace, this::note, 0);
     rig.model.neverReady = true;
     assertThatExceptionOfType(PciException.class)
@@ -701,7 +766,7 @@ class NvmeQueuePairTest {
   @Test
   void closingTheDeviceAfterAResetCompletesWhatIsInFlight() {
     NvmeQueuePair other = controller.createQueuePair();
-    script(held::add);
+    holdAndKeepQueues();
     other.submitRead(namespace, 0, 1, buffer, 0, this::note, 9);
     other.ring();
     queue.submitFlush(namespace, this::note, 0);
@@ -730,6 +795,21 @@ class NvmeQueuePairTest {
         command -> {
           if (command.isIo()) {
             io.on(command);
+          } else {
+            command.execute();
+          }
+        };
+  }
+
+  /** I/O commands are not completed, and queues not deleted. */
+  private void holdAndKeepQueues() {
+    rig.model.script =
+        command -> {
+          if (command.isIo()) {
+            held.add(command);
+          } else if (command.opcode == AdminOpcode.DELETE_IO_SUBMISSION_QUEUE) {
+            rig.model.log.add("Delete refused");
+            command.complete(NvmeStatus.INVALID_QUEUE_IDENTIFIER);
           } else {
             command.execute();
           }

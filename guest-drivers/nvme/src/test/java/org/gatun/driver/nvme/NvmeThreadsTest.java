@@ -20,6 +20,7 @@ import org.gatun.testkit.DeviceRoute;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** Several threads, each with queue pairs of its own, in real time. */
 class NvmeThreadsTest {
@@ -56,13 +57,14 @@ class NvmeThreadsTest {
     }
   }
 
-  @Test
-  void aResetInTheMiddleReachesAllAndAllGoOn() throws Exception {
+  @ParameterizedTest
+  @EnumSource(names = {"DROP_ONCE", "FATAL"})
+  void aResetInTheMiddleReachesAllAndAllGoOn(NvmeFault fault) throws Exception {
     NvmeModel model =
         NvmeModel.builder()
             .size((long) THREADS * PART)
             .latency(Duration.ofNanos(20_000))
-            .fault(NvmeFault.DROP_ONCE)
+            .fault(fault)
             .faultAfter(500)
             .build();
     try (SimulatedBus bus = SimulatedBus.realTime();
@@ -87,7 +89,8 @@ class NvmeThreadsTest {
                   }
                 });
         assertThat(disturbed).contains(true);
-        assertThat(controller.resets()).isPositive();
+        assertThat(fault == NvmeFault.FATAL ? controller.resets() : controller.queueResets())
+            .isPositive();
       }
       assertThat(device.usage()).isEqualTo(PciDevice.Usage.NONE);
     }

@@ -80,6 +80,7 @@ final class ScriptedNvme implements DeviceModel, RunningModel {
   boolean allOnes;
   boolean repeatFirstNamespaces;
   int statusReads;
+  int ioDoorbellWrites;
 
   /** What happened, in order: opcodes by name, register writes that matter. */
   final List<String> log = new ArrayList<>();
@@ -96,6 +97,11 @@ final class ScriptedNvme implements DeviceModel, RunningModel {
   private int csts;
   private int aqa;
   private int interruptMask;
+
+  /** Of its two pages; 0 without. */
+  private long doorbellBuffer;
+
+  private long eventIndexes;
   private final MemorySegment queueAddresses = arena.allocate(16, 8);
 
   /** Either kind of queue. */
@@ -207,7 +213,9 @@ final class ScriptedNvme implements DeviceModel, RunningModel {
       }
       default -> {
         if (offset >= NvmeRegisters.DOORBELLS) {
-          doorbell((int) (offset - NvmeRegisters.DOORBELLS) >> (2 + Cap.dstrd(cap)), (int) value);
+          int index = (int) (offset - NvmeRegisters.DOORBELLS) >> (2 + Cap.dstrd(cap));
+          ioDoorbellWrites += index < 2 ? 0 : 1;
+          doorbell(index, (int) value);
         }
       }
     }
@@ -244,6 +252,25 @@ final class ScriptedNvme implements DeviceModel, RunningModel {
   synchronized void write(long address, MemorySegment data) {
     MemorySegment.copy(data, 0, page, 0, data.byteSize());
     dma().write(address, page, 0, data.byteSize());
+  }
+
+  /** Looks into the doorbell buffer, as a controller does that is at work. */
+  synchronized void lookAtDoorbellBuffer(int queue) {
+    for (int index : new int[] {2 * queue, 2 * queue + 1}) {
+      doorbell(index, bufferedDoorbell(index));
+    }
+  }
+
+  /** What the host has written into the doorbell buffer. */
+  synchronized int bufferedDoorbell(int index) {
+    dma().read(doorbellBuffer + 4L * index, page, 0, Integer.BYTES);
+    return page.get(ValueLayout.JAVA_INT, 0);
+  }
+
+  /** Asks for the register to be written when the doorbell goes on from there. */
+  synchronized void setEventIndex(int index, int value) {
+    page.set(ValueLayout.JAVA_INT, 0, value);
+    dma().write(eventIndexes + 4L * index, page, 0, Integer.BYTES);
   }
 
   /** Puts an entry into a completion queue, whatever it says, and interrupts. */
@@ -315,6 +342,7 @@ final class ScriptedNvme implements DeviceModel, RunningModel {
   private void disable() {
     submissionQueues.clear();
     completionQueues.clear();
+    doorbellBuffer = 0;
     interruptMask = 0;
     updateLine();
   }
@@ -443,6 +471,11 @@ final class ScriptedNvme implements DeviceModel, RunningModel {
           complete(0);
         }
         case AdminOpcode.ABORT -> complete(1, 0);
+        case AdminOpcode.DOORBELL_BUFFER_CONFIG -> {
+          doorbellBuffer = prp1;
+          eventIndexes = prp2;
+          complete(0);
+        }
         default -> complete(NvmeStatus.INVALID_COMMAND_OPCODE);
       }
     }
