@@ -172,6 +172,18 @@ class ViewsTest {
   }
 
   @Test
+  void readsAndWritesTheLimitsOfCommandsWithoutData() {
+    raw.put(0, (byte) 7).put(1, (byte) 9);
+    IdentifyNvmController limits = new IdentifyNvmController(MemorySegment.ofArray(bytes));
+    assertThat(limits.verifySizeLimit()).isEqualTo(7);
+    assertThat(limits.writeZeroesSizeLimit()).isEqualTo(9);
+    IdentifyNvmController written = IdentifyNvmController.create();
+    written.setVerifySizeLimit(7);
+    written.setWriteZeroesSizeLimit(9);
+    assertThat(written.segment().mismatch(limits.segment())).isEqualTo(-1);
+  }
+
+  @Test
   void textOfADeviceCannotReachATerminal() {
     Arrays.fill(bytes, 24, 64, (byte) ' ');
     raw.put(24, "\u001b[2Jpwned ".getBytes(US_ASCII)).put(33, (byte) 0xe9);

@@ -81,6 +81,11 @@ public final class FileMedia implements Media {
   }
 
   @Override
+  public void read(long offset, MemorySegment target, long targetOffset, long length) {
+    MemorySegment.copy(memory, offset, target, targetOffset, length);
+  }
+
+  @Override
   public void zero(long offset, long length) {
     memory.asSlice(offset, length).fill((byte) 0);
   }

@@ -72,6 +72,26 @@ public final class MemoryMedia implements Media {
   }
 
   @Override
+  public void read(long offset, MemorySegment target, long targetOffset, long length) {
+    long done = 0;
+    while (done < length) {
+      long at = offset + done;
+      long part = part(at, length - done);
+      MemorySegment chunk = chunks.get((int) (at >>> CHUNK_SHIFT));
+      if (chunk == null) {
+        part = Math.min(part, ZEROS);
+      }
+      MemorySegment.copy(
+          chunk == null ? zeros : chunk,
+          chunk == null ? 0 : at & (CHUNK - 1),
+          target,
+          targetOffset + done,
+          part);
+      done += part;
+    }
+  }
+
+  @Override
   public void zero(long offset, long length) {
     long done = 0;
     while (done < length) {

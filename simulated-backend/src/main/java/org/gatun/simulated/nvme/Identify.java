@@ -10,6 +10,7 @@ import org.gatun.specs.nvme.Cns;
 import org.gatun.specs.nvme.Features;
 import org.gatun.specs.nvme.IdentifyController;
 import org.gatun.specs.nvme.IdentifyNamespace;
+import org.gatun.specs.nvme.IdentifyNvmController;
 import org.gatun.specs.nvme.LbaFormat;
 import org.gatun.specs.nvme.NamespaceDescriptor;
 import org.gatun.specs.nvme.NvmeStatus;
@@ -53,6 +54,10 @@ final class Identify {
         Namespace namespace = namespaces.find(nsid);
         yield send(queue, command, pageSize, namespace == null ? null : descriptors(namespace));
       }
+      case Cns.COMMAND_SET_CONTROLLER ->
+          AdminCommand.commandSet(command.dword11) == 0
+              ? send(queue, command, pageSize, nvmController())
+              : INVALID_FIELD;
       default -> INVALID_FIELD;
     };
   }
@@ -73,7 +78,7 @@ final class Identify {
     data.setModelNumber("Gatun simulated NVMe");
     data.setFirmwareRevision(firmware.revision());
     data.setIeeeOui(new byte[] {0, 0x54, 0x52});
-    data.setMdts(Integer.numberOfTrailingZeros(model.maxTransfer() / MIN_PAGE));
+    data.setMdts(maxTransferLog2());
     data.setControllerId(0);
     data.setVersion(Version.V1_4);
     data.setOaes(Features.EVENT_NAMESPACE_ATTRIBUTE | Features.EVENT_FIRMWARE_ACTIVATION);
@@ -99,10 +104,25 @@ final class Identify {
     data.setSqes(SubmissionEntry.SIZE_LOG2 << 4 | SubmissionEntry.SIZE_LOG2);
     data.setCqes(NvmeDevice.CQES << 4 | NvmeDevice.CQES);
     data.setNumberOfNamespaces(namespaces.count());
-    data.setOncs(IdentifyController.ONCS_DATASET_MANAGEMENT | IdentifyController.ONCS_WRITE_ZEROES);
+    data.setOncs(
+        IdentifyController.ONCS_COMPARE
+            | IdentifyController.ONCS_DATASET_MANAGEMENT
+            | IdentifyController.ONCS_WRITE_ZEROES
+            | IdentifyController.ONCS_VERIFY);
     data.setVwc(IdentifyController.VWC_PRESENT | 3 << 1); // Flush takes the broadcast NSID
     data.setSubsystemNqn("nqn.2026-01.org.gatun:simulated:" + model.serial());
     return data.segment();
+  }
+
+  /** Of NVMe 2.0, and with it the only place to say that Verify has a limit. */
+  private MemorySegment nvmController() {
+    IdentifyNvmController data = IdentifyNvmController.create();
+    data.setVerifySizeLimit(maxTransferLog2());
+    return data.segment();
+  }
+
+  private int maxTransferLog2() {
+    return Integer.numberOfTrailingZeros(model.maxTransfer() / MIN_PAGE);
   }
 
   private static MemorySegment namespace(Namespace namespace) {

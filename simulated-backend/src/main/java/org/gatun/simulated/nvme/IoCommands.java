@@ -1,6 +1,7 @@
 package org.gatun.simulated.nvme;
 
 import java.io.UncheckedIOException;
+import java.lang.foreign.MemorySegment;
 import org.gatun.specs.nvme.DatasetManagementRange;
 import org.gatun.specs.nvme.NvmCommand;
 import org.gatun.specs.nvme.NvmOpcode;
@@ -15,6 +16,7 @@ final class IoCommands {
   private static final int INVALID_NAMESPACE = NvmeStatus.INVALID_NAMESPACE_OR_FORMAT.status();
   private static final int FORMAT_IN_PROGRESS = NvmeStatus.FORMAT_IN_PROGRESS.status();
   private static final int OUT_OF_RANGE = NvmeStatus.LBA_OUT_OF_RANGE.status();
+  private static final int COMPARE_FAILURE = NvmeStatus.COMPARE_FAILURE.status();
   private static final int INTERNAL_ERROR = NvmeStatus.INTERNAL_ERROR.status();
 
   private final Namespaces namespaces;
@@ -60,6 +62,8 @@ final class IoCommands {
         namespace.media.flush();
         yield SUCCESS;
       }
+      case NvmOpcode.COMPARE -> compare(queue, command, pageSize, namespace, blockShift);
+      case NvmOpcode.VERIFY -> verify(queue, command, namespace, blockShift);
       case NvmOpcode.WRITE_ZEROES -> writeZeroes(command, namespace, blockShift);
       case NvmOpcode.DATASET_MANAGEMENT ->
           manageDataset(queue, command, pageSize, namespace, blockShift);
@@ -74,22 +78,18 @@ final class IoCommands {
       Namespace namespace,
       int blockShift,
       boolean toHost) {
-    long start = command.startingLba();
-    int count = NvmCommand.blocks(command.dword12);
-    long length = (long) count << blockShift;
-    if (length > maxTransfer) {
-      return INVALID_FIELD;
+    long length = length(command, blockShift);
+    int status = checkRange(command, namespace, blockShift, length);
+    if (status != SUCCESS) {
+      return status;
     }
-    if (!isInside(namespace, blockShift, start, count)) {
-      return OUT_OF_RANGE;
-    }
-    int status =
+    status =
         DataPointer.move(
             queue.completions.port,
             command,
             pageSize,
             namespace.media,
-            start << blockShift,
+            command.startingLba() << blockShift,
             length,
             toHost);
     if (status == SUCCESS) {
@@ -105,6 +105,49 @@ final class IoCommands {
       }
     }
     return status;
+  }
+
+  private int compare(
+      SubmissionQueue queue, Command command, int pageSize, Namespace namespace, int blockShift) {
+    long length = length(command, blockShift);
+    int status = checkRange(command, namespace, blockShift, length);
+    if (status != SUCCESS) {
+      return status;
+    }
+    Comparison comparison = queue.comparison;
+    comparison.begin(namespace.media);
+    status =
+        DataPointer.move(
+            queue.completions.port,
+            command,
+            pageSize,
+            comparison,
+            command.startingLba() << blockShift,
+            length,
+            false);
+    if (status != SUCCESS) {
+      return status;
+    }
+    queue.reads++;
+    queue.bytesRead += length;
+    return comparison.isEqual() ? SUCCESS : COMPARE_FAILURE;
+  }
+
+  /** Reads what there is, and no more: blocks have no protection information to check. */
+  private int verify(SubmissionQueue queue, Command command, Namespace namespace, int blockShift) {
+    long length = length(command, blockShift);
+    int status = checkRange(command, namespace, blockShift, length);
+    if (status != SUCCESS) {
+      return status;
+    }
+    long start = command.startingLba() << blockShift;
+    MemorySegment buffer = queue.scratch.memory();
+    for (long done = 0; done < length; done += buffer.byteSize()) {
+      namespace.media.read(start + done, buffer, 0, Math.min(length - done, buffer.byteSize()));
+    }
+    queue.reads++;
+    queue.bytesRead += length;
+    return SUCCESS;
   }
 
   private static int writeZeroes(Command command, Namespace namespace, int blockShift) {
@@ -146,6 +189,20 @@ final class IoCommands {
       }
     }
     return SUCCESS;
+  }
+
+  private static long length(Command command, int blockShift) {
+    return (long) NvmCommand.blocks(command.dword12) << blockShift;
+  }
+
+  /** The limit of MDTS is that of Verify, too: see VSL in {@link Identify}. */
+  private int checkRange(Command command, Namespace namespace, int blockShift, long length) {
+    if (length > maxTransfer) {
+      return INVALID_FIELD;
+    }
+    return isInside(namespace, blockShift, command.startingLba(), length >>> blockShift)
+        ? SUCCESS
+        : OUT_OF_RANGE;
   }
 
   private static boolean isInside(Namespace namespace, int blockShift, long start, long count) {

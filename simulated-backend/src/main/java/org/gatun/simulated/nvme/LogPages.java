@@ -46,6 +46,8 @@ final class LogPages {
           NvmOpcode.FLUSH, 0,
           NvmOpcode.WRITE, CommandEffectsLog.LBCC,
           NvmOpcode.READ, 0,
+          NvmOpcode.COMPARE, 0,
+          NvmOpcode.VERIFY, 0,
           NvmOpcode.WRITE_ZEROES, CommandEffectsLog.LBCC,
           NvmOpcode.DATASET_MANAGEMENT, CommandEffectsLog.LBCC);
 

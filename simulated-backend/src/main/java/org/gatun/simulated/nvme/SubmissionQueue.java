@@ -11,8 +11,10 @@ final class SubmissionQueue {
   final int id;
   final CompletionQueue completions;
 
-  /** Room for an entry or for the ranges of Dataset Management. */
+  /** Room for an entry, for the ranges of Dataset Management, or for data to compare. */
   final Scratch scratch;
+
+  final Comparison comparison;
 
   /** Of the command being processed. */
   final Command command = new Command();
@@ -43,6 +45,7 @@ final class SubmissionQueue {
     this.entries = entries;
     this.completions = completions;
     this.scratch = scratch;
+    this.comparison = new Comparison(scratch.memory());
   }
 
   /** The host has submitted; false if the index is outside of the queue. */
