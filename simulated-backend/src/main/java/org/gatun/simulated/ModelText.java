@@ -198,9 +198,7 @@ final class ModelText {
     options.put("mdts", new Option("BYTES (8K to 256M)", (b, v) -> b.maxTransfer(count(size(v)))));
     options.put("latency", new Option("TIME (10us)", (b, v) -> b.latency(time(v))));
     options.put("format-time", new Option("TIME (2s)", (b, v) -> b.formatTime(time(v))));
-    options.put(
-        "doorbells",
-        new Option("trapped|shared", (b, v) -> b.sharedDoorbells(choice(v, "trapped", "shared"))));
+    options.put("doorbells", new Option("trapped|shared|shadow", ModelText::doorbells));
     options.put(
         "fault",
         new Option(
@@ -210,6 +208,15 @@ final class ModelText {
             (b, v) -> b.fault(NvmeFault.ofOption(v))));
     options.put("fault-after", new Option("COMMANDS", (b, v) -> b.faultAfter(size(v))));
     return options;
+  }
+
+  private static void doorbells(NvmeModel.Builder builder, String kind) {
+    switch (kind) {
+      case "trapped" -> {}
+      case "shared" -> builder.sharedDoorbells(true);
+      case "shadow" -> builder.shadowDoorbells(true);
+      default -> throw new IllegalArgumentException("there is no such choice");
+    }
   }
 
   private static Path path(String text) {

@@ -57,6 +57,7 @@ public final class NvmeModel implements DeviceModel {
   private final Duration latency;
   private final Duration formatTime;
   private final boolean sharedDoorbells;
+  private final boolean shadowDoorbells;
   private final @Nullable NvmeFault fault;
   private final long faultAfter;
 
@@ -72,12 +73,17 @@ public final class NvmeModel implements DeviceModel {
     latency = builder.latency;
     formatTime = builder.formatTime;
     sharedDoorbells = builder.sharedDoorbells;
+    shadowDoorbells = builder.shadowDoorbells;
     fault = builder.fault;
     faultAfter = builder.faultAfter;
     if (file != null && namespaces > 1) {
       throw new IllegalArgumentException(
           "%d namespaces do not fit into one file: leave out the file, or their number"
               .formatted(namespaces));
+    }
+    if (sharedDoorbells && shadowDoorbells) {
+      throw new IllegalArgumentException(
+          "doorbells that are shared memory need no shadow: choose one of the two");
     }
     if (size.isPresent() && size.getAsLong() % blockSize != 0) {
       throw new IllegalArgumentException(
@@ -109,6 +115,7 @@ public final class NvmeModel implements DeviceModel {
     private Duration latency = Duration.ZERO;
     private Duration formatTime = Duration.ZERO;
     private boolean sharedDoorbells;
+    private boolean shadowDoorbells;
     private @Nullable NvmeFault fault;
     private long faultAfter;
 
@@ -233,6 +240,16 @@ public final class NvmeModel implements DeviceModel {
       return this;
     }
 
+    /**
+     * Whether there is Doorbell Buffer Config: a host that uses it writes doorbells to its own
+     * memory, and the registers only when the controller would not look otherwise. By default there
+     * is not. It excludes {@link #sharedDoorbells}.
+     */
+    public Builder shadowDoorbells(boolean shadow) {
+      shadowDoorbells = shadow;
+      return this;
+    }
+
     /** What goes wrong; by default nothing. */
     public Builder fault(NvmeFault what) {
       fault = what;
@@ -332,6 +349,11 @@ public final class NvmeModel implements DeviceModel {
   /** Whether doorbells are shared memory. */
   public boolean hasSharedDoorbells() {
     return sharedDoorbells;
+  }
+
+  /** Whether there is Doorbell Buffer Config. */
+  public boolean hasShadowDoorbells() {
+    return shadowDoorbells;
   }
 
   /** What goes wrong; empty if nothing does. */

@@ -3,16 +3,27 @@ package org.gatun.vmtests;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
+import java.lang.reflect.Proxy;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.PciDevice;
+import org.gatun.simulated.DeviceModel;
+import org.gatun.simulated.FunctionDescription;
+import org.gatun.simulated.ModelContext;
+import org.gatun.simulated.NvmeModel;
+import org.gatun.simulated.RunningModel;
 import org.gatun.simulated.SimulatedBackend;
 import org.gatun.simulated.SimulatedBus;
+import org.gatun.simulated.fault.Fault;
+import org.gatun.specs.nvme.AdminOpcode;
 import org.gatun.vfiouser.DeviceExport;
 import org.gatun.vfiouser.ExportOptions;
 import org.gatun.vmtests.machine.Boot;
@@ -161,6 +172,22 @@ class ServedToQemuTest {
     }
   }
 
+  /** Linux's driver uses Doorbell Buffer Config of its own accord. */
+  @Test
+  void linuxKeepsFilesOnOurDiskWithShadowDoorbells() throws Exception {
+    Path files = VmRun.named("linux-shadow-nvme").directory();
+    Commands commands =
+        new Commands(NvmeModel.builder().size(256 << 20).shadowDoorbells(true).build());
+    try (Served served = new Served(bus -> bus.plug("nvme", commands))) {
+      LinuxNvme linux =
+          new LinuxNvme(host, files, new VfioUser("served", Place.ROOT_PORT, served.socket()));
+      linux.copiesFiles();
+      linux.findsTheFilesAgain();
+    }
+    assertThat(commands.seen)
+        .contains(Fault.ADMIN | Fault.command(0, AdminOpcode.DOORBELL_BUFFER_CONFIG));
+  }
+
   /** It refuses a second controller with the names of the first. */
   @Test
   void linuxTakesTwoOfOurDisks() throws Exception {
@@ -230,6 +257,33 @@ class ServedToQemuTest {
     }
   }
 
+  /** A model, and the keys of the commands that it was given. */
+  private record Commands(DeviceModel model, Set<Long> seen) implements DeviceModel {
+    Commands(DeviceModel model) {
+      this(model, ConcurrentHashMap.newKeySet());
+    }
+
+    @Override
+    public FunctionDescription description() {
+      return model.description();
+    }
+
+    @Override
+    public RunningModel start(ModelContext context) {
+      return model.start(
+          (ModelContext)
+              Proxy.newProxyInstance(
+                  ModelContext.class.getClassLoader(),
+                  new Class<?>[] {ModelContext.class},
+                  (_, method, arguments) -> {
+                    if (method.getName().equals("faultOf")) {
+                      seen.add((Long) arguments[0]);
+                    }
+                    return method.invoke(context, arguments);
+                  }));
+    }
+  }
+
   /** A model on a bus of its own, served at a socket. */
   private final class Served implements AutoCloseable {
     private final SimulatedBus bus = SimulatedBus.realTime();
@@ -237,7 +291,11 @@ class ServedToQemuTest {
     private final DeviceExport export;
 
     Served(String model) {
-      bus.plug(model);
+      this(bus -> bus.plug(model));
+    }
+
+    Served(Consumer<SimulatedBus> plug) {
+      plug.accept(bus);
       device = bus.open(bus.scan().getFirst().name());
       export = DeviceExport.listen(device, socket(), ExportOptions.DEFAULT);
     }

@@ -75,6 +75,7 @@ final class AdminCommands {
       case AdminOpcode.FIRMWARE_COMMIT -> firmware.commit(command.dword10);
       case AdminOpcode.FORMAT_NVM -> erasure.format(queue, command);
       case AdminOpcode.SANITIZE -> erasure.sanitize(queue, command);
+      case AdminOpcode.DOORBELL_BUFFER_CONFIG -> configureDoorbellBuffers(command);
       default -> NvmeStatus.INVALID_COMMAND_OPCODE.status();
     };
   }
@@ -129,6 +130,17 @@ final class AdminCommands {
     return (command.prp1 & (device.pageSize() - 1L)) != 0
         ? NvmeStatus.PRP_OFFSET_INVALID.status()
         : SUCCESS;
+  }
+
+  private int configureDoorbellBuffers(Command command) {
+    if (!model.hasShadowDoorbells()) {
+      return NvmeStatus.INVALID_COMMAND_OPCODE.status();
+    }
+    DoorbellBuffers buffers = new DoorbellBuffers(command.prp1, command.prp2, device.pageSize());
+    if (!buffers.isAligned()) {
+      return INVALID_FIELD;
+    }
+    return device.shadowDoorbells(buffers) ? SUCCESS : NvmeStatus.DATA_TRANSFER_ERROR.status();
   }
 
   private int abort(Command command) {

@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.gatun.simulated.DmaPort;
 import org.gatun.specs.nvme.CompletionEntry;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A completion queue. Its monitor guards it and the submission queues that complete into it, and
@@ -25,9 +26,12 @@ final class CompletionQueue {
   /** Completions of commands that took their time, while there was no room. */
   private final ArrayDeque<Waiting> backlog = new ArrayDeque<>();
 
-  private int head;
+  int head;
   private int tail;
   private boolean phase = true;
+
+  /** Null if its doorbell is a register only. */
+  @Nullable ShadowDoorbell shadow;
 
   /** Set once, by the deletion of the queue, or a reset: nothing is posted any more. */
   boolean deleted;

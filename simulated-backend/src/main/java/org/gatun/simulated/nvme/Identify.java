@@ -83,7 +83,10 @@ final class Identify {
     data.setVersion(Version.V1_4);
     data.setOaes(Features.EVENT_NAMESPACE_ATTRIBUTE | Features.EVENT_FIRMWARE_ACTIVATION);
     data.setControllerType(IdentifyController.CNTRLTYPE_IO);
-    data.setOacs(IdentifyController.OACS_FORMAT_NVM | IdentifyController.OACS_FIRMWARE);
+    data.setOacs(
+        IdentifyController.OACS_FORMAT_NVM
+            | IdentifyController.OACS_FIRMWARE
+            | (model.hasShadowDoorbells() ? IdentifyController.OACS_DOORBELL_BUFFER_CONFIG : 0));
     data.setAbortCommandLimit(LIMITED_ABORTS);
     data.setAsynchronousEventRequestLimit(Events.REQUESTS - 1);
     data.setFrmw(

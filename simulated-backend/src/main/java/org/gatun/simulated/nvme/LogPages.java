@@ -82,7 +82,7 @@ final class LogPages {
             LogPage.CHANGED_NAMESPACE_LIST,
             () -> namespaces.changed().segment(),
             LogPage.COMMANDS_SUPPORTED_AND_EFFECTS,
-            LogPages::effects,
+            this::effects,
             LogPage.SANITIZE_STATUS,
             () -> erasure.sanitizeStatus().segment());
   }
@@ -124,8 +124,11 @@ final class LogPages {
     return page;
   }
 
-  private static MemorySegment effects() {
+  private MemorySegment effects() {
     CommandEffectsLog page = CommandEffectsLog.create();
+    if (model.hasShadowDoorbells()) {
+      page.setAdmin(AdminOpcode.DOORBELL_BUFFER_CONFIG, CommandEffectsLog.CSUPP);
+    }
     ADMIN_EFFECTS.forEach(
         (opcode, effects) -> page.setAdmin(opcode, CommandEffectsLog.CSUPP | effects));
     IO_EFFECTS.forEach((opcode, effects) -> page.setIo(opcode, CommandEffectsLog.CSUPP | effects));

@@ -91,6 +91,7 @@ public final class NvmeDevice implements RunningModel {
   private long asq;
   private long acq;
   private volatile int pageSize = 1 << MIN_PAGE_LOG2;
+  private @Nullable DoorbellBuffers doorbellBuffers;
   private Traffic pastTraffic = Traffic.NONE;
 
   /**
@@ -273,12 +274,19 @@ public final class NvmeDevice implements RunningModel {
     if (poller != null) {
       poller.clear(id, true);
     }
-    completionQueues.set(id, new CompletionQueue(id, base, entries, interrupting, vector, port));
+    CompletionQueue queue = new CompletionQueue(id, base, entries, interrupting, vector, port);
+    if (doorbellBuffers != null && !shadow(queue, doorbellBuffers)) {
+      fail();
+    }
+    completionQueues.set(id, queue);
   }
 
   void createSubmissionQueue(int id, long base, int entries, CompletionQueue completions) {
     SubmissionQueue queue = new SubmissionQueue(id, base, entries, completions, scratches[id]);
     synchronized (completions) {
+      if (doorbellBuffers != null && !shadow(queue, doorbellBuffers)) {
+        fail();
+      }
       completions.submissionQueues.add(queue);
     }
     if (poller != null) {
@@ -319,6 +327,44 @@ public final class NvmeDevice implements RunningModel {
     }
     submissionQueues.set(id, null);
     return DataPointer.SUCCESS;
+  }
+
+  /**
+   * From now on doorbells are in the host's memory, too, until a reset.
+   *
+   * @return whether they can be: if DMA was refused, they are registers only, as they may have been
+   */
+  boolean shadowDoorbells(DoorbellBuffers buffers) {
+    doorbellBuffers = buffers;
+    boolean written = true;
+    for (int id = 0; id < queueIds() && written; id++) {
+      CompletionQueue completions = completionQueues.get(id);
+      if (completions != null) {
+        synchronized (completions) {
+          written = shadow(completions, buffers);
+          for (SubmissionQueue queue : completions.submissionQueues) {
+            written = written && shadow(queue, buffers);
+          }
+        }
+      }
+    }
+    if (!written) {
+      dropShadows();
+    }
+    return written;
+  }
+
+  private void dropShadows() {
+    doorbellBuffers = null;
+    for (int id = 0; id < queueIds(); id++) {
+      CompletionQueue completions = completionQueues.get(id);
+      if (completions != null) {
+        synchronized (completions) {
+          completions.shadow = null;
+          completions.submissionQueues.forEach(queue -> queue.shadow = null);
+        }
+      }
+    }
   }
 
   /** Aborts a command that takes its time; false if there is no such command. */
@@ -504,6 +550,7 @@ public final class NvmeDevice implements RunningModel {
       submissionQueues.set(id, null);
       completionQueues.set(id, null);
     }
+    doorbellBuffers = null;
     admin.reset();
     interrupts.reset();
   }
@@ -523,10 +570,27 @@ public final class NvmeDevice implements RunningModel {
         AsynchronousEvent.dword0(AsynchronousEvent.TYPE_ERROR, problem, LogPage.ERROR_INFORMATION));
   }
 
+  private static boolean shadow(CompletionQueue queue, DoorbellBuffers buffers) {
+    queue.shadow =
+        buffers.has(queue.id)
+            ? new ShadowDoorbell(queue.port, buffers, queue.id, true, queue.id != 0)
+            : null;
+    return queue.shadow == null || queue.shadow.begin(queue.head);
+  }
+
+  private static boolean shadow(SubmissionQueue queue, DoorbellBuffers buffers) {
+    queue.shadow =
+        buffers.has(queue.id)
+            ? new ShadowDoorbell(queue.completions.port, buffers, queue.id, false, queue.id != 0)
+            : null;
+    return queue.shadow == null || queue.shadow.begin(queue.tail);
+  }
+
   private void ringSubmission(SubmissionQueue queue, int value) {
     boolean valid;
     synchronized (queue.completions) {
-      valid = queue.deleted || queue.setTail(value);
+      ShadowDoorbell shadow = queue.shadow;
+      valid = queue.deleted || (shadow != null && shadow.isUsed()) || queue.setTail(value);
       if (valid) {
         process(queue);
       }
@@ -539,8 +603,12 @@ public final class NvmeDevice implements RunningModel {
   private void ringCompletion(CompletionQueue queue, int value) {
     boolean valid;
     synchronized (queue) {
-      valid = queue.deleted || queue.setHead(value);
+      ShadowDoorbell shadow = queue.shadow;
+      valid = queue.deleted || (shadow != null && shadow.isUsed()) || queue.setHead(value);
       if (valid && !queue.deleted) {
+        if (shadow != null) {
+          follow(queue, shadow);
+        }
         makeRoom(queue);
       }
     }
@@ -568,6 +636,43 @@ public final class NvmeDevice implements RunningModel {
 
   /** Takes commands from a queue for as long as there are any, and room for their completions. */
   private void process(SubmissionQueue queue) {
+    takeCommands(queue);
+    if (queue.shadow != null) {
+      follow(queue, queue.shadow);
+    }
+    announce(queue.completions);
+  }
+
+  /**
+   * Takes commands until the host is sure to ring for the next. That ends: in each round commands
+   * are taken, and it takes a ring of the completion queue to make room for more.
+   */
+  private void follow(SubmissionQueue queue, ShadowDoorbell shadow) {
+    while (queue.isEmpty() && !queue.deleted && !Csts.cfs(csts.get())) {
+      boolean armed = shadow.arm(queue.head);
+      int tail = shadow.value(queue.head);
+      if (!armed || !queue.setTail(tail)) {
+        fail(); // unlike of a register, nobody but the host can have written that
+      } else if (queue.isEmpty()) {
+        return;
+      }
+      takeCommands(queue);
+    }
+  }
+
+  /** Takes over what the host has consumed, until it is sure to ring when it goes on. */
+  private void follow(CompletionQueue queue, ShadowDoorbell shadow) {
+    int known;
+    do {
+      known = queue.head;
+      boolean armed = shadow.arm(known);
+      if (!armed || !queue.setHead(shadow.value(known))) {
+        fail();
+      }
+    } while (queue.head != known);
+  }
+
+  private void takeCommands(SubmissionQueue queue) {
     while (!queue.deleted && queue.isReady() && !Csts.cfs(csts.get())) {
       if (!queue.fetch()) {
         fail();
@@ -584,7 +689,6 @@ public final class NvmeDevice implements RunningModel {
         hold(queue, command, latency);
       }
     }
-    announce(queue.completions);
   }
 
   private void goWrong(Effect effect, SubmissionQueue queue, Command command) {

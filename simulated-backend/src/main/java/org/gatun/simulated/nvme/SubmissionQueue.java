@@ -25,7 +25,10 @@ final class SubmissionQueue {
   private final long base;
   private final int entries;
   int head;
-  private int tail;
+  int tail;
+
+  /** Null if its doorbell is a register only. */
+  @Nullable ShadowDoorbell shadow;
 
   /** Set once, by the deletion of the queue, or a reset. */
   boolean deleted;
@@ -55,6 +58,11 @@ final class SubmissionQueue {
     }
     tail = newTail;
     return true;
+  }
+
+  /** Whether all that was submitted, as far as is known, was taken. */
+  boolean isEmpty() {
+    return head == tail;
   }
 
   /** Whether a command may be taken: a host that goes on without completions has to wait. */
