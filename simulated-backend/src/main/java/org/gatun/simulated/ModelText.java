@@ -199,6 +199,7 @@ final class ModelText {
     options.put("latency", new Option("TIME (10us)", (b, v) -> b.latency(time(v))));
     options.put("format-time", new Option("TIME (2s)", (b, v) -> b.formatTime(time(v))));
     options.put("doorbells", new Option("trapped|shared|shadow", ModelText::doorbells));
+    options.put("sgl", new Option("on|off", (b, v) -> b.scatterGather(choice(v, "off", "on"))));
     options.put(
         "fault",
         new Option(

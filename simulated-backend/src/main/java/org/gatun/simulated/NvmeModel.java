@@ -58,6 +58,7 @@ public final class NvmeModel implements DeviceModel {
   private final Duration formatTime;
   private final boolean sharedDoorbells;
   private final boolean shadowDoorbells;
+  private final boolean scatterGather;
   private final @Nullable NvmeFault fault;
   private final long faultAfter;
 
@@ -74,6 +75,7 @@ public final class NvmeModel implements DeviceModel {
     formatTime = builder.formatTime;
     sharedDoorbells = builder.sharedDoorbells;
     shadowDoorbells = builder.shadowDoorbells;
+    scatterGather = builder.scatterGather;
     fault = builder.fault;
     faultAfter = builder.faultAfter;
     if (file != null && namespaces > 1) {
@@ -116,6 +118,7 @@ public final class NvmeModel implements DeviceModel {
     private Duration formatTime = Duration.ZERO;
     private boolean sharedDoorbells;
     private boolean shadowDoorbells;
+    private boolean scatterGather = true;
     private @Nullable NvmeFault fault;
     private long faultAfter;
 
@@ -250,6 +253,12 @@ public final class NvmeModel implements DeviceModel {
       return this;
     }
 
+    /** Whether I/O commands may name their data by scatter gather lists; by default they may. */
+    public Builder scatterGather(boolean lists) {
+      scatterGather = lists;
+      return this;
+    }
+
     /** What goes wrong; by default nothing. */
     public Builder fault(NvmeFault what) {
       fault = what;
@@ -354,6 +363,11 @@ public final class NvmeModel implements DeviceModel {
   /** Whether there is Doorbell Buffer Config. */
   public boolean hasShadowDoorbells() {
     return shadowDoorbells;
+  }
+
+  /** Whether I/O commands may name their data by scatter gather lists. */
+  public boolean hasScatterGather() {
+    return scatterGather;
   }
 
   /** What goes wrong; empty if nothing does. */

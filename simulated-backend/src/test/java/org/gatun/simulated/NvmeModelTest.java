@@ -394,10 +394,10 @@ class NvmeModelTest {
         .as("longer than MDTS")
         .isEqualTo(invalidField);
     int read = SubmissionEntry.dword0(NvmOpcode.READ, 77);
-    queue.putDword0(SubmissionEntry.withPsdt(read, 1), 1, 0, 0, 0, 0, 0);
+    queue.putDword0(SubmissionEntry.withPsdt(read, 2), 1, 0, 0, 0, 0, 0);
     queue.putDword0(SubmissionEntry.withFuse(read, 2), 1, 0, 0, 0, 0, 0);
     queue.ring();
-    assertThat(queue.take().code()).as("SGL").isEqualTo(invalidField);
+    assertThat(queue.take().code()).as("metadata by SGL").isEqualTo(invalidField);
     assertThat(queue.take().code()).as("fused").isEqualTo(invalidField);
   }
 

@@ -301,6 +301,15 @@ public final class IdentifyController {
   /** {@link #VWC}: a volatile write cache is present: Flush means something. */
   public static final int VWC_PRESENT = 1 << 0;
 
+  /** {@link #SGLS}, bits 1:0: data of any alignment and length. */
+  public static final int SGLS_UNALIGNED = 1;
+
+  /** {@link #SGLS}, bits 1:0: address and length of data are multiples of 4 bytes. */
+  public static final int SGLS_DWORD_ALIGNED = 2;
+
+  /** {@link #SGLS}: the Bit Bucket descriptor. */
+  public static final int SGLS_BIT_BUCKET = 1 << 16;
+
   /** {@link #CTRATT}: 128-bit Host Identifier. */
   public static final int CTRATT_HOST_ID_128 = 1 << 0;
 

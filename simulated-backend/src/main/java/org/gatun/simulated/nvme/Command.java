@@ -74,10 +74,16 @@ final class Command {
     return SubmissionEntry.commandId(dword0);
   }
 
-  /** Whether it is neither fused nor uses SGLs: this controller has neither. */
+  /** Whether it is neither fused nor has a scatter gather list. */
   boolean isPlain() {
     return SubmissionEntry.fuse(dword0) == SubmissionEntry.FUSE_NORMAL
         && SubmissionEntry.psdt(dword0) == SubmissionEntry.PSDT_PRP;
+  }
+
+  /** Whether it is not fused, and names its data by an SGL: then that is where PRPs would be. */
+  boolean isScatterGather() {
+    return SubmissionEntry.fuse(dword0) == SubmissionEntry.FUSE_NORMAL
+        && SubmissionEntry.psdt(dword0) == SubmissionEntry.PSDT_SGL_BUFFER;
   }
 
   /** SLBA of reads and writes, in dwords 10 and 11. */

@@ -7,7 +7,10 @@ import org.gatun.simulated.media.DeviceMemory;
 import org.gatun.specs.nvme.NvmeStatus;
 import org.gatun.specs.nvme.Prp;
 
-/** Moves the data of a command along its PRP entries (Base 4.1.1). Stateless. */
+/**
+ * Moves the data of a command along its PRP entries (Base 4.1.1), or has {@link ScatterGather} do
+ * so. Stateless.
+ */
 final class DataPointer {
   static final int SUCCESS = 0;
   private static final int OFFSET_INVALID = NvmeStatus.PRP_OFFSET_INVALID.status();
@@ -65,12 +68,15 @@ final class DataPointer {
       long offset,
       long length,
       boolean toHost) {
+    if (command.isScatterGather()) {
+      return ScatterGather.move(port, command, memory, offset, length, toHost);
+    }
     int pageOffset = Prp.offset(command.prp1, pageSize);
     if (pageOffset % Prp.OFFSET_ALIGNMENT != 0) {
       return OFFSET_INVALID;
     }
     long done = Math.min(length, pageSize - pageOffset);
-    if (!page(port, command.prp1, memory, offset, done, toHost)) {
+    if (!moveContiguous(port, command.prp1, memory, offset, done, toHost)) {
       return TRANSFER_ERROR;
     }
     if (done == length) {
@@ -80,7 +86,7 @@ final class DataPointer {
       if (Prp.offset(command.prp2, pageSize) != 0) {
         return OFFSET_INVALID;
       }
-      return page(port, command.prp2, memory, offset + done, length - done, toHost)
+      return moveContiguous(port, command.prp2, memory, offset + done, length - done, toHost)
           ? SUCCESS
           : TRANSFER_ERROR;
     }
@@ -115,7 +121,7 @@ final class DataPointer {
         entries = Prp.entriesInPage(list, pageSize);
       } else {
         long part = Math.min(length - done, pageSize);
-        if (!page(port, entry, memory, offset + done, part, toHost)) {
+        if (!moveContiguous(port, entry, memory, offset + done, part, toHost)) {
           return TRANSFER_ERROR;
         }
         done += part;
@@ -126,7 +132,8 @@ final class DataPointer {
     return SUCCESS;
   }
 
-  private static boolean page(
+  /** Moves data that are contiguous on the bus; false if DMA was refused. */
+  static boolean moveContiguous(
       DmaPort port,
       long busAddress,
       DeviceMemory memory,

@@ -113,6 +113,9 @@ final class Identify {
             | IdentifyController.ONCS_WRITE_ZEROES
             | IdentifyController.ONCS_VERIFY);
     data.setVwc(IdentifyController.VWC_PRESENT | 3 << 1); // Flush takes the broadcast NSID
+    if (model.hasScatterGather()) {
+      data.setSgls(IdentifyController.SGLS_UNALIGNED | IdentifyController.SGLS_BIT_BUCKET);
+    }
     data.setSubsystemNqn("nqn.2026-01.org.gatun:simulated:" + model.serial());
     return data.segment();
   }

@@ -2,6 +2,7 @@ package org.gatun.simulated.nvme;
 
 import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
+import org.gatun.simulated.NvmeModel;
 import org.gatun.specs.nvme.DatasetManagementRange;
 import org.gatun.specs.nvme.NvmCommand;
 import org.gatun.specs.nvme.NvmOpcode;
@@ -21,15 +22,17 @@ final class IoCommands {
 
   private final Namespaces namespaces;
   private final long maxTransfer;
+  private final boolean scatterGather;
 
-  IoCommands(Namespaces namespaces, long maxTransfer) {
+  IoCommands(Namespaces namespaces, NvmeModel model) {
     this.namespaces = namespaces;
-    this.maxTransfer = maxTransfer;
+    this.maxTransfer = model.maxTransfer();
+    this.scatterGather = model.hasScatterGather();
   }
 
   /** Executes a command, and returns its status. */
   int execute(SubmissionQueue queue, Command command, int pageSize) {
-    if (!command.isPlain()) {
+    if (!command.isPlain() && !(scatterGather && command.isScatterGather())) {
       return INVALID_FIELD;
     }
     try {

@@ -108,7 +108,7 @@ public final class NvmeDevice implements RunningModel {
     this.interrupts = new QueueInterrupts(context);
     FeatureValues features = new FeatureValues(model.queues());
     this.events = new Events(features);
-    this.io = new IoCommands(namespaces, model.maxTransfer());
+    this.io = new IoCommands(namespaces, model);
     this.admin = new AdminCommands(this, model, namespaces, features, events, context.time());
     int ids = model.queues() + 1;
     this.submissionQueues = new AtomicReferenceArray<>(ids);
