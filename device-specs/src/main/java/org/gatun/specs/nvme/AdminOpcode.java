@@ -96,6 +96,9 @@ public final class AdminOpcode {
   /** 86h: Get LBA Status. */
   public static final int GET_LBA_STATUS = 0x86;
 
+  /** C0h: the first of the vendor specific opcodes, which go to FFh. */
+  public static final int FIRST_VENDOR_SPECIFIC = 0xc0;
+
   private AdminOpcode() {}
 
   /** Returns the name as in the specification of any opcode, 0 to 255, for a message. */
@@ -131,7 +134,9 @@ public final class AdminOpcode {
       case SANITIZE -> "Sanitize";
       case GET_LBA_STATUS -> "Get LBA Status";
       default ->
-          (opcode >= 0xc0 ? "vendor specific Admin command " : "unknown Admin command ")
+          (opcode >= FIRST_VENDOR_SPECIFIC
+                  ? "vendor specific Admin command "
+                  : "unknown Admin command ")
               + HexFormat.of().withUpperCase().toHexDigits((byte) opcode)
               + "h";
     };

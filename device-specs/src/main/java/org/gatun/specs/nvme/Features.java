@@ -50,6 +50,9 @@ public final class Features {
   /** 10h: Host Controlled Thermal Management. */
   public static final int HOST_CONTROLLED_THERMAL_MANAGEMENT = 0x10;
 
+  /** 13h: Predictable Latency Mode Config. */
+  public static final int PREDICTABLE_LATENCY_MODE = 0x13;
+
   /** 16h: Host Behavior Support. */
   public static final int HOST_BEHAVIOR_SUPPORT = 0x16;
 
@@ -77,6 +80,18 @@ public final class Features {
   /** SEL: supported capabilities: bit 0 saveable, bit 1 namespace specific, bit 2 changeable. */
   public static final int SELECT_SUPPORTED = 3;
 
+  /** Dword 0 for {@link #SELECT_SUPPORTED}: the feature's value can be saved. */
+  public static final int CAPABILITY_SAVEABLE = 1 << 0;
+
+  /** Dword 0 for {@link #SELECT_SUPPORTED}: each namespace has a value of its own. */
+  public static final int CAPABILITY_NAMESPACE_SPECIFIC = 1 << 1;
+
+  /** Dword 0 for {@link #SELECT_SUPPORTED}: the value can be changed. */
+  public static final int CAPABILITY_CHANGEABLE = 1 << 2;
+
+  /** {@link #HOST_IDENTIFIER}, dword 11: EXHID, the identifier has 128 bits, not 64. */
+  public static final int HOST_IDENTIFIER_EXTENDED = 1;
+
   /** {@link #VOLATILE_WRITE_CACHE}, dword 11: WCE, Volatile Write Cache Enable. */
   public static final int WRITE_CACHE_ENABLE = 1;
 
@@ -97,6 +112,8 @@ public final class Features {
   private static final BitField FID = new BitField("CDW10.FID", 0, 8);
   private static final BitField SEL = new BitField("CDW10.SEL", 8, 3);
   private static final BitField SV = new BitField("CDW10.SV", 31, 1);
+  private static final BitField PS = new BitField("Power Management.PS", 0, 5);
+  private static final BitField WH = new BitField("Power Management.WH", 5, 3);
   private static final BitField NSQ = new BitField("Number of Queues.NSQ", 0, 16);
   private static final BitField NCQ = new BitField("Number of Queues.NCQ", 16, 16);
   private static final BitField THR = new BitField("Interrupt Coalescing.THR", 0, 8);
@@ -129,6 +146,39 @@ public final class Features {
   /** SV: Set Features is to save the value (dword 10, bit 31). */
   public static boolean isSave(int dword10) {
     return SV.isSet(dword10);
+  }
+
+  /**
+   * Returns how many bytes the data structure of a feature has; 0 for one whose value is a dword
+   * (Base 5.15 and 5.27).
+   *
+   * @param feature FID, any
+   * @param dword11 of the command: {@link #HOST_IDENTIFIER_EXTENDED}
+   */
+  public static int dataSize(int feature, int dword11) {
+    return switch (feature) {
+      case LBA_RANGE_TYPE, HOST_MEMORY_BUFFER -> 4096;
+      case HOST_BEHAVIOR_SUPPORT, PREDICTABLE_LATENCY_MODE -> 512;
+      case AUTONOMOUS_POWER_STATE_TRANSITION -> 256;
+      case TIMESTAMP -> FeatureTimestamp.SIZE;
+      case HOST_IDENTIFIER -> (dword11 & HOST_IDENTIFIER_EXTENDED) != 0 ? 16 : 8;
+      default -> 0;
+    };
+  }
+
+  /** Returns Power Management: a state, and a hint of the workload, 0 for none. */
+  public static int powerManagement(int state, int workload) {
+    return PS.set(WH.set(0, workload), state);
+  }
+
+  /** PS: the power state, 0 to 31 (Power Management, bits 4:0). */
+  public static int powerState(int powerManagement) {
+    return PS.get(powerManagement);
+  }
+
+  /** WH: the hint of the workload (Power Management, bits 7:5). */
+  public static int workload(int powerManagement) {
+    return WH.get(powerManagement);
   }
 
   /**

@@ -2,6 +2,7 @@ package org.gatun.specs.nvme;
 
 import java.lang.foreign.MemorySegment;
 import java.math.BigInteger;
+import java.util.Objects;
 
 /**
  * The Identify Controller data structure, CNS 01h (Base 5.17.2.1, figure 275; 1.4 figure 247). The
@@ -181,6 +182,9 @@ public final class IdentifyController {
    */
   public static final int SUBNQN = 768;
 
+  /** Power State Descriptors 0 to 31, {@link PowerState}. */
+  public static final int PSD = 2048;
+
   /** {@link #CNTRLTYPE}: I/O controller. */
   public static final int CNTRLTYPE_IO = 1;
 
@@ -315,6 +319,9 @@ public final class IdentifyController {
 
   /** {@link #CTRATT}: more than 16 LBA formats. */
   public static final int CTRATT_EXTENDED_LBA_FORMATS = 1 << 15;
+
+  /** The most power states that a controller can have. */
+  public static final int MAX_POWER_STATES = 32;
 
   private static final BitField FRMW_SLOTS = new BitField("FRMW.slots", 1, 3);
 
@@ -626,6 +633,22 @@ public final class IdentifyController {
   /** Sets {@link #NPSS}. */
   public void setPowerStates(int value) {
     LittleEndian.putU8(data, NPSS, value);
+  }
+
+  /**
+   * Returns the descriptor of a power state.
+   *
+   * @param state 0 to {@link #NPSS}, which is 31 at most
+   */
+  public PowerState powerState(int state) {
+    return PowerState.read(powerStateSegment(state));
+  }
+
+  /** Returns the memory of the descriptor of a power state, 0 to 31. */
+  public MemorySegment powerStateSegment(int state) {
+    return data.asSlice(
+        PSD + (long) PowerState.SIZE * Objects.checkIndex(state, MAX_POWER_STATES),
+        PowerState.SIZE);
   }
 
   /** Returns {@link #WCTEMP}. */

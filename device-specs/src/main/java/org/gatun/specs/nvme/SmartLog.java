@@ -2,6 +2,7 @@ package org.gatun.specs.nvme;
 
 import java.lang.foreign.MemorySegment;
 import java.math.BigInteger;
+import java.util.Objects;
 
 /**
  * The SMART / Health Information log page, LID 02h (Base 5.16.1.3). Counters are 128 bits,
@@ -67,6 +68,12 @@ public final class SmartLog {
 
   /** Temperature Sensors 1 to 8, 16 bits each, in kelvins; 0 is not implemented. */
   public static final int TEMPERATURE_SENSORS = 200;
+
+  /** Thermal Management Temperature Transition Counts 1 and 2, 32 bits each. */
+  public static final int THERMAL_TRANSITIONS = 216;
+
+  /** Total Time For Thermal Management Temperature 1 and 2 in seconds, 32 bits each. */
+  public static final int THERMAL_TIME = 224;
 
   /** {@link #CRITICAL_WARNING}: the available spare is below its threshold. */
   public static final int CRITICAL_WARNING_SPARE = 1 << 0;
@@ -308,6 +315,35 @@ public final class SmartLog {
   /** Sets what a temperature sensor, 1 to 8, measures in kelvins. */
   public void setTemperatureSensor(int sensor, int kelvins) {
     LittleEndian.putU16(data, sensorOffset(sensor), kelvins);
+  }
+
+  /**
+   * Returns how often the controller began to throttle itself to cool down: {@link
+   * #THERMAL_TRANSITIONS}.
+   *
+   * @param level 1, lightly, or 2, heavily
+   */
+  public long thermalTransitions(int level) {
+    return LittleEndian.getU32(data, THERMAL_TRANSITIONS + thermalOffset(level));
+  }
+
+  /** Sets how often the controller began to throttle itself at a level, 1 or 2. */
+  public void setThermalTransitions(int level, long count) {
+    LittleEndian.putU32(data, THERMAL_TRANSITIONS + thermalOffset(level), count);
+  }
+
+  /** Returns for how many seconds it has throttled itself at a level, 1 or 2. */
+  public long thermalTime(int level) {
+    return LittleEndian.getU32(data, THERMAL_TIME + thermalOffset(level));
+  }
+
+  /** Sets for how many seconds it has throttled itself at a level, 1 or 2. */
+  public void setThermalTime(int level, long seconds) {
+    LittleEndian.putU32(data, THERMAL_TIME + thermalOffset(level), seconds);
+  }
+
+  private static long thermalOffset(int level) {
+    return 4L * Objects.checkIndex(level - 1, 2);
   }
 
   private static long sensorOffset(int sensor) {

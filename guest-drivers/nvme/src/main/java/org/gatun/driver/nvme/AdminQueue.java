@@ -13,7 +13,6 @@ import org.gatun.specs.nvme.AdminCommand;
 import org.gatun.specs.nvme.AdminOpcode;
 import org.gatun.specs.nvme.CompletionEntry;
 import org.gatun.specs.nvme.Features;
-import org.gatun.specs.nvme.NvmeStatus;
 import org.gatun.specs.nvme.SubmissionEntry;
 
 /**
@@ -70,38 +69,12 @@ final class AdminQueue implements AutoCloseable {
    *     register access of the program slower (its type profile is shared)
    */
   MemorySegment identify(int cns, int namespaceId) {
-    execute(
-        AdminOpcode.IDENTIFY,
-        namespaceId,
-        memory.busAddress() + DATA,
-        AdminCommand.identifyDword10(cns),
-        0);
+    run(
+        NvmeCommand.of(AdminOpcode.IDENTIFY, namespaceId, AdminCommand.identifyDword10(cns)),
+        memory.busAddress() + DATA);
     MemorySegment copy = Arena.ofAuto().allocate(AdminCommand.IDENTIFY_SIZE);
     MemorySegment.copy(memory.segment(), DATA, copy, 0, AdminCommand.IDENTIFY_SIZE);
     return copy;
-  }
-
-  /** Sends Get Log Page, of a page of 4 to 4096 bytes; returns a copy, as {@link #identify}. */
-  MemorySegment logPage(int page, int size) {
-    execute(
-        AdminOpcode.GET_LOG_PAGE,
-        SubmissionEntry.NSID_ALL,
-        memory.busAddress() + DATA,
-        AdminCommand.logPageDword10(page, false, size),
-        AdminCommand.logPageDword11(size));
-    MemorySegment copy = Arena.ofAuto().allocate(size);
-    MemorySegment.copy(memory.segment(), DATA, copy, 0, size);
-    return copy;
-  }
-
-  /** Formats a namespace (Base 5.14), and waits for that, not for as long as for other commands. */
-  void format(int namespaceId, int dword10, Duration limit) {
-    execute(AdminOpcode.FORMAT_NVM, namespaceId, 0, 0, dword10, 0, limit);
-  }
-
-  /** Begins to sanitize (Base 5.24). An overwrite is with zeros. */
-  void sanitize(int dword10) {
-    execute(AdminOpcode.SANITIZE, 0, 0, dword10, 0);
   }
 
   /**
@@ -111,83 +84,108 @@ final class AdminQueue implements AutoCloseable {
    */
   int setNumberOfQueues(int wanted) {
     int allowed =
-        execute(
-            AdminOpcode.SET_FEATURES,
-            0,
-            0,
-            Features.setDword10(Features.NUMBER_OF_QUEUES, false),
-            Features.numberOfQueues(wanted, wanted));
+        run(
+            NvmeCommand.of(
+                AdminOpcode.SET_FEATURES,
+                0,
+                Features.setDword10(Features.NUMBER_OF_QUEUES, false),
+                Features.numberOfQueues(wanted, wanted)),
+            0);
     return Math.min(
         wanted, Math.min(Features.submissionQueues(allowed), Features.completionQueues(allowed)));
   }
 
   /** Tells of the memory for doorbells and that for EventIdx, a page each (Base 5.8). */
   void configureDoorbellBuffer(long doorbellAddress, long eventAddress) {
-    execute(AdminOpcode.DOORBELL_BUFFER_CONFIG, 0, doorbellAddress, eventAddress, 0, 0, timeout);
+    NvmeCommand command = NvmeCommand.of(AdminOpcode.DOORBELL_BUFFER_CONFIG, 0);
+    run(command, doorbellAddress, eventAddress);
   }
 
   /** Creates an I/O completion queue; with a vector of -1 it does not interrupt (Base 5.4). */
   void createCompletionQueue(int id, int entries, long address, int vector) {
-    execute(
-        AdminOpcode.CREATE_IO_COMPLETION_QUEUE,
-        0,
-        address,
-        AdminCommand.createQueueDword10(id, entries),
-        vector < 0
-            ? AdminCommand.completionQueueDword11()
-            : AdminCommand.completionQueueDword11(vector));
+    run(
+        NvmeCommand.of(
+            AdminOpcode.CREATE_IO_COMPLETION_QUEUE,
+            0,
+            AdminCommand.createQueueDword10(id, entries),
+            vector < 0
+                ? AdminCommand.completionQueueDword11()
+                : AdminCommand.completionQueueDword11(vector)),
+        address);
   }
 
   /** Creates an I/O submission queue, for the completion queue of the same number (Base 5.5). */
   void createSubmissionQueue(int id, int entries, long address) {
-    execute(
-        AdminOpcode.CREATE_IO_SUBMISSION_QUEUE,
-        0,
-        address,
-        AdminCommand.createQueueDword10(id, entries),
-        AdminCommand.submissionQueueDword11(id, AdminCommand.PRIORITY_MEDIUM));
+    run(
+        NvmeCommand.of(
+            AdminOpcode.CREATE_IO_SUBMISSION_QUEUE,
+            0,
+            AdminCommand.createQueueDword10(id, entries),
+            AdminCommand.submissionQueueDword11(id, AdminCommand.PRIORITY_MEDIUM)),
+        address);
   }
 
   /** Deletes an I/O completion queue, whose submission queue is deleted already (Base 5.6). */
   void deleteCompletionQueue(int id) {
-    execute(AdminOpcode.DELETE_IO_COMPLETION_QUEUE, 0, 0, AdminCommand.deleteQueueDword10(id), 0);
+    delete(AdminOpcode.DELETE_IO_COMPLETION_QUEUE, id);
   }
 
   /** Deletes an I/O submission queue; its commands are complete then, or aborted (Base 5.7). */
   void deleteSubmissionQueue(int id) {
-    execute(AdminOpcode.DELETE_IO_SUBMISSION_QUEUE, 0, 0, AdminCommand.deleteQueueDword10(id), 0);
+    delete(AdminOpcode.DELETE_IO_SUBMISSION_QUEUE, id);
+  }
+
+  private void delete(int opcode, int id) {
+    run(NvmeCommand.of(opcode, 0, AdminCommand.deleteQueueDword10(id)), 0);
   }
 
   /** Asks the controller to abort a command, which it may do or not (Base 5.1). */
   void abort(int queueId, int commandId) {
-    execute(AdminOpcode.ABORT, 0, 0, AdminCommand.abortDword10(queueId, commandId), 0);
+    run(NvmeCommand.of(AdminOpcode.ABORT, 0, AdminCommand.abortDword10(queueId, commandId)), 0);
   }
 
-  private int execute(int opcode, int namespaceId, long prp1, int dword10, int dword11) {
-    return execute(opcode, namespaceId, prp1, 0, dword10, dword11, timeout);
+  private int run(NvmeCommand command, long prp1) {
+    return run(command, prp1, 0);
+  }
+
+  /**
+   * Sends a command of the driver's, which must succeed.
+   *
+   * @return dword 0 of the completion
+   * @throws NvmeStatusException if the command fails
+   * @throws DeviceTimeoutException as {@link #send}, like the rest
+   */
+  private int run(NvmeCommand command, long prp1, long prp2) {
+    NvmeResult result = send(command, prp1, prp2);
+    if (!result.isSuccess()) {
+      throw NvmeStatusException.ofAdmin(
+          name, command.opcode(), result.status(), command.namespaceId());
+    }
+    return result.dword0();
   }
 
   /**
    * Sends a command, and waits for it.
    *
-   * @return dword 0 of the completion
-   * @throws NvmeStatusException if the command fails
+   * @return what became of it, without data
    * @throws NvmeFatalStatusException if the controller reports a fatal error instead
    * @throws DeviceTimeoutException if it is not complete in time: then the queue is of no use
    *     before the next {@link #enable}
    */
-  private int execute(
-      int opcode, int namespaceId, long prp1, long prp2, int dword10, int dword11, Duration limit) {
+  NvmeResult send(NvmeCommand command, long prp1, long prp2) {
+    int opcode = command.opcode();
+    Duration limit = command.timeout().orElse(timeout);
     // Never the id of the command before: its late completion must not pass for this one's.
     int commandId = nextCommandId;
     nextCommandId = (nextCommandId + 1) % COMMAND_IDS;
     long entry = (long) tail * SubmissionEntry.SIZE;
     memory.putInt(entry + SubmissionEntry.DWORD0, SubmissionEntry.dword0(opcode, commandId));
-    memory.putInt(entry + SubmissionEntry.NSID, namespaceId);
+    memory.putInt(entry + SubmissionEntry.NSID, command.namespaceId());
     memory.putLong(entry + SubmissionEntry.PRP1, prp1);
     memory.putLong(entry + SubmissionEntry.PRP2, prp2);
-    memory.putInt(entry + SubmissionEntry.DWORD10, dword10);
-    memory.putInt(entry + SubmissionEntry.DWORD11, dword11);
+    memory.putLong(entry + SubmissionEntry.DWORD10, command.dwordPair(10));
+    memory.putLong(entry + SubmissionEntry.DWORD12, command.dwordPair(12));
+    memory.putLong(entry + SubmissionEntry.DWORD14, command.dwordPair(14));
     tail = (tail + 1) % ENTRIES;
     doorbells.ringAdmin(doorbells.submissionTail(0), tail);
 
@@ -204,7 +202,8 @@ final class AdminQueue implements AutoCloseable {
     // once, so that what is checked is what is used.
     int dword3 = memory.getIntAcquire(completion + CompletionEntry.DWORD3);
     int dword2 = memory.getIntAcquire(completion + CompletionEntry.DWORD2);
-    int result = memory.getIntAcquire(completion + CompletionEntry.DWORD0);
+    int dword1 = memory.getIntAcquire(completion + CompletionEntry.DWORD1);
+    int dword0 = memory.getIntAcquire(completion + CompletionEntry.DWORD0);
     if (CompletionEntry.commandId(dword3) != commandId
         || CompletionEntry.submissionQueueId(dword2) != 0
         || CompletionEntry.submissionQueueHead(dword2) >= ENTRIES) {
@@ -225,11 +224,7 @@ final class AdminQueue implements AutoCloseable {
       phase = !phase;
     }
     doorbells.ringAdmin(doorbells.completionHead(0), head);
-    int status = CompletionEntry.status(dword3);
-    if (!NvmeStatus.isSuccess(status)) {
-      throw NvmeStatusException.ofAdmin(name, opcode, status, namespaceId);
-    }
-    return result;
+    return NvmeResult.withoutData(CompletionEntry.status(dword3), dword0, dword1);
   }
 
   private boolean isComplete(long completion, int opcode) {

@@ -1,16 +1,14 @@
 package org.gatun.driver.nvme;
 
 import java.lang.System.Logger.Level;
-import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.function.IntPredicate;
 import java.util.function.Supplier;
-import java.util.stream.Collectors;
 import org.gatun.pci.DeviceGoneException;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.DeviceProtocolException;
@@ -21,14 +19,11 @@ import org.gatun.pci.PciException;
 import org.gatun.specs.nvme.AdminOpcode;
 import org.gatun.specs.nvme.Cns;
 import org.gatun.specs.nvme.Csts;
+import org.gatun.specs.nvme.Features;
 import org.gatun.specs.nvme.IdentifyController;
 import org.gatun.specs.nvme.IdentifyNamespace;
-import org.gatun.specs.nvme.LogPage;
 import org.gatun.specs.nvme.NamespaceList;
-import org.gatun.specs.nvme.NvmeStatus;
-import org.gatun.specs.nvme.SanitizeStatusLog;
 import org.gatun.specs.nvme.SubmissionEntry;
-import org.gatun.specs.nvme.Version;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -40,9 +35,6 @@ import org.jspecify.annotations.Nullable;
  */
 public final class NvmeController implements AutoCloseable {
   private static final System.Logger LOGGER = System.getLogger("org.gatun.driver.nvme");
-
-  /** Far more than any controller has, and few enough to ask for each. */
-  private static final int MAX_NAMESPACES = 4096;
 
   /** What Linux gives a controller that does not say how long its shutdown takes. */
   private static final Duration LEAST_SHUTDOWN = Duration.ofSeconds(5);
@@ -60,8 +52,6 @@ public final class NvmeController implements AutoCloseable {
   private final IdentifyController identity;
   private final int oncs;
   private final boolean hasDoorbellBuffer;
-  private final Map<Integer, NvmeNamespace> namespaces = new LinkedHashMap<>();
-  private final Map<Integer, String> refused = new LinkedHashMap<>();
 
   /** The open queue pairs, by id. Guarded by this, as are the admin queue and what follows. */
   private final Map<Integer, NvmeQueuePair> queues = new TreeMap<>();
@@ -75,6 +65,7 @@ public final class NvmeController implements AutoCloseable {
    */
   private volatile int epoch;
 
+  private volatile Namespaces namespaces;
   private volatile int resets;
   private volatile int queueResets;
   private volatile @Nullable String lastReset;
@@ -102,7 +93,8 @@ public final class NvmeController implements AutoCloseable {
         (int)
             Math.min(options.maxTransferBytes(), identity.maxTransferSize(registers.minPageSize()));
     this.hasDoorbellBuffer = configureDoorbellBuffer();
-    identifyNamespaces();
+    this.namespaces =
+        Namespaces.identify(name(), admin, registers.version(), identity, maxTransferBytes);
     this.maxQueues = admin.setNumberOfQueues(queuesWithDoorbells);
   }
 
@@ -157,7 +149,7 @@ public final class NvmeController implements AutoCloseable {
    * that are no power of two from 512 or longer than a transfer, are left out, and logged.
    */
   public List<NvmeNamespace> namespaces() {
-    return List.copyOf(namespaces.values());
+    return namespaces.usable();
   }
 
   /**
@@ -167,28 +159,7 @@ public final class NvmeController implements AutoCloseable {
    * @throws PciException if it is active, but this driver can't use it
    */
   public NvmeNamespace namespace(int id) {
-    NvmeNamespace namespace = namespaces.get(id);
-    if (namespace != null) {
-      return namespace;
-    }
-    String reason = refused.get(id);
-    if (reason != null) {
-      throw new PciException(
-          name(),
-          "namespace %s can't be used: %s".formatted(Integer.toUnsignedString(id), reason),
-          "format it without metadata",
-          null);
-    }
-    throw new IllegalArgumentException(
-        "%s: no namespace %s; active are: %s"
-            .formatted(
-                name(),
-                Integer.toUnsignedString(id),
-                namespaces.isEmpty()
-                    ? "none"
-                    : namespaces.keySet().stream()
-                        .map(Integer::toUnsignedString)
-                        .collect(Collectors.joining(", "))));
+    return namespaces.get(id);
   }
 
   /** The longest transfer of one command in bytes: MDTS, or the limit of the options. */
@@ -296,6 +267,62 @@ public final class NvmeController implements AutoCloseable {
     return new NvmeDisk(this, namespace, createQueuePair(), device.dma());
   }
 
+  /** Its log pages: health, errors, and so on. */
+  public NvmeLogs logs() {
+    return new NvmeLogs(this);
+  }
+
+  /** Its features, and power states. */
+  public NvmeFeatures features() {
+    return new NvmeFeatures(this);
+  }
+
+  /**
+   * Executes an Admin command of any kind, and waits for it; others wait meanwhile. After one that
+   * may change namespaces (Format NVM, Namespace Management and so on, and any vendor specific
+   * command) the driver looks at them again: {@link #namespaces} tells what is there then.
+   *
+   * <p>Some commands are refused, because the driver depends on what they would change: those that
+   * create and delete queues, Abort, Asynchronous Event Request, Doorbell Buffer Config, Keep
+   * Alive, and Set Features of {@link Features#NUMBER_OF_QUEUES}, {@link
+   * Features#ASYNCHRONOUS_EVENT_CONFIGURATION}, {@link Features#KEEP_ALIVE_TIMER} and {@link
+   * Features#HOST_MEMORY_BUFFER}.
+   *
+   * @return what the controller answered, be it an error
+   * @throws IllegalArgumentException if there are more data than {@link #maxTransferBytes}
+   * @throws PciException if the command is refused; the message says why. Nothing was sent
+   * @throws DeviceTimeoutException if it is not completed in time: the controller was reset
+   * @throws NvmeFatalStatusException if the controller reports a fatal error: likewise
+   * @throws DeviceProtocolException if the controller breaks the protocol: it has failed
+   */
+  public synchronized NvmeResult execute(NvmeCommand command) {
+    String operation = AdminOpcode.name(command.opcode());
+    checkUsable(operation);
+    OwnCommands.refusal(command)
+        .ifPresent(
+            reason -> {
+              throw new PciException(name(), operation + " is refused", reason, null);
+            });
+    checkLength(command);
+    NvmeResult result =
+        CommandData.exchange(
+            device.dma(), command, (prp1, prp2) -> answer(() -> admin.send(command, prp1, prp2)));
+    if (mayChangeNamespaces(command)) {
+      lookAtNamespaces(id -> isOf(command, id));
+    }
+    return result;
+  }
+
+  /** As {@link #execute}, of a command that must succeed. */
+  NvmeResult require(NvmeCommand command) {
+    NvmeResult result = execute(command);
+    if (!result.isSuccess()) {
+      throw NvmeStatusException.ofAdmin(
+          name(), command.opcode(), result.status(), command.namespaceId());
+    }
+    return result;
+  }
+
   /**
    * Opens a namespace to be read and written by the calling thread, by futures, on a queue pair of
    * its own: see {@link #openDisk}.
@@ -367,30 +394,23 @@ public final class NvmeController implements AutoCloseable {
       int last = ids.isEmpty() ? 0 : ids.getLast();
       list = new NamespaceList(answer(() -> admin.identify(cns, last)));
       for (int i = 0; i < list.count(); i++) {
-        ids.add(checkAscent(ids.isEmpty() ? 0 : ids.getLast(), list.namespaceId(i)));
+        ids.add(
+            Namespaces.checkAscent(name(), ids.isEmpty() ? 0 : ids.getLast(), list.namespaceId(i)));
       }
-      if (ids.size() > MAX_NAMESPACES) {
+      if (ids.size() > Namespaces.MAX) {
         throw new PciException(
-            name(), "the controller has more than " + MAX_NAMESPACES + " namespaces", null, null);
+            name(), "the controller has more than " + Namespaces.MAX + " namespaces", null, null);
       }
     } while (list.count() == NamespaceList.MAX_ENTRIES);
     return ids;
   }
 
-  synchronized void format(int namespaceId, int dword10, Duration limit) {
-    checkUsable("formatting");
-    runAdmin(() -> admin.format(namespaceId, dword10, limit));
+  void format(int namespaceId, int dword10, Duration limit) {
+    require(NvmeCommand.of(AdminOpcode.FORMAT_NVM, namespaceId, dword10).within(limit));
   }
 
-  synchronized void sanitize(int dword10) {
-    checkUsable("sanitizing");
-    runAdmin(() -> admin.sanitize(dword10));
-  }
-
-  synchronized SanitizeStatusLog sanitizeStatus() {
-    checkUsable("asking how the sanitizing goes");
-    return new SanitizeStatusLog(
-        answer(() -> admin.logPage(LogPage.SANITIZE_STATUS, SanitizeStatusLog.SIZE)));
+  void sanitize(int dword10) {
+    require(NvmeCommand.of(AdminOpcode.SANITIZE, 0, dword10));
   }
 
   // For queue pairs.
@@ -633,8 +653,17 @@ public final class NvmeController implements AutoCloseable {
 
   /** Runs admin commands; without an answer, or with a wrong one, the controller is of no use. */
   private void runAdmin(Runnable commands) {
+    answer(
+        () -> {
+          commands.run();
+          return true;
+        });
+  }
+
+  /** As {@link #runAdmin}, of what has an answer. */
+  private <T> T answer(Supplier<T> commands) {
     try {
-      commands.run();
+      return commands.get();
     } catch (DeviceTimeoutException | NvmeFatalStatusException e) {
       reset(String.valueOf(e.getMessage()));
       throw e;
@@ -643,11 +672,36 @@ public final class NvmeController implements AutoCloseable {
     }
   }
 
-  /** As {@link #runAdmin}, of a command with an answer. */
-  private MemorySegment answer(Supplier<MemorySegment> command) {
-    MemorySegment[] answer = {MemorySegment.NULL};
-    runAdmin(() -> answer[0] = command.get());
-    return answer[0];
+  /** Looks again which namespaces are active, and at those that may have changed. */
+  private void lookAtNamespaces(IntPredicate changed) {
+    namespaces = answer(() -> namespaces.again(changed));
+  }
+
+  private static boolean mayChangeNamespaces(NvmeCommand command) {
+    return switch (command.opcode()) {
+      case AdminOpcode.FORMAT_NVM,
+          AdminOpcode.NAMESPACE_MANAGEMENT,
+          AdminOpcode.NAMESPACE_ATTACHMENT,
+          AdminOpcode.CAPACITY_MANAGEMENT ->
+          true;
+      default -> command.opcode() >= AdminOpcode.FIRST_VENDOR_SPECIFIC;
+    };
+  }
+
+  /** Whether a command may change that namespace; a format of one can be one of all (FNA). */
+  private boolean isOf(NvmeCommand command, int namespaceId) {
+    return command.namespaceId() == namespaceId
+        || command.namespaceId() == SubmissionEntry.NSID_ALL
+        || command.opcode() >= AdminOpcode.FIRST_VENDOR_SPECIFIC
+        || (identity.fna() & IdentifyController.FNA_FORMAT_ALL) != 0;
+  }
+
+  void checkLength(NvmeCommand command) {
+    if (command.dataLength() > maxTransferBytes) {
+      throw new IllegalArgumentException(
+          "%s: a command has at most %d bytes of data, not %d"
+              .formatted(name(), maxTransferBytes, command.dataLength()));
+    }
   }
 
   /**
@@ -739,100 +793,5 @@ public final class NvmeController implements AutoCloseable {
           null,
           null);
     }
-  }
-
-  /**
-   * The active namespaces: from their list, or, with a controller of before NVMe 1.1, which has
-   * none, by asking for each.
-   */
-  private void identifyNamespaces() {
-    if (Version.isAtLeast(registers.version(), Version.V1_1)) {
-      try {
-        identifyListedNamespaces();
-        return;
-      } catch (NvmeStatusException e) {
-        if (e.opcode() != AdminOpcode.IDENTIFY
-            || !e.status().equals(Optional.of(NvmeStatus.INVALID_FIELD_IN_COMMAND))
-            || !namespaces.isEmpty()
-            || !refused.isEmpty()) {
-          throw e;
-        }
-        LOGGER.log(Level.DEBUG, "{0}: has no list of its active namespaces", name());
-      }
-    }
-    identifyEachNamespace();
-  }
-
-  /**
-   * Asks for namespaces 1 to NN, of which those that are not active read as zero (NVMe 1.0, 5.11).
-   */
-  private void identifyEachNamespace() {
-    long highest = identity.numberOfNamespaces();
-    if (highest > MAX_NAMESPACES) {
-      LOGGER.log(
-          Level.WARNING,
-          "{0}: NN is {1}, and only namespaces 1 to {2} are looked at",
-          name(),
-          Long.toString(highest),
-          MAX_NAMESPACES);
-    }
-    for (int id = 1; id <= Math.min(highest, MAX_NAMESPACES); id++) {
-      IdentifyNamespace answer;
-      try {
-        answer = new IdentifyNamespace(admin.identify(Cns.NAMESPACE, id));
-      } catch (NvmeStatusException e) {
-        LOGGER.log(Level.DEBUG, e.getMessage());
-        continue;
-      }
-      if (answer.size() != 0) {
-        addNamespace(id, answer);
-      }
-    }
-  }
-
-  /** A list of up to 1024 after the other (Base 5.17.2.3). */
-  private void identifyListedNamespaces() {
-    int last = 0;
-    int found = 0;
-    NamespaceList list;
-    do {
-      list = new NamespaceList(admin.identify(Cns.ACTIVE_NAMESPACE_LIST, last));
-      for (int i = 0; i < list.count(); i++) {
-        last = checkAscent(last, list.namespaceId(i));
-        if (++found > MAX_NAMESPACES) {
-          LOGGER.log(
-              Level.WARNING, "{0}: only {1} namespaces are looked at", name(), MAX_NAMESPACES);
-          return;
-        }
-        addNamespace(last, new IdentifyNamespace(admin.identify(Cns.NAMESPACE, last)));
-      }
-    } while (list.count() == NamespaceList.MAX_ENTRIES);
-  }
-
-  private int checkAscent(int last, int id) {
-    if (Integer.compareUnsigned(id, last) <= 0) {
-      throw new DeviceProtocolException(
-          name(),
-          "the list of namespaces does not ascend: %s after %s"
-              .formatted(Integer.toUnsignedString(id), Integer.toUnsignedString(last)),
-          null,
-          null);
-    }
-    return id;
-  }
-
-  private void addNamespace(int id, IdentifyNamespace answer) {
-    NvmeNamespace.refusal(answer, maxTransferBytes)
-        .ifPresentOrElse(
-            reason -> {
-              refused.put(id, reason);
-              LOGGER.log(
-                  Level.WARNING,
-                  "{0}: namespace {1} can not be used: {2}",
-                  name(),
-                  Integer.toUnsignedString(id),
-                  reason);
-            },
-            () -> namespaces.put(id, new NvmeNamespace(id, answer, maxTransferBytes)));
   }
 }

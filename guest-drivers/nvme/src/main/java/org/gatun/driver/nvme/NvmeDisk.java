@@ -124,6 +124,24 @@ public final class NvmeDisk implements AutoCloseable {
             (lba, blocks, request) -> queue.submitDeallocate(namespace, lba, blocks, request, lba));
   }
 
+  /**
+   * Executes a command of any kind on the disk's queue pair, as {@link NvmeQueuePair#execute}.
+   *
+   * @throws IllegalArgumentException if the command is of another namespace, or of all
+   */
+  public NvmeResult execute(NvmeCommand command) {
+    if (command.namespaceId() != namespace.id()) {
+      throw new IllegalArgumentException(
+          "%s: %s of namespace %s can't go to a disk that is namespace %s"
+              .formatted(
+                  controller.name(),
+                  NvmOpcode.name(command.opcode()),
+                  Integer.toUnsignedString(command.namespaceId()),
+                  Integer.toUnsignedString(namespace.id())));
+    }
+    return queue.execute(command);
+  }
+
   /** Gives the queue pair back. Idempotent; by the owner. */
   @Override
   public void close() {

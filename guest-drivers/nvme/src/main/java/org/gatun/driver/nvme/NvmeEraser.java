@@ -153,7 +153,7 @@ public final class NvmeEraser implements DeviceEraser {
 
   /** Waits until no sanitize operation is in progress. */
   private static SanitizeStatusLog await(NvmeController controller, TimeSource time) {
-    SanitizeStatusLog log = controller.sanitizeStatus();
+    SanitizeStatusLog log = controller.logs().sanitizeStatus();
     Duration limit = limit(log);
     long start = time.nanoTime();
     while (log.status() == SanitizeStatusLog.STATUS_IN_PROGRESS) {
@@ -166,7 +166,7 @@ public final class NvmeEraser implements DeviceEraser {
             null);
       }
       time.sleep(INTERVAL);
-      log = controller.sanitizeStatus();
+      log = controller.logs().sanitizeStatus();
     }
     return log;
   }

@@ -68,6 +68,7 @@ public final class NvmeQueuePair implements AutoCloseable {
   private final int entries;
   private final Completion completion;
   private final @Nullable InterruptLine line;
+  private final DmaSpace dma;
   private final TimeSource time;
   private final long timeoutNanos;
   private final Duration firstLook;
@@ -162,6 +163,7 @@ public final class NvmeQueuePair implements AutoCloseable {
     this.entries = depth + 1;
     this.completion = completion;
     this.line = line;
+    this.dma = dma;
     this.time = options.time();
     this.timeoutNanos = TimeSource.saturatedNanos(options.commandTimeout());
     this.firstLook = shorter(FIRST_LOOK, options.commandTimeout());
@@ -314,7 +316,7 @@ public final class NvmeQueuePair implements AutoCloseable {
    * @return false if the queue is full
    */
   public boolean submitFlush(NvmeNamespace namespace, NvmeCallback callback, long context) {
-    return submit(NvmOpcode.FLUSH, namespace, 0, 0, 0, 0, callback, context);
+    return submit(NvmOpcode.FLUSH, namespace.id(), 0, 0, 0, 0, callback, context);
   }
 
   /**
@@ -331,7 +333,8 @@ public final class NvmeQueuePair implements AutoCloseable {
       throw new IllegalArgumentException(
           "Write Zeroes takes 1 to " + NvmCommand.MAX_BLOCKS + " blocks, not " + blocks);
     }
-    return submit(NvmOpcode.WRITE_ZEROES, namespace, 0, 0, lba, blocks - 1L, callback, context);
+    return submit(
+        NvmOpcode.WRITE_ZEROES, namespace.id(), 0, 0, lba, blocks - 1L, callback, context);
   }
 
   /**
@@ -360,7 +363,7 @@ public final class NvmeQueuePair implements AutoCloseable {
         Integer.toUnsignedLong(NvmCommand.rangesDword10(1)) | (long) NvmCommand.DEALLOCATE << 32;
     return submit(
         NvmOpcode.DATASET_MANAGEMENT,
-        namespace,
+        namespace.id(),
         memory.busAddress() + range,
         0,
         dwords10And11,
@@ -480,6 +483,73 @@ public final class NvmeQueuePair implements AutoCloseable {
   }
 
   /**
+   * Executes a command of any kind, and waits for it, whatever interrupts the thread. Nothing else
+   * may be in flight: some commands demand that, and no callback is to run meanwhile. If the
+   * command is not completed in time, what follows is that of each command; the time-out of its own
+   * stands for the first one.
+   *
+   * @return what the controller answered, be it an error; with {@link
+   *     NvmeStatus#COMMAND_ABORTED_BY_HOST} if the controller was reset, and the command may have
+   *     taken effect or not
+   * @throws IllegalArgumentException if there are more data than {@link
+   *     NvmeController#maxTransferBytes}
+   * @throws IllegalStateException if other commands are in flight
+   * @throws PciException as {@link #poll}
+   */
+  public NvmeResult execute(NvmeCommand command) {
+    if (inFlight() != 0) {
+      throw new IllegalStateException(
+          "%s: %d commands are in flight on queue %d, where %s is to be executed alone"
+              .formatted(controller.name(), inFlight(), id, NvmOpcode.name(command.opcode())));
+    }
+    controller.checkLength(command);
+    return CommandData.exchange(dma, command, (prp1, prp2) -> execute(command, prp1, prp2));
+  }
+
+  private NvmeResult execute(NvmeCommand command, long prp1, long prp2) {
+    long entry = (long) tail * SubmissionEntry.SIZE;
+    int slot = freeSlots[freeCount - 1];
+    int[] status = {0};
+    submit(
+        command.opcode(),
+        command.namespaceId(),
+        prp1,
+        prp2,
+        command.dwordPair(10),
+        command.dwordPair(12),
+        (_, completed) -> status[0] = completed,
+        0);
+    memory.putLong(entry + SubmissionEntry.DWORD14, command.dwordPair(14));
+    command
+        .timeout()
+        .ifPresent(
+            timeout -> {
+              stages[slot] = TIMED;
+              deadlines[slot] = time.nanoTime() + TimeSource.saturatedNanos(timeout);
+            });
+    boolean interrupted = false;
+    try {
+      ring();
+      while (inFlight() != 0) {
+        interrupted |= Thread.interrupted();
+        await(LOOK);
+      }
+    } finally {
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
+    }
+    // Other commands leave these dwords as they are: zero.
+    memory.putLong(entry + SubmissionEntry.DWORD14, 0);
+    // Of a command that was given up with the queue, the completion is not there: zeros are.
+    long completion = (head == completions ? completionsEnd : head) - CompletionEntry.SIZE;
+    return NvmeResult.withoutData(
+        status[0],
+        memory.getIntAcquire(completion + CompletionEntry.DWORD0),
+        memory.getIntAcquire(completion + CompletionEntry.DWORD1));
+  }
+
+  /**
    * Deletes the queues and frees their memory. What is still in flight is completed first, by the
    * controller, or with {@link NvmeStatus#COMMAND_ABORTED_DUE_TO_SQ_DELETION}. Idempotent; by the
    * owner.
@@ -545,7 +615,7 @@ public final class NvmeQueuePair implements AutoCloseable {
     long address = buffer.busAddress() + bufferOffset;
     long bytes = (long) blocks << namespace.blockShift();
     long second = lists.secondEntry(freeSlots[freeCount - 1], address, bytes);
-    return submit(opcode, namespace, address, second, lba, blocks - 1L, callback, context);
+    return submit(opcode, namespace.id(), address, second, lba, blocks - 1L, callback, context);
   }
 
   private boolean submitTransfer(
@@ -565,7 +635,7 @@ public final class NvmeQueuePair implements AutoCloseable {
     long address = buffer.busAddress() + bufferOffset;
     long bytes = (long) blocks << namespace.blockShift();
     long second = prepared.secondEntry(lists, freeSlots[freeCount - 1], address, bytes);
-    return submit(opcode, namespace, address, second, lba, blocks - 1L, callback, context);
+    return submit(opcode, namespace.id(), address, second, lba, blocks - 1L, callback, context);
   }
 
   private boolean submitScattered(
@@ -588,7 +658,7 @@ public final class NvmeQueuePair implements AutoCloseable {
       return false;
     }
     long second = lists.secondEntry(freeSlots[freeCount - 1], data);
-    return submit(opcode, namespace, data.address(0), second, lba, blocks - 1, callback, context);
+    return submit(opcode, namespace.id(), data.address(0), second, lba, blocks - 1, callback, context);
   }
 
   private static void checkTransfer(
@@ -612,7 +682,7 @@ public final class NvmeQueuePair implements AutoCloseable {
    */
   private boolean submit(
       int opcode,
-      NvmeNamespace namespace,
+      int namespaceId,
       long prp1,
       long prp2,
       long dwords10And11,
@@ -627,7 +697,7 @@ public final class NvmeQueuePair implements AutoCloseable {
     memory.putLong(
         entry + SubmissionEntry.DWORD0,
         Integer.toUnsignedLong(SubmissionEntry.dword0(opcode, commandIds[slot]))
-            | (long) namespace.id() << 32);
+            | (long) namespaceId << 32);
     memory.putLong(entry + SubmissionEntry.PRP1, prp1);
     memory.putLong(entry + SubmissionEntry.PRP2, prp2);
     memory.putLong(entry + SubmissionEntry.DWORD10, dwords10And11);

@@ -521,18 +521,31 @@ final class ScriptedNvme implements DeviceModel, RunningModel {
         if (slba < 0 || slba + blocks > content.byteSize() >>> shift) {
           return NvmeStatus.LBA_OUT_OF_RANGE.status() | NvmeStatus.DO_NOT_RETRY;
         }
-        transfer(content.asSlice(slba << shift, blocks << shift));
+        MemorySegment range = content.asSlice(slba << shift, blocks << shift);
+        transfer(range, opcode == NvmOpcode.READ);
       }
       return 0;
     }
 
-    private void transfer(MemorySegment data) {
+    /** Gives the host data, at the PRPs of the command. */
+    void send(MemorySegment data) {
+      transfer(arena.allocate(data.byteSize(), 8).copyFrom(data), true);
+    }
+
+    /** Takes data of the host, from the PRPs of the command. */
+    MemorySegment receive(long length) {
+      MemorySegment data = arena.allocate(length, 8);
+      transfer(data, false);
+      return data;
+    }
+
+    private void transfer(MemorySegment data, boolean toHost) {
       long address = prp1;
       long at = 0;
       long list = 0;
       while (at < data.byteSize()) {
         long part = Math.min(PAGE - (address & (PAGE - 1)), data.byteSize() - at);
-        if (opcode == NvmOpcode.READ) {
+        if (toHost) {
           dma().write(address, data, at, part);
         } else {
           dma().read(address, data, at, part);

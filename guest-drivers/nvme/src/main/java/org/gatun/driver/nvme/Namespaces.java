@@ -1,0 +1,209 @@
+package org.gatun.driver.nvme;
+
+import java.lang.System.Logger.Level;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.function.IntPredicate;
+import java.util.stream.Collectors;
+import org.gatun.pci.DeviceName;
+import org.gatun.pci.DeviceProtocolException;
+import org.gatun.pci.PciException;
+import org.gatun.specs.nvme.Cns;
+import org.gatun.specs.nvme.IdentifyController;
+import org.gatun.specs.nvme.IdentifyNamespace;
+import org.gatun.specs.nvme.NamespaceList;
+import org.gatun.specs.nvme.NvmeStatus;
+import org.gatun.specs.nvme.Version;
+
+/**
+ * The active namespaces of a controller, as they were when it was asked. Does not change: whoever
+ * looks {@link #again} gets another one.
+ */
+final class Namespaces {
+  /** Far more than any controller has, and few enough to ask for each. */
+  static final int MAX = 4096;
+
+  private static final System.Logger LOGGER = System.getLogger("org.gatun.driver.nvme");
+
+  private final DeviceName name;
+  private final AdminQueue admin;
+  private final int version;
+  private final IdentifyController identity;
+  private final int maxTransferBytes;
+  private final Map<Integer, NvmeNamespace> usable = new TreeMap<>(Integer::compareUnsigned);
+  private final Map<Integer, String> refused = new TreeMap<>(Integer::compareUnsigned);
+
+  private Namespaces(
+      DeviceName name,
+      AdminQueue admin,
+      int version,
+      IdentifyController identity,
+      int maxTransferBytes) {
+    this.name = name;
+    this.admin = admin;
+    this.version = version;
+    this.identity = identity;
+    this.maxTransferBytes = maxTransferBytes;
+  }
+
+  /**
+   * Asks for all.
+   *
+   * @param version of the controller, which may have no list of its active namespaces
+   */
+  static Namespaces identify(
+      DeviceName name,
+      AdminQueue admin,
+      int version,
+      IdentifyController identity,
+      int maxTransferBytes) {
+    Namespaces first = new Namespaces(name, admin, version, identity, maxTransferBytes);
+    return first.again(_ -> true);
+  }
+
+  /**
+   * Asks which are active now, and about those that have changed or are new.
+   *
+   * @throws DeviceProtocolException if the controller's list of them does not ascend
+   * @throws NvmeStatusException if it does not answer
+   */
+  Namespaces again(IntPredicate changed) {
+    Namespaces next = new Namespaces(name, admin, version, identity, maxTransferBytes);
+    if (!Version.isAtLeast(version, Version.V1_1) || !next.addListed(this, changed)) {
+      next.addEach();
+    }
+    return next;
+  }
+
+  /** Those that can be used, by ascending id. */
+  List<NvmeNamespace> usable() {
+    return List.copyOf(usable.values());
+  }
+
+  /** See {@link NvmeController#namespace}. */
+  NvmeNamespace get(int id) {
+    NvmeNamespace namespace = usable.get(id);
+    if (namespace != null) {
+      return namespace;
+    }
+    String reason = refused.get(id);
+    if (reason != null) {
+      throw new PciException(
+          name,
+          "namespace %s can't be used: %s".formatted(Integer.toUnsignedString(id), reason),
+          "format it without metadata",
+          null);
+    }
+    throw new IllegalArgumentException(
+        "%s: no namespace %s; active are: %s"
+            .formatted(
+                name,
+                Integer.toUnsignedString(id),
+                usable.isEmpty()
+                    ? "none"
+                    : usable.keySet().stream()
+                        .map(Integer::toUnsignedString)
+                        .collect(Collectors.joining(", "))));
+  }
+
+  /**
+   * Adds those of the controller's list, in parts of up to 1024 (Base 5.17.2.3).
+   *
+   * @return false if it has none: controllers of before NVMe 1.1 do not, nor do some of later
+   */
+  private boolean addListed(Namespaces before, IntPredicate changed) {
+    int last = 0;
+    int found = 0;
+    NamespaceList list;
+    do {
+      try {
+        list = new NamespaceList(admin.identify(Cns.ACTIVE_NAMESPACE_LIST, last));
+      } catch (NvmeStatusException e) {
+        if (found == 0 && e.status().equals(Optional.of(NvmeStatus.INVALID_FIELD_IN_COMMAND))) {
+          LOGGER.log(Level.DEBUG, "{0}: has no list of its active namespaces", name);
+          return false;
+        }
+        throw e;
+      }
+      for (int i = 0; i < list.count(); i++) {
+        last = checkAscent(name, last, list.namespaceId(i));
+        if (++found > MAX) {
+          LOGGER.log(Level.WARNING, "{0}: only {1} namespaces are looked at", name, MAX);
+          return true;
+        }
+        if (changed.test(last) || !keep(before, last)) {
+          add(last, new IdentifyNamespace(admin.identify(Cns.NAMESPACE, last)));
+        }
+      }
+    } while (list.count() == NamespaceList.MAX_ENTRIES);
+    return true;
+  }
+
+  /**
+   * Asks for namespaces 1 to NN, of which those that are not active read as zero (NVMe 1.0, 5.11).
+   */
+  private void addEach() {
+    long highest = identity.numberOfNamespaces();
+    if (highest > MAX) {
+      LOGGER.log(
+          Level.WARNING,
+          "{0}: NN is {1}, and only namespaces 1 to {2} are looked at",
+          name,
+          Long.toString(highest),
+          MAX);
+    }
+    for (int id = 1; id <= Math.min(highest, MAX); id++) {
+      IdentifyNamespace answer;
+      try {
+        answer = new IdentifyNamespace(admin.identify(Cns.NAMESPACE, id));
+      } catch (NvmeStatusException e) {
+        LOGGER.log(Level.DEBUG, e.getMessage());
+        continue;
+      }
+      if (answer.size() != 0) {
+        add(id, answer);
+      }
+    }
+  }
+
+  private boolean keep(Namespaces before, int id) {
+    NvmeNamespace namespace = before.usable.get(id);
+    String reason = before.refused.get(id);
+    if (namespace != null) {
+      usable.put(id, namespace);
+    } else if (reason != null) {
+      refused.put(id, reason);
+    }
+    return namespace != null || reason != null;
+  }
+
+  private void add(int id, IdentifyNamespace answer) {
+    NvmeNamespace.refusal(answer, maxTransferBytes)
+        .ifPresentOrElse(
+            reason -> {
+              refused.put(id, reason);
+              LOGGER.log(
+                  Level.WARNING,
+                  "{0}: namespace {1} can not be used: {2}",
+                  name,
+                  Integer.toUnsignedString(id),
+                  reason);
+            },
+            () -> usable.put(id, new NvmeNamespace(id, answer, maxTransferBytes)));
+  }
+
+  /** The next id of a list, which ascends, or else would never end. */
+  static int checkAscent(DeviceName name, int last, int id) {
+    if (Integer.compareUnsigned(id, last) <= 0) {
+      throw new DeviceProtocolException(
+          name,
+          "the list of namespaces does not ascend: %s after %s"
+              .formatted(Integer.toUnsignedString(id), Integer.toUnsignedString(last)),
+          null,
+          null);
+    }
+    return id;
+  }
+}
