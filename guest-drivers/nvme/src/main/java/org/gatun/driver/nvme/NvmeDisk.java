@@ -2,11 +2,15 @@ package org.gatun.driver.nvme;
 
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
 import org.gatun.pci.DeviceGoneException;
 import org.gatun.pci.DeviceProtocolException;
 import org.gatun.pci.DmaBuffer;
 import org.gatun.pci.DmaSpace;
 import org.gatun.pci.PciException;
+import org.gatun.specs.nvme.DatasetManagementRange;
 import org.gatun.specs.nvme.NvmCommand;
 import org.gatun.specs.nvme.NvmOpcode;
 import org.gatun.specs.nvme.NvmeStatus;
@@ -92,6 +96,52 @@ public final class NvmeDisk implements AutoCloseable {
     write(offset, MemorySegment.ofArray(source));
   }
 
+  /**
+   * Has the controller compare a range with data, in DMA memory: nothing is copied, nor read.
+   *
+   * @return whether they are the same
+   * @throws PciException also if the controller does not have the command
+   */
+  public boolean compare(long offset, DmaBuffer buffer, long bufferOffset, long length) {
+    return isSame(() -> transfer(NvmOpcode.COMPARE, offset, buffer, bufferOffset, length));
+  }
+
+  /** As {@link #compare(long, DmaBuffer, long, long)}, with all of the memory, of any kind. */
+  public boolean compare(long offset, MemorySegment data) {
+    return isSame(() -> copy(NvmOpcode.COMPARE, offset, data));
+  }
+
+  /** As {@link #compare(long, DmaBuffer, long, long)}, with all of the array. */
+  public boolean compare(long offset, byte[] data) {
+    return compare(offset, MemorySegment.ofArray(data));
+  }
+
+  private static boolean isSame(Runnable compare) {
+    try {
+      compare.run();
+      return true;
+    } catch (NvmeStatusException e) {
+      if (e.status().equals(Optional.of(NvmeStatus.COMPARE_FAILURE))) {
+        return false;
+      }
+      throw e;
+    }
+  }
+
+  /**
+   * Has the controller read a range, to find out whether it can: no data are transferred.
+   *
+   * @throws PciException also if the controller does not have the command
+   */
+  public void verify(long offset, long length) {
+    // In parts no longer than a transfer: a controller may limit them (VSL), though hardly further.
+    request(NvmOpcode.VERIFY, offset, length)
+        .run(
+            namespace.maxTransferBlocks(),
+            (lba, blocks, request) ->
+                queue.submitVerify(namespace, lba, (int) blocks, request, lba));
+  }
+
   /** Brings all that was written to the media. */
   public void flush() {
     new Request(NvmOpcode.FLUSH, 0, 1)
@@ -122,6 +172,33 @@ public final class NvmeDisk implements AutoCloseable {
         .run(
             MAX_RANGE_BLOCKS,
             (lba, blocks, request) -> queue.submitDeallocate(namespace, lba, blocks, request, lba));
+  }
+
+  /** A part of the namespace, in bytes. */
+  public record Range(long offset, long length) {}
+
+  /**
+   * As {@link #deallocate(long, long)}, of several ranges, up to 256 with each command. The failure
+   * that is thrown is that of the command whose first range has the lowest address.
+   */
+  public void deallocate(List<Range> ranges) {
+    List<DatasetManagementRange> parts = new ArrayList<>();
+    for (Range range : ranges) {
+      Request whole = request(NvmOpcode.DATASET_MANAGEMENT, range.offset, range.length);
+      for (long done = 0; done < whole.blocks; done += MAX_RANGE_BLOCKS) {
+        parts.add(
+            new DatasetManagementRange(
+                0, Math.min(MAX_RANGE_BLOCKS, whole.blocks - done), whole.first + done));
+      }
+    }
+    new Request(NvmOpcode.DATASET_MANAGEMENT, 0, parts.size())
+        .run(
+            NvmCommand.MAX_RANGES,
+            (first, count, request) -> {
+              List<DatasetManagementRange> some = parts.subList((int) first, (int) (first + count));
+              return queue.submitDeallocate(
+                  namespace, some, request, some.getFirst().startingLba());
+            });
   }
 
   /**
@@ -163,10 +240,17 @@ public final class NvmeDisk implements AutoCloseable {
         namespace.maxTransferBlocks(),
         (lba, blocks, callback) -> {
           long at = bufferOffset + (lba << namespace.blockShift()) - offset;
-          return opcode == NvmOpcode.READ
-              ? queue.submitRead(namespace, lba, (int) blocks, buffer, at, callback, lba)
-              : queue.submitWrite(namespace, lba, (int) blocks, buffer, at, callback, lba);
+          return submit(opcode, lba, (int) blocks, buffer, at, callback);
         });
+  }
+
+  private boolean submit(
+      int opcode, long lba, int blocks, DmaBuffer buffer, long at, NvmeCallback callback) {
+    return switch (opcode) {
+      case NvmOpcode.READ -> queue.submitRead(namespace, lba, blocks, buffer, at, callback, lba);
+      case NvmOpcode.WRITE -> queue.submitWrite(namespace, lba, blocks, buffer, at, callback, lba);
+      default -> queue.submitCompare(namespace, lba, blocks, buffer, at, callback, lba);
+    };
   }
 
   /** Transfers by way of DMA memory of our own. */
@@ -183,7 +267,7 @@ public final class NvmeDisk implements AutoCloseable {
           long at = (long) slot * copy.slotSize;
           long bytes = blocks << namespace.blockShift();
           long position = (lba << namespace.blockShift()) - offset;
-          if (opcode == NvmOpcode.WRITE) {
+          if (opcode != NvmOpcode.READ) {
             MemorySegment.copy(memory, position, copy.memory.segment(), at, bytes);
           }
           NvmeCallback done =
@@ -194,10 +278,7 @@ public final class NvmeDisk implements AutoCloseable {
                 copy.free[copy.freeCount++] = slot;
                 callback.completed(lba, status);
               };
-          boolean submitted =
-              opcode == NvmOpcode.READ
-                  ? queue.submitRead(namespace, lba, (int) blocks, copy.memory, at, done, lba)
-                  : queue.submitWrite(namespace, lba, (int) blocks, copy.memory, at, done, lba);
+          boolean submitted = submit(opcode, lba, (int) blocks, copy.memory, at, done);
           if (submitted) {
             copy.freeCount--;
           }

@@ -1,6 +1,7 @@
 package org.gatun.driver.nvme;
 
 import java.time.Duration;
+import java.util.List;
 import org.gatun.pci.DeviceGoneException;
 import org.gatun.pci.DeviceProtocolException;
 import org.gatun.pci.DmaBuffer;
@@ -311,6 +312,25 @@ public final class NvmeQueuePair implements AutoCloseable {
   }
 
   /**
+   * Submits a Compare, of what a range holds with the data in a buffer: see {@link #submitRead}. A
+   * difference is status {@link NvmeStatus#COMPARE_FAILURE}.
+   *
+   * @throws PciException if the controller does not have the command (ONCS)
+   */
+  public boolean submitCompare(
+      NvmeNamespace namespace,
+      long lba,
+      int blocks,
+      DmaBuffer buffer,
+      long bufferOffset,
+      NvmeCallback callback,
+      long context) {
+    require(IdentifyController.ONCS_COMPARE, "Compare", "read the blocks, and compare them");
+    return submitTransfer(
+        NvmOpcode.COMPARE, namespace, lba, blocks, buffer, bufferOffset, callback, context);
+  }
+
+  /**
    * Submits a Flush: what was written before, and is complete, is on the media when it is complete.
    *
    * @return false if the queue is full
@@ -328,13 +348,24 @@ public final class NvmeQueuePair implements AutoCloseable {
    */
   public boolean submitWriteZeroes(
       NvmeNamespace namespace, long lba, int blocks, NvmeCallback callback, long context) {
-    require(IdentifyController.ONCS_WRITE_ZEROES, "Write Zeroes");
-    if (blocks < 1 || blocks > NvmCommand.MAX_BLOCKS) {
-      throw new IllegalArgumentException(
-          "Write Zeroes takes 1 to " + NvmCommand.MAX_BLOCKS + " blocks, not " + blocks);
-    }
+    require(IdentifyController.ONCS_WRITE_ZEROES, "Write Zeroes", "write zeros");
+    checkBlocks("Write Zeroes", blocks);
     return submit(
         NvmOpcode.WRITE_ZEROES, namespace.id(), 0, 0, lba, blocks - 1L, callback, context);
+  }
+
+  /**
+   * Submits a Verify: the controller reads the blocks, and returns no data.
+   *
+   * @param blocks 1 to 65536; a controller may take fewer (VSL), and says so
+   * @return false if the queue is full
+   * @throws PciException if the controller does not have the command (ONCS)
+   */
+  public boolean submitVerify(
+      NvmeNamespace namespace, long lba, int blocks, NvmeCallback callback, long context) {
+    require(IdentifyController.ONCS_VERIFY, "Verify", "read the blocks");
+    checkBlocks("Verify", blocks);
+    return submit(NvmOpcode.VERIFY, namespace.id(), 0, 0, lba, blocks - 1L, callback, context);
   }
 
   /**
@@ -346,30 +377,43 @@ public final class NvmeQueuePair implements AutoCloseable {
    */
   public boolean submitDeallocate(
       NvmeNamespace namespace, long lba, long blocks, NvmeCallback callback, long context) {
-    require(IdentifyController.ONCS_DATASET_MANAGEMENT, "Dataset Management");
-    if (blocks < 1 || blocks > 0xffff_ffffL) {
+    requireDatasetManagement();
+    if (freeCount == 0) {
+      return false;
+    }
+    putRange(0, 0, blocks, lba);
+    return submitRanges(1, namespace, callback, context);
+  }
+
+  /**
+   * Submits a Dataset Management that deallocates ranges: their blocks may lose their content.
+   *
+   * @param ranges 1 to 256, each of 1 block at least; a controller may take fewer or smaller ones
+   *     (DMRL and so on), and says so
+   * @return false if the queue is full
+   * @throws PciException if the controller does not have the command (ONCS)
+   */
+  public boolean submitDeallocate(
+      NvmeNamespace namespace,
+      List<DatasetManagementRange> ranges,
+      NvmeCallback callback,
+      long context) {
+    requireDatasetManagement();
+    if (ranges.isEmpty() || ranges.size() > NvmCommand.MAX_RANGES) {
       throw new IllegalArgumentException(
-          "a range to deallocate has 1 to 2^32 - 1 blocks, not " + blocks);
+          "there are 1 to "
+              + NvmCommand.MAX_RANGES
+              + " ranges to deallocate, not "
+              + ranges.size());
     }
     if (freeCount == 0) {
       return false;
     }
-    // The slot that submit takes next; its list page has room for the range (NVM 3.2.3).
-    long range = lists.offset(freeSlots[freeCount - 1]);
-    memory.putInt(range + DatasetManagementRange.ATTRIBUTES, 0);
-    memory.putInt(range + DatasetManagementRange.LENGTH, (int) blocks);
-    memory.putLong(range + DatasetManagementRange.SLBA, lba);
-    long dwords10And11 =
-        Integer.toUnsignedLong(NvmCommand.rangesDword10(1)) | (long) NvmCommand.DEALLOCATE << 32;
-    return submit(
-        NvmOpcode.DATASET_MANAGEMENT,
-        namespace.id(),
-        memory.busAddress() + range,
-        0,
-        dwords10And11,
-        0,
-        callback,
-        context);
+    for (int i = 0; i < ranges.size(); i++) {
+      DatasetManagementRange range = ranges.get(i);
+      putRange(i, range.attributes(), range.blocks(), range.startingLba());
+    }
+    return submitRanges(ranges.size(), namespace, callback, context);
   }
 
   /** Tells the controller of all that was submitted: one register write, or none. */
@@ -711,6 +755,39 @@ public final class NvmeQueuePair implements AutoCloseable {
     return true;
   }
 
+  /** Puts a range where that of the next command goes: a list page has room for all (NVM 3.2.3). */
+  private void putRange(int index, int attributes, long blocks, long lba) {
+    if (blocks < 1 || blocks > 0xffff_ffffL) {
+      throw new IllegalArgumentException(
+          "a range to deallocate has 1 to 2^32 - 1 blocks, not " + blocks);
+    }
+    long range = nextList() + (long) index * DatasetManagementRange.SIZE;
+    memory.putInt(range + DatasetManagementRange.ATTRIBUTES, attributes);
+    memory.putInt(range + DatasetManagementRange.LENGTH, (int) blocks);
+    memory.putLong(range + DatasetManagementRange.SLBA, lba);
+  }
+
+  private boolean submitRanges(
+      int count, NvmeNamespace namespace, NvmeCallback callback, long context) {
+    long dwords10And11 =
+        Integer.toUnsignedLong(NvmCommand.rangesDword10(count))
+            | (long) NvmCommand.DEALLOCATE << 32;
+    return submit(
+        NvmOpcode.DATASET_MANAGEMENT,
+        namespace.id(),
+        memory.busAddress() + nextList(),
+        0,
+        dwords10And11,
+        0,
+        callback,
+        context);
+  }
+
+  /** The list page of the slot that submit takes next. */
+  private long nextList() {
+    return lists.offset(freeSlots[freeCount - 1]);
+  }
+
   private void release(int slot) {
     callbacks[slot] = null;
     commandIds[slot] += (char) (slotMask + 1);
@@ -908,13 +985,24 @@ public final class NvmeQueuePair implements AutoCloseable {
     return failure;
   }
 
-  private void require(int oncs, String command) {
+  private void requireDatasetManagement() {
+    require(
+        IdentifyController.ONCS_DATASET_MANAGEMENT,
+        "Dataset Management",
+        "write zeroes, or leave the blocks as they are");
+  }
+
+  private void require(int oncs, String command, String remedy) {
     if (!controller.supports(oncs)) {
       throw new PciException(
-          controller.name(),
-          "the controller does not have " + command + " (ONCS)",
-          "write zeroes, or leave the blocks as they are",
-          null);
+          controller.name(), "the controller does not have " + command + " (ONCS)", remedy, null);
+    }
+  }
+
+  private static void checkBlocks(String command, int blocks) {
+    if (blocks < 1 || blocks > NvmCommand.MAX_BLOCKS) {
+      throw new IllegalArgumentException(
+          command + " takes 1 to " + NvmCommand.MAX_BLOCKS + " blocks, not " + blocks);
     }
   }
 

@@ -247,8 +247,7 @@ class NvmeQueuePairTest {
       assertThatExceptionOfType(PciException.class)
           .isThrownBy(() -> pair.submitWriteZeroes(namespace, 0, 1, this::note, 0))
           .withMessage(
-              "simulated:nvme: the controller does not have Write Zeroes (ONCS);"
-                  + " write zeroes, or leave the blocks as they are");
+              "simulated:nvme: the controller does not have Write Zeroes (ONCS); write zeros");
       assertThatExceptionOfType(PciException.class)
           .isThrownBy(() -> pair.submitDeallocate(namespace, 0, 1, this::note, 0))
           .withMessageContaining("Dataset Management");

@@ -517,12 +517,22 @@ final class ScriptedNvme implements DeviceModel, RunningModel {
       }
       int shift = namespace.formattedLbaFormat().lbads();
       long blocks = NvmCommand.blocks(dword12);
-      if (opcode == NvmOpcode.READ || opcode == NvmOpcode.WRITE) {
+      if (opcode == NvmOpcode.READ
+          || opcode == NvmOpcode.WRITE
+          || opcode == NvmOpcode.COMPARE
+          || opcode == NvmOpcode.VERIFY) {
         if (slba < 0 || slba + blocks > content.byteSize() >>> shift) {
           return NvmeStatus.LBA_OUT_OF_RANGE.status() | NvmeStatus.DO_NOT_RETRY;
         }
         MemorySegment range = content.asSlice(slba << shift, blocks << shift);
-        transfer(range, opcode == NvmOpcode.READ);
+        if (opcode == NvmOpcode.COMPARE) {
+          return receive(range.byteSize()).mismatch(range) == -1
+              ? 0
+              : NvmeStatus.COMPARE_FAILURE.status() | NvmeStatus.DO_NOT_RETRY;
+        }
+        if (opcode != NvmOpcode.VERIFY) {
+          transfer(range, opcode == NvmOpcode.READ);
+        }
       }
       return 0;
     }
