@@ -191,7 +191,7 @@ final class ModelText {
     options.put("file", new Option("PATH", (b, v) -> b.file(path(v))));
     options.put("serial", new Option("TEXT (up to 20 characters)", NvmeModel.Builder::serial));
     options.put("size", new Option("BYTES (512, 4K, 64M, 1G)", (b, v) -> b.size(size(v))));
-    options.put("namespaces", new Option("1..256", (b, v) -> b.namespaces(count(size(v)))));
+    options.put("namespaces", new Option("1..1024", (b, v) -> b.namespaces(count(size(v)))));
     options.put("block", new Option("512|4096", (b, v) -> b.blockSize(count(size(v)))));
     options.put("queues", new Option("1..1024", (b, v) -> b.queues(count(size(v)))));
     options.put("vectors", new Option("1..2048", (b, v) -> b.vectors(count(size(v)))));

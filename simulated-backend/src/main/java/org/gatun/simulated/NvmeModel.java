@@ -39,7 +39,7 @@ public final class NvmeModel implements DeviceModel {
 
   private static final int MIN_PAGE = 4096;
   private static final int MAX_QUEUES = 1024;
-  private static final int MAX_NAMESPACES = 256;
+  private static final int MAX_NAMESPACES = 1024;
 
   private static final int RED_HAT = 0x1b36;
   private static final int QEMU_NVME = 0x0010;
@@ -149,7 +149,7 @@ public final class NvmeModel implements DeviceModel {
     /**
      * How many namespaces there are, all of the same size, and each with blocks of its own.
      *
-     * @param count 1, the default, to 256
+     * @param count 1, the default, to 1024
      */
     public Builder namespaces(int count) {
       namespaces = (int) inRange("number of namespaces", count, 1, MAX_NAMESPACES);

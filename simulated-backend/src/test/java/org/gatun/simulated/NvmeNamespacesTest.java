@@ -71,13 +71,13 @@ class NvmeNamespacesTest {
 
   @Test
   void thereCanBeMany() {
-    RawNvme nvme = start(256);
+    RawNvme nvme = start(1024);
     DmaBuffer data = nvme.device.dma().allocate(PAGE, PAGE);
-    assertThat(list(nvme, 0, data)).hasSize(256);
-    assertThat(list(nvme, 254, data)).containsExactly(255, 256);
+    assertThat(list(nvme, 0, data)).hasSize(1024);
+    assertThat(list(nvme, 1022, data)).containsExactly(1023, 1024);
     data.putLong(0, 42);
     Queue queue = nvme.createQueue(1);
-    assertThat(queue.io(NvmOpcode.WRITE, 256, 2047, 1, data.busAddress(), 0).status()).isZero();
+    assertThat(queue.io(NvmOpcode.WRITE, 1024, 2047, 1, data.busAddress(), 0).status()).isZero();
   }
 
   @Test

@@ -13,10 +13,11 @@ public final class MemoryMedia implements Media {
 
   private static final int CHUNK_SHIFT = 21;
   private static final long CHUNK = 1L << CHUNK_SHIFT;
-  private static final long ZEROS = 1 << 16;
+
+  /** What all media read where nothing was written. */
+  private static final MemorySegment ZEROS = Arena.global().allocate(1 << 16).asReadOnly();
 
   private final Arena arena = Arena.ofShared();
-  private final MemorySegment zeros = arena.allocate(ZEROS);
   private final long size;
   private final AtomicReferenceArray<@Nullable MemorySegment> chunks;
 
@@ -43,11 +44,11 @@ public final class MemoryMedia implements Media {
       long part = part(at, length - done);
       MemorySegment chunk = chunks.get((int) (at >>> CHUNK_SHIFT));
       if (chunk == null) {
-        part = Math.min(part, ZEROS);
+        part = Math.min(part, ZEROS.byteSize());
       }
       if (!port.write(
           busAddress + done,
-          chunk == null ? zeros : chunk,
+          chunk == null ? ZEROS : chunk,
           chunk == null ? 0 : at & (CHUNK - 1),
           part)) {
         return false;
@@ -79,10 +80,10 @@ public final class MemoryMedia implements Media {
       long part = part(at, length - done);
       MemorySegment chunk = chunks.get((int) (at >>> CHUNK_SHIFT));
       if (chunk == null) {
-        part = Math.min(part, ZEROS);
+        part = Math.min(part, ZEROS.byteSize());
       }
       MemorySegment.copy(
-          chunk == null ? zeros : chunk,
+          chunk == null ? ZEROS : chunk,
           chunk == null ? 0 : at & (CHUNK - 1),
           target,
           targetOffset + done,
