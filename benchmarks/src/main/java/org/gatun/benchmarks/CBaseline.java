@@ -18,17 +18,23 @@ import java.util.List;
 import java.util.Objects;
 
 /** The same work in C, compiled with {@code cc -O2} when a benchmark starts. */
-final class CBaseline {
-  private static final SymbolLookup LIBRARY = load();
+public final class CBaseline {
+  private static final SymbolLookup LIBRARY = library("baseline.c");
 
   private static final MethodHandle CLOSE =
       function("close", FunctionDescriptor.of(JAVA_INT, JAVA_INT));
 
   private CBaseline() {}
 
-  @SuppressWarnings("restricted")
   static MethodHandle function(String name, FunctionDescriptor descriptor) {
-    return Linker.nativeLinker().downcallHandle(LIBRARY.findOrThrow(name), descriptor);
+    return function(LIBRARY, name, descriptor);
+  }
+
+  /** A function of a {@link #library}. */
+  @SuppressWarnings("restricted")
+  public static MethodHandle function(
+      SymbolLookup library, String name, FunctionDescriptor descriptor) {
+    return Linker.nativeLinker().downcallHandle(library.findOrThrow(name), descriptor);
   }
 
   /** Closes a descriptor that was opened in C. */
@@ -64,12 +70,13 @@ final class CBaseline {
     }
   }
 
+  /** Compiles a source that is beside this class, and loads it for good. */
   @SuppressWarnings("restricted")
-  private static SymbolLookup load() {
+  public static SymbolLookup library(String source) {
     try {
       Path library = Files.createTempFile("gatun-benchmarks", ".so");
       try {
-        compile("baseline.c", library, "-shared", "-fPIC");
+        compile(source, library, "-shared", "-fPIC");
         return SymbolLookup.libraryLookup(library, Arena.global());
       } finally {
         Files.delete(library);

@@ -9,7 +9,6 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
-import java.util.stream.IntStream;
 import org.openjdk.jmh.results.RunResult;
 import org.openjdk.jmh.runner.BenchmarkList;
 import org.openjdk.jmh.runner.BenchmarkListEntry;
@@ -98,7 +97,7 @@ public final class Compare {
           "%-30s %-38s %9.2f   %-19s %-19s %-19s%n",
           name.substring(name.lastIndexOf('.', name.lastIndexOf('.') - 1) + 1),
           own.stream().map("%.2f"::formatted).collect(Collectors.joining(" ")),
-          median(own),
+          new Runs(own).median(),
           timesOf(own, scores, names, "C"),
           timesOf(own, scores, names, "VarHandle"),
           rateOf(own, scores, names, "Bare"));
@@ -124,17 +123,8 @@ public final class Compare {
 
   /** Taken run by run: the median, the least, the most. */
   private static String ratios(List<Double> over, List<Double> under) {
-    List<Double> ratios =
-        IntStream.range(0, over.size()).mapToObj(i -> over.get(i) / under.get(i)).sorted().toList();
-    return "%.2f (%.2f..%.2f)".formatted(median(ratios), ratios.getFirst(), ratios.getLast());
-  }
-
-  private static double median(List<Double> values) {
-    List<Double> sorted = values.stream().sorted().toList();
-    int middle = sorted.size() / 2;
-    return sorted.size() % 2 == 1
-        ? sorted.get(middle)
-        : (sorted.get(middle - 1) + sorted.get(middle)) / 2;
+    Runs ratios = new Runs(over).per(new Runs(under));
+    return "%.2f (%.2f..%.2f)".formatted(ratios.median(), ratios.least(), ratios.most());
   }
 
   /** The class and the first word of the method: {@code RegisterAccess.store}. */

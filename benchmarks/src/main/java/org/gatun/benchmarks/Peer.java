@@ -14,7 +14,7 @@ import org.gatun.vfiouser.VfioUserBackend;
  * The far end of a benchmark: a process of its own that listens at a socket. It ends when it is
  * closed, or when this process ends.
  */
-final class Peer implements AutoCloseable {
+public final class Peer implements AutoCloseable {
   private static final String SOCKET = "peer.sock";
   private static final int PATIENCE_SECONDS = 10;
 
@@ -52,7 +52,7 @@ final class Peer implements AutoCloseable {
    *
    * @param model as {@code gatun} names it
    */
-  static Peer serving(String model) {
+  public static Peer serving(String model) {
     try {
       Path folder = Files.createTempDirectory("gatun-peer");
       return new Peer(
@@ -71,12 +71,12 @@ final class Peer implements AutoCloseable {
   }
 
   /** Where it listens. */
-  Path socket() {
+  public Path socket() {
     return folder.resolve(SOCKET);
   }
 
   /** What is served there. */
-  DeviceName device() {
+  public DeviceName device() {
     return new DeviceName(VfioUserBackend.SCHEME, socket().toString());
   }
 
