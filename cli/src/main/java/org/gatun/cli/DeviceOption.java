@@ -29,6 +29,12 @@ final class DeviceOption {
           "Record what is done to the device, to be replayed as simulated:replay,file=FILE.")
   private Optional<Path> recording;
 
+  /** Its name. */
+  @Override
+  public String toString() {
+    return name.toString();
+  }
+
   /** Opens it for a command. */
   HeldDevice open(CommandSpec command) {
     Interruption interruption = Gatun.of(command).interruption;

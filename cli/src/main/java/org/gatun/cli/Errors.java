@@ -52,7 +52,7 @@ final class Errors implements IExecutionExceptionHandler, IParameterExceptionHan
     return ExitCode.USAGE;
   }
 
-  private static int status(Exception e) {
+  static int status(Exception e) {
     return switch (e) {
       case DeviceUnavailableException _ -> ExitCode.UNAVAILABLE;
       case PciException _, LinuxException _, IOException _, UncheckedIOException _ ->

@@ -113,6 +113,7 @@ public final class Gatun implements Runnable {
             .registerConverter(DeviceName.class, checked(DeviceName::parse))
             .registerConverter(PciAddress.class, checked(PciAddress::parse))
             .registerConverter(ByteSize.class, checked(ByteSize::parse))
+            .registerConverter(CopyPlace.class, checked(CopyPlace::parse))
             .registerConverter(GuestProgram.Lock.class, checked(GuestProgram.Lock::parse))
             .registerConverter(EraseMethod.class, checked(EraseMethod::parse));
     try (Interruption _ = gatun.interruption) {

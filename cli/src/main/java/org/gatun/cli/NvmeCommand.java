@@ -8,9 +8,12 @@ import picocli.CommandLine.Command;
     mixinStandardHelpOptions = true,
     description = "Drives NVMe disks.",
     subcommands = {
+      NvmeListCommand.class,
       NvmeIdentifyCommand.class,
       NvmeReadCommand.class,
       NvmeWriteCommand.class,
+      NvmeCopyCommand.class,
+      NvmeTrimCommand.class,
       NvmePerfCommand.class
     })
 final class NvmeCommand {}

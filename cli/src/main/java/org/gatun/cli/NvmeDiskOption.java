@@ -21,6 +21,12 @@ final class NvmeDiskOption {
       description = "Where to start, in bytes; default: ${DEFAULT-VALUE}.")
   ByteSize offset;
 
+  /** For people: {@code namespace 1 of simulated:nvme}. */
+  @Override
+  public String toString() {
+    return "namespace %s of %s".formatted(Integer.toUnsignedString(namespace.id), device);
+  }
+
   /** What a command does with a disk. */
   @FunctionalInterface
   interface Work {

@@ -44,12 +44,17 @@ final class NvmeIdentifyCommand implements Runnable {
     return json;
   }
 
-  private static Map<String, Object> json(NvmeNamespace namespace) {
+  static Map<String, Object> json(NvmeNamespace namespace) {
     Map<String, Object> json = new LinkedHashMap<>();
-    json.put("id", namespace.id());
+    json.put("id", Integer.toUnsignedLong(namespace.id()));
     json.put("sizeBytes", namespace.sizeBytes());
     json.put("blockSize", namespace.blockSize());
     json.put("blocks", namespace.blocks());
+    json.put(
+        "formats",
+        NvmeFormat.of(namespace.identity()).stream()
+            .map(f -> Map.of("blockSize", f.blockSize(), "metadataSize", f.metadataSize()))
+            .toList());
     return json;
   }
 
@@ -64,9 +69,15 @@ final class NvmeIdentifyCommand implements Runnable {
     head.print(out);
     out.println();
     List<NvmeNamespace> namespaces = controller.namespaces();
-    Table table = new Table("NAMESPACE", "SIZE", "BLOCK SIZE", "BLOCKS");
+    Table table = new Table("NAMESPACE", "SIZE", "BLOCK SIZE", "BLOCKS", "FORMATS");
     namespaces.forEach(
-        n -> table.row(n.id(), new ByteSize(n.sizeBytes()), n.blockSize(), n.blocks()));
+        n ->
+            table.row(
+                Integer.toUnsignedString(n.id()),
+                new ByteSize(n.sizeBytes()),
+                n.blockSize(),
+                n.blocks(),
+                NvmeFormat.text(n.identity())));
     table.print(out);
   }
 }

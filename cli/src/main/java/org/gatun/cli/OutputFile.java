@@ -46,6 +46,7 @@ final class OutputFile implements AutoCloseable {
               draft,
               StandardOpenOption.CREATE,
               StandardOpenOption.TRUNCATE_EXISTING,
+              StandardOpenOption.READ,
               StandardOpenOption.WRITE);
     }
   }
@@ -54,6 +55,11 @@ final class OutputFile implements AutoCloseable {
     while (bytes.hasRemaining()) {
       channel.write(bytes);
     }
+  }
+
+  /** The file itself, to be written in any order and read again; not of a pipe. */
+  FileChannel channel() {
+    return channel;
   }
 
   /** All of it is there. */

@@ -25,4 +25,18 @@ class ByteSizeTest {
   void writesTheLargestUnitThatDivides(long bytes, String text) {
     assertThat(new ByteSize(bytes)).hasToString(text);
   }
+
+  @ParameterizedTest
+  @CsvSource({
+    "0, 0",
+    "1023, 1023",
+    "1536, 1.5K",
+    "67108864, 64M",
+    "1000204886016, 931.5G",
+    "1073741823, 1G",
+    "9223372036854775807, 8388608T"
+  })
+  void isRoundedForPeople(long bytes, String text) {
+    assertThat(new ByteSize(bytes).rounded()).isEqualTo(text);
+  }
 }

@@ -7,6 +7,8 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
 /**
  * What a run of the command gave.
@@ -15,6 +17,16 @@ import java.io.StringWriter;
  * @param err standard error
  */
 record CommandLineRun(int status, String out, String err) {
+  private static final Pattern PROGRESS =
+      Pattern.compile("(read|write|copy|verify): \\d+% of \\d+ MiB");
+
+  /** Runs a line of words, and further words that may have blanks. */
+  static CommandLineRun line(String line, Object... words) {
+    return of(
+        Stream.concat(Stream.of(line.strip().split(" +")), Stream.of(words).map(Object::toString))
+            .toArray(String[]::new));
+  }
+
   static CommandLineRun of(String... args) {
     StringWriter out = new StringWriter();
     StringWriter err = new StringWriter();
@@ -32,7 +44,7 @@ record CommandLineRun(int status, String out, String err) {
    * One line that says what is wrong and what to do, nothing on standard output, no stack trace.
    */
   void expectFailure(int expectedStatus, String... mentions) {
-    assertThat(err.lines().filter(line -> !line.startsWith("read:") && !line.startsWith("write:")))
+    assertThat(err.lines().filter(line -> !PROGRESS.matcher(line).matches()))
         .singleElement()
         .asString()
         .startsWith("gatun: ")

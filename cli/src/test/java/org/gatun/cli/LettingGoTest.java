@@ -28,7 +28,7 @@ class LettingGoTest {
   @TempDir private Path folder;
 
   @ParameterizedTest
-  @ValueSource(strings = {"read", "write", "perf"})
+  @ValueSource(strings = {"read", "write", "perf", "copy"})
   void aDeviceThatIsWantedBackIsShutDownFirst(String command) throws IOException {
     RecordedBackend.next(new Accident(DOORBELLS, Disk::requestBack));
     run(command)
@@ -57,7 +57,7 @@ class LettingGoTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"read", "write", "perf"})
+  @ValueSource(strings = {"read", "write", "perf", "copy"})
   void aDeviceThatIsUnpluggedIsLeft(String command) {
     RecordedBackend.next(new Accident(DOORBELLS, Disk::unplug));
     run(command).expectFailure(ExitCode.FAILED, "simulated:disk", "the device is gone");
@@ -88,6 +88,21 @@ class LettingGoTest {
   }
 
   @Test
+  void anInterruptedCopyShutsTheDiskDownAndLeavesNoFile() throws Exception {
+    Process gatun = start("nvme copy %s %s".formatted(device(), folder.resolve("output")));
+    while (!Files.exists(folder.resolve(".output.part"))) {
+      assertThat(gatun.isAlive()).isTrue();
+      Thread.onSpinWait();
+    }
+    signal(gatun, "INT");
+    assertThat(gatun.waitFor()).isEqualTo(130);
+    assertThat(errors(gatun))
+        .containsExactly("gatun: simulated:disk: interrupted before all was done");
+    assertThat(record()).hasContent("shutdown");
+    assertThat(folder).isDirectoryNotContaining("glob:**output*");
+  }
+
+  @Test
   void aWriteThatWaitsForItsInputShutsTheDiskDownToo() throws Exception {
     Process gatun = write();
     OutputStream data = gatun.getOutputStream();
@@ -102,21 +117,26 @@ class LettingGoTest {
   }
 
   private CommandLineRun run(String command) {
-    String line =
+    Path output = folder.resolve("output");
+    return CommandLineRun.line(
         switch (command) {
-          case "read" -> "nvme read --output " + folder.resolve("output");
-          case "write" -> "nvme write --yes --length 16G --input /dev/zero";
-          default -> "nvme perf --seconds 60 --queues 2";
-        };
-    return CommandLineRun.of(
-        Stream.concat(Stream.of(line.split(" ")), Stream.of("--device", device()))
-            .toArray(String[]::new));
+          case "read" -> "nvme read --device %s --output %s".formatted(device(), output);
+          case "write" ->
+              "nvme write --yes --device %s --length 16G --input /dev/zero".formatted(device());
+          case "copy" -> "nvme copy %s %s".formatted(device(), output);
+          default -> "nvme perf --device %s --seconds 60 --queues 2".formatted(device());
+        });
   }
 
   /** Writes its standard input to a disk that is larger than what will come. */
   private Process write() throws IOException {
+    return start("nvme write --yes --length 16G --input - --device " + device());
+  }
+
+  private static Process start(String line) throws IOException {
     // A shell without job control has its background jobs ignore SIGINT, and that is inherited.
-    return new ProcessBuilder(
+    Stream<String> java =
+        Stream.of(
             "env",
             "--default-signal=INT",
             Path.of(System.getProperty("java.home"), "bin/java").toString(),
@@ -125,17 +145,8 @@ class LettingGoTest {
             "--enable-native-access=ALL-UNNAMED",
             "-cp",
             System.getProperty("java.class.path"),
-            Gatun.class.getName(),
-            "nvme",
-            "write",
-            "--yes",
-            "--device",
-            device(),
-            "--length",
-            "16G",
-            "--input",
-            "-")
-        .start();
+            Gatun.class.getName());
+    return new ProcessBuilder(Stream.concat(java, Stream.of(line.split(" "))).toList()).start();
   }
 
   private static void signal(Process process, String signal) throws Exception {
@@ -150,7 +161,7 @@ class LettingGoTest {
     byte[] all = ended.getErrorStream().readAllBytes();
     return new String(all, StandardCharsets.UTF_8)
         .lines()
-        .filter(line -> !line.startsWith("write:"))
+        .filter(line -> !line.startsWith("write:") && !line.startsWith("copy:"))
         .toList();
   }
 
