@@ -18,8 +18,10 @@ struct initiator {
   uint64_t random;
   uint64_t mask;                    /* a power of two of blocks of 4 KiB, less one */
   uint32_t lbas;                    /* logical blocks in one of those */
-  uint32_t depth;                   /* one fewer than entries */
-  uint32_t tail, head, phase;
+  uint32_t depth;                   /* one fewer than entries of the submission queue */
+  uint32_t completion_entries;
+  uint32_t batch;                   /* completions that are acknowledged at once, or more: there is room for them */
+  uint32_t tail, head, phase, unacknowledged;
 };
 
 static inline void pause(void) {
@@ -69,11 +71,10 @@ static inline __attribute__((always_inline)) int64_t run(struct initiator *state
     while (((status = __atomic_load_n(&entry[3], __ATOMIC_ACQUIRE)) >> 16 & 1) == q.phase) {
       uint32_t id = status & 0xffff;
       failed += status >> 17 != 0;
-      if (head == q.depth) {
+      q.unacknowledged++;
+      if (++head == q.completion_entries) {
         head = 0;
         q.phase ^= 1;
-      } else {
-        head++;
       }
       entry = q.cq + 4 * head;
       if (latencies) {
@@ -92,7 +93,10 @@ static inline __attribute__((always_inline)) int64_t run(struct initiator *state
       continue;
     }
     q.head = head;
-    *q.head_doorbell = head;
+    if (q.unacknowledged >= q.batch) {
+      q.unacknowledged = 0;
+      *q.head_doorbell = head;
+    }
     ring(&q);
   }
   *state = q;

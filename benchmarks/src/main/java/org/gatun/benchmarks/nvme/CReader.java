@@ -42,10 +42,12 @@ final class CReader implements RandomReader {
           JAVA_LONG.withName("mask"),
           JAVA_INT.withName("lbas"),
           JAVA_INT.withName("depth"),
+          JAVA_INT.withName("completion_entries"),
+          JAVA_INT.withName("batch"),
           JAVA_INT.withName("tail"),
           JAVA_INT.withName("head"),
           JAVA_INT.withName("phase"),
-          MemoryLayout.paddingLayout(4));
+          JAVA_INT.withName("unacknowledged"));
 
   private final Target target;
   private final int firstPage;
@@ -69,6 +71,9 @@ final class CReader implements RandomReader {
     initiator.set(JAVA_LONG, offset("mask"), target.blocks() - 1L);
     initiator.set(JAVA_INT, offset("lbas"), target.lbas());
     initiator.set(JAVA_INT, offset("depth"), depth);
+    int completionEntries = controller.completionEntries();
+    initiator.set(JAVA_INT, offset("completion_entries"), completionEntries);
+    initiator.set(JAVA_INT, offset("batch"), Math.max(1, completionEntries - depth - 1));
     initiator.set(JAVA_INT, offset("phase"), 1);
   }
 

@@ -18,6 +18,7 @@ import org.gatun.pci.PciDevice;
 import org.gatun.specs.nvme.AdminCommand;
 import org.gatun.specs.nvme.AdminOpcode;
 import org.gatun.specs.nvme.Aqa;
+import org.gatun.specs.nvme.Cap;
 import org.gatun.specs.nvme.Cc;
 import org.gatun.specs.nvme.CompletionEntry;
 import org.gatun.specs.nvme.Csts;
@@ -34,8 +35,10 @@ final class RawController implements AutoCloseable {
   private static final int PAGE = 4096;
   private static final int ADMIN_ENTRIES = 16;
   private static final int LOG2_PAGE = 12;
+  private static final int LEAST_BATCH = 32;
 
   private final PciDevice device;
+  private final int completionEntries;
   private final Mmio registers;
   private final Mmio doorbells;
   private final MemorySegment mappedDoorbells;
@@ -50,8 +53,14 @@ final class RawController implements AutoCloseable {
    */
   RawController(PciDevice device, int queues, int depth) {
     this.device = device;
+    int entries = depth + 1;
     Bar bar = device.bar(NvmeRegisters.BAR).orElseThrow();
     registers = bar.map(0, NvmeRegisters.DOORBELLS);
+    // As many more as the driver has, so that completions can be acknowledged in batches, too.
+    completionEntries =
+        Math.min(
+            entries + Math.max(entries, LEAST_BATCH),
+            Cap.maxQueueEntries(registers.read64(NvmeRegisters.CAP)));
     Set<String> before = mappedMemfds();
     doorbells = bar.map(NvmeRegisters.DOORBELLS, PAGE);
     mappedDoorbells = added(before, mappedMemfds());
@@ -62,19 +71,19 @@ final class RawController implements AutoCloseable {
     execute(
         AdminOpcode.SET_FEATURES, 0, Features.setDword10(Features.NUMBER_OF_QUEUES, false), wanted);
     for (int id = 1; id <= queues; id++) {
-      createQueues(id, depth + 1);
+      createQueues(id, entries);
     }
   }
 
   private void createQueues(int id, int entries) {
     DmaBuffer submission = zeros(entries * SubmissionEntry.SIZE);
-    DmaBuffer completion = zeros(entries * CompletionEntry.SIZE);
+    DmaBuffer completion = zeros(completionEntries * CompletionEntry.SIZE);
     submissions.add(submission);
     completions.add(completion);
     execute(
         AdminOpcode.CREATE_IO_COMPLETION_QUEUE,
         completion.busAddress(),
-        AdminCommand.createQueueDword10(id, entries),
+        AdminCommand.createQueueDword10(id, completionEntries),
         AdminCommand.completionQueueDword11());
     execute(
         AdminOpcode.CREATE_IO_SUBMISSION_QUEUE,
@@ -87,6 +96,11 @@ final class RawController implements AutoCloseable {
     DmaBuffer buffer = device.dma().allocate(size, PAGE);
     buffer.segment().fill((byte) 0);
     return buffer;
+  }
+
+  /** Of each I/O completion queue. */
+  int completionEntries() {
+    return completionEntries;
   }
 
   /** The memory of an I/O submission queue, from 0. */
