@@ -118,7 +118,8 @@ public final class DriverBinding {
     DriverJournal.Entry former = recordFormer(address, device, driver);
     try {
       write(address, device.directory().resolve("driver_override"), target);
-      // Linux's NVMe driver, unbound in the middle of a reset, lets go of the device some time later:
+      // Linux's NVMe driver, unbound in the middle of a reset, lets go of the device some time
+      // later:
       // of whoever's it is then. One that is settled does not.
       time.await(() -> !device.isNvmeSettling(), BIND_LIMIT, BIND_INTERVAL);
       driver.ifPresent(name -> unbindFrom(address, name));

@@ -23,6 +23,7 @@ import org.gatun.specs.nvme.Features;
 import org.gatun.specs.nvme.IdentifyController;
 import org.gatun.specs.nvme.IdentifyNamespace;
 import org.gatun.specs.nvme.NamespaceList;
+import org.gatun.specs.nvme.NvmeStatus;
 import org.gatun.specs.nvme.SubmissionEntry;
 import org.jspecify.annotations.Nullable;
 
@@ -430,6 +431,13 @@ public final class NvmeController implements AutoCloseable {
 
   Doorbells doorbells() {
     return doorbells;
+  }
+
+  /** Whether commands may have SGLs, of addresses and lengths that are multiples of 4 at least. */
+  boolean hasSgls() {
+    int support = identity.sgls() & 3;
+    return support == IdentifyController.SGLS_UNALIGNED
+        || support == IdentifyController.SGLS_DWORD_ALIGNED;
   }
 
   boolean supports(int command) {

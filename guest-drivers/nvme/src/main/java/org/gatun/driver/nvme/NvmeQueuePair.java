@@ -16,6 +16,7 @@ import org.gatun.specs.nvme.NvmCommand;
 import org.gatun.specs.nvme.NvmOpcode;
 import org.gatun.specs.nvme.NvmeStatus;
 import org.gatun.specs.nvme.Prp;
+import org.gatun.specs.nvme.Sgl;
 import org.gatun.specs.nvme.SubmissionEntry;
 import org.jspecify.annotations.Nullable;
 
@@ -208,6 +209,14 @@ public final class NvmeQueuePair implements AutoCloseable {
   /** How many commands can be in flight. */
   public int depth() {
     return depth;
+  }
+
+  /**
+   * The most pieces of a {@link ScatterList} that has others than whole pages; 0 if the controller
+   * does not have SGLs.
+   */
+  public int maxPieces() {
+    return controller.hasSgls() ? (int) (lists.bytesPerSlot() / Sgl.SIZE) : 0;
   }
 
   /** How many commands are in flight: submitted, whether rung for or not, and not completed. */
@@ -696,13 +705,53 @@ public final class NvmeQueuePair implements AutoCloseable {
       throw badLength(namespace, data);
     }
     if (!data.isOfWholePages()) {
-      throw notWholePages(data);
+      return submitSgl(opcode, namespace, lba, blocks, data, callback, context);
     }
     if (freeCount == 0) {
       return false;
     }
     long second = lists.secondEntry(freeSlots[freeCount - 1], data);
-    return submit(opcode, namespace.id(), data.address(0), second, lba, blocks - 1, callback, context);
+    return submit(
+        opcode, namespace.id(), data.address(0), second, lba, blocks - 1, callback, context);
+  }
+
+  /** With a descriptor of a segment, which has one for each piece (Base 4.1.2). */
+  private boolean submitSgl(
+      int opcode,
+      NvmeNamespace namespace,
+      long lba,
+      long blocks,
+      ScatterList data,
+      NvmeCallback callback,
+      long context) {
+    int count = data.count();
+    if (count > maxPieces()) {
+      throw tooManyPieces(count);
+    }
+    if (freeCount == 0) {
+      return false;
+    }
+    long segment = lists.offset(freeSlots[freeCount - 1]);
+    for (int i = 0; i < count; i++) {
+      long descriptor = segment + (long) i * Sgl.SIZE;
+      memory.putLong(descriptor + Sgl.ADDRESS, data.address(i));
+      memory.putLong(descriptor + Sgl.SECOND_HALF, Sgl.secondHalf(Sgl.DATA_BLOCK, data.length(i)));
+    }
+    long entry = (long) tail * SubmissionEntry.SIZE;
+    int dword0 = SubmissionEntry.dword0(opcode, commandIds[freeSlots[freeCount - 1]]);
+    submit(
+        opcode,
+        namespace.id(),
+        memory.busAddress() + segment,
+        Sgl.secondHalf(Sgl.LAST_SEGMENT, (long) count * Sgl.SIZE),
+        lba,
+        blocks - 1,
+        callback,
+        context);
+    memory.putInt(
+        entry + SubmissionEntry.DWORD0,
+        SubmissionEntry.withPsdt(dword0, SubmissionEntry.PSDT_SGL_BUFFER));
+    return true;
   }
 
   private static void checkTransfer(
@@ -1012,11 +1061,14 @@ public final class NvmeQueuePair implements AutoCloseable {
             .formatted(namespace, namespace.maxTransferBlocks(), data.length()));
   }
 
-  private PciException notWholePages(ScatterList data) {
+  private PciException tooManyPieces(int count) {
     return new PciException(
         controller.name(),
-        "the controller does not have SGLs, and %d pieces of memory are not of whole pages"
-            .formatted(data.count()),
+        controller.hasSgls()
+            ? "%d pieces of memory are more than the %d of one command"
+                .formatted(count, maxPieces())
+            : "the controller does not have SGLs, which pieces of memory need that are no whole"
+                  + " pages",
         "let each but the first begin at a page of %d bytes, and each but the last end with one"
             .formatted(PrpLists.PAGE_SIZE),
         null);

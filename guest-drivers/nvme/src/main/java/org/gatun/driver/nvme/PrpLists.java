@@ -37,6 +37,11 @@ final class PrpLists {
     return pages * PAGE_SIZE;
   }
 
+  /** How many bytes a slot has. */
+  long bytesPerSlot() {
+    return bytesPerSlot;
+  }
+
   /** Where the memory of a slot starts: for data that go with a command other than a transfer. */
   long offset(int slot) {
     return start + slot * bytesPerSlot;

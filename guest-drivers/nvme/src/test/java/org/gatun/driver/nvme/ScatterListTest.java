@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Random;
 import org.gatun.pci.DmaBuffer;
 import org.gatun.pci.PciDevice;
+import org.gatun.pci.PciException;
 import org.gatun.simulated.NvmeModel;
 import org.gatun.simulated.SimulatedBus;
 import org.gatun.testkit.DeviceRoute;
@@ -64,7 +65,20 @@ class ScatterListTest {
     random.nextBytes(content);
     buffer.copyIn(0, content);
     ScatterList data = new ScatterList(64);
-    List<MemorySegment> pieces = randomPieces(data);
+    gatherAndScatter(data, wholePages(data));
+  }
+
+  /** With SGLs: the simulated controller has them. */
+  @RepeatedTest(20)
+  void piecesMayBeOfAnyLength() {
+    byte[] content = new byte[SIZE];
+    random.nextBytes(content);
+    buffer.copyIn(0, content);
+    ScatterList data = new ScatterList(queue.maxPieces());
+    gatherAndScatter(data, anyPieces(data));
+  }
+
+  private void gatherAndScatter(ScatterList data, List<MemorySegment> pieces) {
     byte[] expected = bytes(pieces);
 
     run(data, true);
@@ -79,7 +93,7 @@ class ScatterListTest {
   }
 
   /** One to 64 pieces, of which inner ends are at pages; not overlapping, in any order. */
-  private List<MemorySegment> randomPieces(ScatterList data) {
+  private List<MemorySegment> wholePages(ScatterList data) {
     int count = 1 + random.nextInt(64);
     long slot = SIZE / 64;
     List<MemorySegment> pieces = new ArrayList<>();
@@ -97,6 +111,22 @@ class ScatterListTest {
       data.add(buffer, start, end - start);
       pieces.add(buffer.segment().asSlice(start, end - start));
       total += end - start;
+    }
+    return pieces;
+  }
+
+  /** As many as there may be, of 4 bytes to 6 KiB, apart, backwards. */
+  private List<MemorySegment> anyPieces(ScatterList data) {
+    int count = 2 + random.nextInt(queue.maxPieces() - 1);
+    List<MemorySegment> pieces = new ArrayList<>();
+    long end = SIZE;
+    for (int i = 0; i < count; i++) {
+      long length =
+          i < count - 1 ? 4L * (1 + random.nextInt(1536)) : 512 + (512 - data.length() % 512) % 512;
+      long start = end - length - 4L * random.nextInt(3);
+      data.add(buffer, start, length);
+      pieces.add(buffer.segment().asSlice(start, length));
+      end = start;
     }
     return pieces;
   }
@@ -193,6 +223,28 @@ class ScatterListTest {
     data.clear();
     assertThat(data.add(buffer, 0, 4).length()).isEqualTo(4);
     assertThatIllegalArgumentException().isThrownBy(() -> new ScatterList(0));
+  }
+
+  @Test
+  void refusesMorePiecesThanACommandHas() {
+    ScatterList data = new ScatterList(2048);
+    while (data.count() <= queue.maxPieces()) {
+      data.add(buffer, 4, 512);
+    }
+    assertThatExceptionOfType(PciException.class)
+        .isThrownBy(() -> queue.submitRead(namespace, 0, data, (_, _) -> {}, 0))
+        .withMessageContaining("are more than the " + queue.maxPieces() + " of one command");
+    try (Rig bare = new Rig();
+        NvmeController without = bare.open();
+        NvmeQueuePair pair = without.createQueuePair();
+        DmaBuffer memory = bare.allocate(8192)) {
+      ScatterList two = new ScatterList(2).add(memory, 4, 512).add(memory, 1024, 512);
+      assertThat(pair.maxPieces()).isZero();
+      assertThatExceptionOfType(PciException.class)
+          .isThrownBy(() -> pair.submitWrite(without.namespace(1), 0, two, (_, _) -> {}, 0))
+          .withMessageContaining("does not have SGLs");
+      assertThat(pair.inFlight()).isZero();
+    }
   }
 
   @Test
