@@ -1068,7 +1068,7 @@ public final class NvmeQueuePair implements AutoCloseable {
             ? "%d pieces of memory are more than the %d of one command"
                 .formatted(count, maxPieces())
             : "the controller does not have SGLs, which pieces of memory need that are no whole"
-                  + " pages",
+                + " pages",
         "let each but the first begin at a page of %d bytes, and each but the last end with one"
             .formatted(PrpLists.PAGE_SIZE),
         null);
