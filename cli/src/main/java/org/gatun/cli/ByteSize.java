@@ -28,18 +28,18 @@ record ByteSize(long bytes) {
     }
   }
 
-  /** To a tenth of the largest unit that it has one of: {@code 931.5G}. */
+  /** To a tenth of the largest unit that it has one of: {@code 931.5 GiB}. */
   String rounded() {
     int unit = 0;
     double value = bytes;
-    // Not 1024: that it is rounded to would be one of the next.
+    // Not 1024: what is rounded to that is one of the next unit.
     while (unit < UNITS.length() && value >= 1023.95) {
       value /= 1024;
       unit++;
     }
     String text = "%.1f".formatted(value);
     return (text.endsWith(".0") ? text.substring(0, text.length() - 2) : text)
-        + (unit == 0 ? "" : UNITS.charAt(unit - 1));
+        + (unit == 0 ? " bytes" : " " + UNITS.charAt(unit - 1) + "iB");
   }
 
   /** The largest unit that divides it: {@code 64M}. */

@@ -13,6 +13,9 @@ final class ExitCode {
   /** The device can't be opened: missing, not bound, busy, no permission. */
   static final int UNAVAILABLE = 3;
 
+  /** The disk has told what it was asked, and warns of its health. */
+  static final int WARNING = 4;
+
   /** A bug in Gatun. */
   static final int INTERNAL = 70;
 

@@ -42,6 +42,7 @@ import picocli.CommandLine.TypeConversionException;
       "1:the device, a file or the system failed, or data did not compare equal",
       "2:the command line makes no sense, or --yes is missing; nothing was touched",
       "3:the device can't be opened: missing, not bound, busy, no permission",
+      "4:the disk warns of its health",
       "70:a bug in gatun",
       "130, 143:interrupted by SIGINT, SIGTERM; disks were shut down, grants revoked first"
     },

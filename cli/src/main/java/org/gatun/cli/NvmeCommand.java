@@ -10,10 +10,12 @@ import picocli.CommandLine.Command;
     subcommands = {
       NvmeListCommand.class,
       NvmeIdentifyCommand.class,
+      NvmeSmartCommand.class,
       NvmeReadCommand.class,
       NvmeWriteCommand.class,
       NvmeCopyCommand.class,
       NvmeTrimCommand.class,
+      NvmeFormatCommand.class,
       NvmePerfCommand.class
     })
 final class NvmeCommand {}

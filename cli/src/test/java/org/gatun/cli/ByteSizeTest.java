@@ -28,13 +28,13 @@ class ByteSizeTest {
 
   @ParameterizedTest
   @CsvSource({
-    "0, 0",
-    "1023, 1023",
-    "1536, 1.5K",
-    "67108864, 64M",
-    "1000204886016, 931.5G",
-    "1073741823, 1G",
-    "9223372036854775807, 8388608T"
+    "0, 0 bytes",
+    "1023, 1023 bytes",
+    "1536, 1.5 KiB",
+    "67108864, 64 MiB",
+    "1000204886016, 931.5 GiB",
+    "1073741823, 1 GiB",
+    "9223372036854775807, 8388608 TiB"
   })
   void isRoundedForPeople(long bytes, String text) {
     assertThat(new ByteSize(bytes).rounded()).isEqualTo(text);

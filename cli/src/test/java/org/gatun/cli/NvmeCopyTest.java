@@ -13,6 +13,9 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.Random;
+import org.gatun.simulated.fault.Effect;
+import org.gatun.simulated.fault.Fault;
+import org.gatun.simulated.fault.Point;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -179,6 +182,21 @@ class NvmeCopyTest {
         .expectFailure(ExitCode.USAGE, "--source-namespace", "for a device");
     expectNothingWritten();
     assertThat(data).hasBinaryContent(new byte[MIB]);
+  }
+
+  /** What a disk returns can be wrong, once: of the writes to memory, one is of data. */
+  @Test
+  void verifyFindsWhatWasReadWrongly() throws IOException {
+    Fault flip = Fault.at(Point.DMA_WRITE, new Effect.Flip(1)).times(1);
+    CommandLineRun run;
+    int skipped = 0;
+    do {
+      Files.deleteIfExists(data);
+      RecordedBackend.next(flip.after(skipped++));
+      run = copy(RecordedBackend.name(folder.resolve("record")), data, "--length 1M --verify");
+    } while (!run.err().contains("differs") && skipped < 100);
+    run.expectFailure(ExitCode.FAILED, "data differs from recorded:", "copy again");
+    assertThat(data).doesNotExist();
   }
 
   /** Whichever chunk it is in, and whichever is seen first. */

@@ -27,8 +27,8 @@ class NvmeListTest {
             new String[] {
               "DEVICE", "MODEL", "SERIAL", "NAMESPACE", "SIZE", "BLOCK SIZE", "FORMATS"
             },
-            new String[] {DISK, "Gatun simulated NVMe", "ABC", "1", "4M", "512", "512, 4096"},
-            new String[] {DISK, "Gatun simulated NVMe", "ABC", "2", "4M", "512", "512, 4096"});
+            new String[] {DISK, "Gatun simulated NVMe", "ABC", "1", "4 MiB", "512", "512, 4096"},
+            new String[] {DISK, "Gatun simulated NVMe", "ABC", "2", "4 MiB", "512", "512, 4096"});
     JsonNode json = CommandLineRun.line("nvme list --json", DISK).expectSuccess().json();
     assertThat(json.at("/0/serial").asText()).isEqualTo("ABC");
     assertThat(json.at("/0/namespaces/1/id").asInt()).isEqualTo(2);

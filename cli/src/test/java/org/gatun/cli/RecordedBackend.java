@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Consumer;
 import org.gatun.pci.DetachListener;
@@ -22,6 +23,8 @@ import org.gatun.simulated.ModelContext;
 import org.gatun.simulated.NvmeModel;
 import org.gatun.simulated.RunningModel;
 import org.gatun.simulated.SimulatedBus;
+import org.gatun.simulated.fault.Fault;
+import org.gatun.simulated.fault.Faults;
 import org.gatun.specs.nvme.Cc;
 import org.gatun.specs.nvme.NvmeRegisters;
 import org.jspecify.annotations.Nullable;
@@ -33,6 +36,7 @@ import org.jspecify.annotations.Nullable;
 public final class RecordedBackend implements PciBackend {
   private static final String SCHEME = "recorded";
   private static volatile @Nullable Accident accident;
+  private static volatile @Nullable Fault fault;
 
   /**
    * What happens to the next disk.
@@ -72,6 +76,11 @@ public final class RecordedBackend implements PciBackend {
     accident = planned;
   }
 
+  /** What goes wrong with the next disk. */
+  static void next(Fault planned) {
+    fault = planned;
+  }
+
   @Override
   public String scheme() {
     return SCHEME;
@@ -87,7 +96,10 @@ public final class RecordedBackend implements PciBackend {
     SimulatedBus bus = SimulatedBus.realTime();
     Recorder recorder = new Recorder(Path.of(name.text()), accident);
     accident = null;
-    Disk disk = new Disk(bus, bus.plug("disk", recorder));
+    Faults faults = new Faults();
+    Optional.ofNullable(fault).ifPresent(faults::add);
+    fault = null;
+    Disk disk = new Disk(bus, bus.plug("disk", faults.on(recorder)));
     recorder.disk = disk;
     PciDevice device = bus.open(disk.plugged);
     return (PciDevice)
