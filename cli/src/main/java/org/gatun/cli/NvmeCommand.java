@@ -11,11 +11,14 @@ import picocli.CommandLine.Command;
       NvmeListCommand.class,
       NvmeIdentifyCommand.class,
       NvmeSmartCommand.class,
+      NvmeLogCommand.class,
+      NvmeFeaturesCommand.class,
       NvmeReadCommand.class,
       NvmeWriteCommand.class,
       NvmeCopyCommand.class,
       NvmeTrimCommand.class,
       NvmeFormatCommand.class,
+      NvmePassthroughCommand.class,
       NvmePerfCommand.class
     })
 final class NvmeCommand {}
