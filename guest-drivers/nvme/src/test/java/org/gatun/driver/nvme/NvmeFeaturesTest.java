@@ -21,7 +21,6 @@ import org.gatun.specs.nvme.IdentifyController;
 import org.gatun.specs.nvme.NvmeStatus;
 import org.gatun.specs.nvme.PowerState;
 import org.gatun.testkit.DeviceRoute;
-import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
 /** Features, and power states. */
@@ -76,7 +75,7 @@ class NvmeFeaturesTest {
           } else if (Features.select(command.dword10) == Features.SELECT_SUPPORTED) {
             command.complete(Features.CAPABILITY_CHANGEABLE | Features.CAPABILITY_SAVEABLE, 0);
           } else {
-            byte @Nullable [] structure = data.get(feature);
+            byte[] structure = data.get(feature);
             if (structure != null) {
               command.send(MemorySegment.ofArray(structure));
             }
