@@ -184,4 +184,29 @@ class AdminCommandTest {
     }
     return names;
   }
+
+  /** Opcodes of the specification's figures: Identify, Write, Flush, Directive Send. */
+  @Test
+  void theOpcodeSaysWhichWayDataGo() {
+    assertThat(DataTransfer.of(0x06)).isEqualTo(DataTransfer.CONTROLLER_TO_HOST);
+    assertThat(DataTransfer.of(0x01)).isEqualTo(DataTransfer.HOST_TO_CONTROLLER);
+    assertThat(DataTransfer.of(0x00)).isEqualTo(DataTransfer.NONE);
+    assertThat(DataTransfer.of(0xff)).isEqualTo(DataTransfer.BIDIRECTIONAL);
+    assertThat(DataTransfer.of(0x06).isToController()).isFalse();
+    assertThat(DataTransfer.of(0xff).isToController()).isTrue();
+    assertThat(DataTransfer.of(0xff).isToHost()).isTrue();
+    assertThat(DataTransfer.of(0x01).isToHost()).isFalse();
+  }
+
+  @Test
+  void aFeatureHasADwordOrAStructure() {
+    assertThat(Features.dataSize(0x02, 0)).isZero();
+    assertThat(Features.dataSize(0x0c, 0)).isEqualTo(256);
+    assertThat(Features.dataSize(0x0e, 0)).isEqualTo(8);
+    assertThat(Features.dataSize(0x81, 0)).isEqualTo(8);
+    assertThat(Features.dataSize(0x81, 1)).isEqualTo(16);
+    assertThat(Features.powerManagement(31, 2)).isEqualTo(0x5f);
+    assertThat(Features.powerState(0xffff_ff5f)).isEqualTo(31);
+    assertThat(Features.workload(0x5f)).isEqualTo(2);
+  }
 }

@@ -33,6 +33,49 @@ class ViewsTest {
   }
 
   @Test
+  void readsPowerStates() {
+    // Figure 276: 25 W in hundredths; then 5 mW in tenths of a milliwatt, not operational.
+    raw.putShort(2048, (short) 2500);
+    raw.putShort(2048 + 31 * 32, (short) 50).put(2048 + 31 * 32 + 3, (byte) 0x3);
+    raw.putInt(2048 + 31 * 32 + 4, 0xffffffff).putInt(2048 + 31 * 32 + 8, 9000);
+    raw.put(2048 + 31 * 32 + 12, new byte[] {(byte) 0xe1, 2, 3, 0x1f});
+    raw.putShort(2048 + 31 * 32 + 16, (short) 0xffff).put(2048 + 31 * 32 + 18, (byte) 0x40);
+    raw.putShort(2048 + 31 * 32 + 20, (short) 7).put(2048 + 31 * 32 + 22, (byte) 0x82);
+    IdentifyController id = new IdentifyController(MemorySegment.ofArray(bytes));
+    assertThat(id.powerState(0))
+        .isEqualTo(new PowerState(25_000_000, true, 0, 0, 0, 0, 0, 0, 0, 0, 0));
+    assertThat(id.powerState(31))
+        .isEqualTo(
+            new PowerState(5000, false, 0xffff_ffffL, 9000, 1, 2, 3, 31, 6_553_500, 70_000, 2));
+    assertThatThrownBy(() -> id.powerState(32)).isInstanceOf(IndexOutOfBoundsException.class);
+  }
+
+  @Test
+  void readsAndWritesTheTimestampFeature() {
+    raw.putLong(0, 0x0003_1234_5678_9abcL);
+    MemorySegment data = MemorySegment.ofArray(bytes);
+    FeatureTimestamp timestamp = FeatureTimestamp.read(data);
+    assertThat(timestamp).isEqualTo(new FeatureTimestamp(0x1234_5678_9abcL, true, true));
+    new FeatureTimestamp(1, true, false).write(data);
+    assertThat(raw.getLong(0)).isEqualTo(0x0002_0000_0000_0001L);
+    assertThatThrownBy(() -> new FeatureTimestamp(1L << 48, false, false))
+        .isInstanceOf(IllegalArgumentException.class);
+    assertThatThrownBy(() -> new FeatureTimestamp(-1, false, false))
+        .isInstanceOf(IllegalArgumentException.class);
+  }
+
+  @Test
+  void readsThermalManagementOfTheSmartLog() {
+    raw.putInt(216, 1).putInt(220, -1).putInt(224, 3).putInt(228, 4);
+    SmartLog log = new SmartLog(MemorySegment.ofArray(bytes));
+    assertThat(log.thermalTransitions(1)).isEqualTo(1);
+    assertThat(log.thermalTransitions(2)).isEqualTo(0xffff_ffffL);
+    assertThat(log.thermalTime(1)).isEqualTo(3);
+    assertThat(log.thermalTime(2)).isEqualTo(4);
+    assertThatThrownBy(() -> log.thermalTime(3)).isInstanceOf(IndexOutOfBoundsException.class);
+  }
+
+  @Test
   void readsIdentifyController() {
     raw.putShort(0, (short) 0x8086).putShort(2, (short) 0x1af4);
     raw.put(4, "S3RIAL              ".getBytes(US_ASCII));

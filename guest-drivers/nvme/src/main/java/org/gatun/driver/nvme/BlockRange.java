@@ -23,7 +23,7 @@ record BlockRange(long first, long blocks) {
       problem = "is negative";
     } else if ((offset & blockMask) != 0 || (length & blockMask) != 0) {
       problem = "is not a multiple of the block";
-    } else if (offset > namespace.sizeBytes() || length > namespace.sizeBytes() - offset) {
+    } else if (!isInside(namespace, offset, length)) {
       problem = "goes past the end";
     }
     if (problem != null) {
@@ -39,6 +39,11 @@ record BlockRange(long first, long blocks) {
                   namespace.sizeBytes()));
     }
     return new BlockRange(offset >>> namespace.blockShift(), length >>> namespace.blockShift());
+  }
+
+  /** Whether bytes end inside of a namespace. */
+  static boolean isInside(NvmeNamespace namespace, long offset, long length) {
+    return offset <= namespace.sizeBytes() && length <= namespace.sizeBytes() - offset;
   }
 
   /**

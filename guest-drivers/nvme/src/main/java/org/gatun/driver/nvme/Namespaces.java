@@ -1,9 +1,11 @@
 package org.gatun.driver.nvme;
 
 import java.lang.System.Logger.Level;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.IntPredicate;
 import java.util.stream.Collectors;
@@ -80,6 +82,18 @@ final class Namespaces {
   /** Those that can be used, by ascending id. */
   List<NvmeNamespace> usable() {
     return List.copyOf(usable.values());
+  }
+
+  /** The ids of all that are active, usable or not. */
+  Set<Integer> ids() {
+    Set<Integer> ids = new HashSet<>(usable.keySet());
+    ids.addAll(refused.keySet());
+    return ids;
+  }
+
+  /** The namespace, if it is active and can be used. */
+  Optional<NvmeNamespace> find(int id) {
+    return Optional.ofNullable(usable.get(id));
   }
 
   /** See {@link NvmeController#namespace}. */

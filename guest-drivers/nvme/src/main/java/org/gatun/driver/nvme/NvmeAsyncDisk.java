@@ -19,26 +19,30 @@ import org.gatun.specs.nvme.NvmeStatus;
  * does not stop its request: the buffer stays the controller's until the queue has told so.
  *
  * <p>What to read or write is checked before anything is sent, as {@link NvmeDisk} does, with
- * {@link IllegalArgumentException}. A future fails as a request of {@link NvmeDisk} does: with
- * {@link NvmeStatusException} for the failed command with the lowest address, when all of the
- * request's commands are complete.
+ * {@link IllegalArgumentException}, and {@link NvmeNamespaceException}. A future fails as a request
+ * of {@link NvmeDisk} does: with {@link NvmeStatusException} for the failed command with the lowest
+ * address, when all of the request's commands are complete.
  */
 public final class NvmeAsyncDisk implements AutoCloseable {
   private static final Duration WAIT = Duration.ofSeconds(1);
 
   private final NvmeController controller;
-  private final NvmeNamespace namespace;
+  private final OpenNamespace place;
   private final NvmeQueuePair queue;
 
   NvmeAsyncDisk(NvmeController controller, NvmeNamespace namespace, NvmeQueuePair queue) {
     this.controller = controller;
-    this.namespace = namespace;
+    this.place = new OpenNamespace(controller, namespace);
     this.queue = queue;
   }
 
-  /** The namespace. */
+  /**
+   * The namespace, as it is known now: it may have grown, or shrunk.
+   *
+   * @throws NvmeNamespaceException if it has vanished, or has become another one
+   */
   public NvmeNamespace namespace() {
-    return namespace;
+    return place.namespace();
   }
 
   /**
@@ -61,7 +65,8 @@ public final class NvmeAsyncDisk implements AutoCloseable {
 
   /** Brings to the media what was written by requests that are done. */
   public CompletableFuture<Void> flush() {
-    Request request = new Request(NvmOpcode.FLUSH, 1);
+    NvmeNamespace namespace = place.namespace();
+    Request request = new Request(NvmOpcode.FLUSH, namespace.id(), 1);
     while (!queue.submitFlush(namespace, request, -1)) {
       waitForRoom();
     }
@@ -99,15 +104,16 @@ public final class NvmeAsyncDisk implements AutoCloseable {
 
   private CompletableFuture<Void> transfer(
       int opcode, long offset, DmaBuffer buffer, long bufferOffset, long length) {
-    BlockRange range = BlockRange.of(controller.name(), namespace, offset, length);
+    BlockRange range = place.range(offset, length);
+    NvmeNamespace namespace = place.namespace();
     range.checkBuffer(controller.name(), namespace, buffer, bufferOffset);
     int longest = namespace.maxTransferBlocks();
-    Request request = new Request(opcode, (range.blocks() + longest - 1) / longest);
+    Request request = new Request(opcode, namespace.id(), (range.blocks() + longest - 1) / longest);
     for (long done = 0; done < range.blocks(); done += longest) {
       long lba = range.first() + done;
       int blocks = (int) Math.min(longest, range.blocks() - done);
       long at = bufferOffset + (done << namespace.blockShift());
-      while (!submit(opcode, lba, blocks, buffer, at, request)) {
+      while (!submit(opcode, namespace, lba, blocks, buffer, at, request)) {
         waitForRoom();
       }
     }
@@ -116,7 +122,13 @@ public final class NvmeAsyncDisk implements AutoCloseable {
   }
 
   private boolean submit(
-      int opcode, long lba, int blocks, DmaBuffer buffer, long at, Request request) {
+      int opcode,
+      NvmeNamespace namespace,
+      long lba,
+      int blocks,
+      DmaBuffer buffer,
+      long at,
+      Request request) {
     return opcode == NvmOpcode.READ
         ? queue.submitRead(namespace, lba, blocks, buffer, at, request, lba)
         : queue.submitWrite(namespace, lba, blocks, buffer, at, request, lba);
@@ -132,12 +144,14 @@ public final class NvmeAsyncDisk implements AutoCloseable {
   private final class Request implements NvmeCallback {
     final CompletableFuture<Void> future = new CompletableFuture<>();
     private final int opcode;
+    private final int namespaceId;
     private long outstanding;
     private int failure;
     private long failedLba = Long.MAX_VALUE;
 
-    Request(int opcode, long commands) {
+    Request(int opcode, int namespaceId, long commands) {
       this.opcode = opcode;
+      this.namespaceId = namespaceId;
       this.outstanding = commands;
       if (commands == 0) {
         future.complete(null);
@@ -156,7 +170,7 @@ public final class NvmeAsyncDisk implements AutoCloseable {
       if (failure == 0) {
         future.complete(null);
       } else {
-        future.completeExceptionally(controller.failed(opcode, failure, namespace.id(), failedLba));
+        future.completeExceptionally(controller.failed(opcode, failure, namespaceId, failedLba));
       }
     }
   }

@@ -26,6 +26,7 @@ import org.gatun.pci.PciException;
 public final class NvmeBlockChannel
     implements SeekableByteChannel, ScatteringByteChannel, GatheringByteChannel {
   private final NvmeDisk disk;
+  private final NvmeNamespace namespace;
   private final int blockSize;
   private final long size;
   private long position;
@@ -38,8 +39,9 @@ public final class NvmeBlockChannel
    */
   public NvmeBlockChannel(NvmeDisk disk) {
     this.disk = disk;
-    this.blockSize = disk.namespace().blockSize();
-    this.size = disk.namespace().sizeBytes();
+    this.namespace = disk.namespace();
+    this.blockSize = namespace.blockSize();
+    this.size = namespace.sizeBytes();
   }
 
   private enum Direction {
@@ -157,7 +159,7 @@ public final class NvmeBlockChannel
     }
     if (newSize < size) {
       throw new IOException(
-          "%s: a namespace of %d bytes can't be truncated".formatted(disk.namespace(), size));
+          "%s: a namespace of %d bytes can't be truncated".formatted(namespace, size));
     }
     position = Math.min(position, newSize);
     return this;
@@ -206,8 +208,7 @@ public final class NvmeBlockChannel
     }
     if (direction == Direction.WRITE && wanted > there) {
       throw new IOException(
-          "%s: %d bytes at %d are beyond its end at %d"
-              .formatted(disk.namespace(), wanted, from, size));
+          "%s: %d bytes at %d are beyond its end at %d".formatted(namespace, wanted, from, size));
     }
     long left = Math.min(wanted, there);
     long at = from;
@@ -238,13 +239,13 @@ public final class NvmeBlockChannel
     if (from < 0 || from % blockSize != 0) {
       throw new IllegalArgumentException(
           "%s: position %d is not at one of its blocks of %d bytes"
-              .formatted(disk.namespace(), from, blockSize));
+              .formatted(namespace, from, blockSize));
     }
     for (int i = first; i < first + count; i++) {
       if (buffers[i].remaining() % blockSize != 0) {
         throw new IllegalArgumentException(
             "%s: the %d bytes that remain in a buffer are not whole blocks of %d"
-                .formatted(disk.namespace(), buffers[i].remaining(), blockSize));
+                .formatted(namespace, buffers[i].remaining(), blockSize));
       }
       if (direction == Direction.READ && buffers[i].isReadOnly()) {
         throw new IllegalArgumentException("a read-only buffer can't be read into");

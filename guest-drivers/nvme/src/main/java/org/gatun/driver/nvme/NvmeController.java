@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.function.Consumer;
 import java.util.function.IntPredicate;
 import java.util.function.Supplier;
 import org.gatun.pci.DeviceGoneException;
@@ -66,6 +67,8 @@ public final class NvmeController implements AutoCloseable {
    */
   private volatile int epoch;
 
+  private final EventWatch events;
+  private final KeepAlive keepAlive;
   private volatile Namespaces namespaces;
   private volatile int resets;
   private volatile int queueResets;
@@ -97,6 +100,8 @@ public final class NvmeController implements AutoCloseable {
     this.namespaces =
         Namespaces.identify(name(), admin, registers.version(), identity, maxTransferBytes);
     this.maxQueues = admin.setNumberOfQueues(queuesWithDoorbells);
+    this.events = new EventWatch(this, admin);
+    this.keepAlive = KeepAlive.of(admin, identity, options.time().nanoTime());
   }
 
   /**
@@ -146,8 +151,11 @@ public final class NvmeController implements AutoCloseable {
   }
 
   /**
-   * The active namespaces that can be used, by ascending id. Those with metadata, or with blocks
-   * that are no power of two from 512 or longer than a transfer, are left out, and logged.
+   * The active namespaces that can be used, by ascending id, as they were when the driver looked
+   * last: when the controller was opened, after a command that may have changed them, and after the
+   * controller told that they changed ({@link #pollEvents}). Those with metadata or protection
+   * information, or with blocks that are no power of two from 512 or longer than a transfer, are
+   * left out, and logged.
    */
   public List<NvmeNamespace> namespaces() {
     return namespaces.usable();
@@ -276,6 +284,43 @@ public final class NvmeController implements AutoCloseable {
   /** Its features, and power states. */
   public NvmeFeatures features() {
     return new NvmeFeatures(this);
+  }
+
+  /**
+   * Hands on what the controller has told unasked since the last time, oldest first. It is asked to
+   * tell from the first call on, also after a reset. From then on who uses queue pairs looks too:
+   * so {@link #namespaces} changes whether or not this is called again, and the newest 64 events
+   * are kept for the next call.
+   *
+   * <p>Does not wait for events, but for whoever executes an Admin command.
+   *
+   * @param listener gets each event, on this thread, without a lock. What it throws comes out of
+   *     here; the events after that stay for the next call
+   * @return how many there were
+   * @throws PciException if the controller is gone, has failed, or does not answer
+   */
+  public int pollEvents(Consumer<? super NvmeEvent> listener) {
+    int count;
+    synchronized (this) {
+      checkUsable("polling for events");
+      long now = options.time().nanoTime();
+      keepAlive(now);
+      events.look(now);
+      count = events.size();
+    }
+    int done = 0;
+    while (done < count) {
+      NvmeEvent event;
+      synchronized (this) {
+        event = events.poll();
+      }
+      if (event == null) {
+        break;
+      }
+      done++;
+      listener.accept(event);
+    }
+    return done;
   }
 
   /**
@@ -415,6 +460,45 @@ public final class NvmeController implements AutoCloseable {
   }
 
   // For queue pairs.
+
+  /**
+   * Attends to events, and tells the controller that somebody is here, if either is due; but leaves
+   * it to whoever has the admin queue already. A controller that fails here is noticed by the next
+   * poll.
+   */
+  void attend(long now) {
+    try {
+      if (isAttentionDue(now)) {
+        attendNow(now);
+      }
+    } catch (PciException e) {
+      LOGGER.log(Level.WARNING, e.getMessage());
+    }
+  }
+
+  private boolean isAttentionDue(long now) {
+    return failure == null && !admin.isBusy() && (keepAlive.isDue(now) || events.isDue(now));
+  }
+
+  private synchronized void attendNow(long now) {
+    if (failure == null) {
+      keepAlive(now);
+    }
+    if (failure == null && events.isDue(now)) {
+      events.attend(now);
+    }
+  }
+
+  private void keepAlive(long now) {
+    if (keepAlive.isDue(now)) {
+      runAdmin(() -> keepAlive.attend(now));
+    }
+  }
+
+  /** The namespaces as they are known now. */
+  Namespaces current() {
+    return namespaces;
+  }
 
   int epoch() {
     return epoch;
@@ -654,13 +738,14 @@ public final class NvmeController implements AutoCloseable {
         doorbells.configureBuffer(device.dma(), admin);
       }
       admin.setNumberOfQueues(maxQueues);
+      events.renew();
     } catch (PciException e) {
       fail(e);
     }
   }
 
   /** Runs admin commands; without an answer, or with a wrong one, the controller is of no use. */
-  private void runAdmin(Runnable commands) {
+  void runAdmin(Runnable commands) {
     answer(
         () -> {
           commands.run();
@@ -669,7 +754,7 @@ public final class NvmeController implements AutoCloseable {
   }
 
   /** As {@link #runAdmin}, of what has an answer. */
-  private <T> T answer(Supplier<T> commands) {
+  <T> T answer(Supplier<T> commands) {
     try {
       return commands.get();
     } catch (DeviceTimeoutException | NvmeFatalStatusException e) {
@@ -681,8 +766,10 @@ public final class NvmeController implements AutoCloseable {
   }
 
   /** Looks again which namespaces are active, and at those that may have changed. */
-  private void lookAtNamespaces(IntPredicate changed) {
-    namespaces = answer(() -> namespaces.again(changed));
+  Namespaces lookAtNamespaces(IntPredicate changed) {
+    Namespaces now = answer(() -> namespaces.again(changed));
+    namespaces = now;
+    return now;
   }
 
   private static boolean mayChangeNamespaces(NvmeCommand command) {

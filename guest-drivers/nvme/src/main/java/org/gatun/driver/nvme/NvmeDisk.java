@@ -29,6 +29,9 @@ import org.jspecify.annotations.Nullable;
  *
  * <ul>
  *   <li>{@link IllegalArgumentException} if it breaks the rules above;
+ *   <li>{@link NvmeNamespaceException} if the namespace has vanished, has shrunk so that it breaks
+ *       them, or has become another one, and the driver knows: it looks when the controller tells
+ *       ({@link NvmeController#pollEvents}), and after a command that may be the cause;
  *   <li>{@link NvmeStatusException} if a command fails; with {@link
  *       NvmeStatus#COMMAND_ABORT_REQUESTED} or {@link NvmeStatus#COMMAND_ABORTED_BY_HOST} if it was
  *       not completed in time;
@@ -43,21 +46,25 @@ public final class NvmeDisk implements AutoCloseable {
   private static final Duration WAIT = Duration.ofSeconds(1);
 
   private final NvmeController controller;
-  private final NvmeNamespace namespace;
   private final NvmeQueuePair queue;
   private final DmaSpace dma;
+  private final OpenNamespace place;
   private @Nullable CopyBuffer copyBuffer;
 
   NvmeDisk(NvmeController controller, NvmeNamespace namespace, NvmeQueuePair queue, DmaSpace dma) {
     this.controller = controller;
-    this.namespace = namespace;
+    this.place = new OpenNamespace(controller, namespace);
     this.queue = queue;
     this.dma = dma;
   }
 
-  /** The namespace. */
+  /**
+   * The namespace, as it is known now: it may have grown, or shrunk.
+   *
+   * @throws NvmeNamespaceException if it has vanished, or has become another one
+   */
   public NvmeNamespace namespace() {
-    return namespace;
+    return place.namespace();
   }
 
   /**
@@ -137,15 +144,16 @@ public final class NvmeDisk implements AutoCloseable {
     // In parts no longer than a transfer: a controller may limit them (VSL), though hardly further.
     request(NvmOpcode.VERIFY, offset, length)
         .run(
-            namespace.maxTransferBlocks(),
+            place.known().maxTransferBlocks(),
             (lba, blocks, request) ->
-                queue.submitVerify(namespace, lba, (int) blocks, request, lba));
+                queue.submitVerify(place.known(), lba, (int) blocks, request, lba));
   }
 
   /** Brings all that was written to the media. */
   public void flush() {
+    namespace();
     new Request(NvmOpcode.FLUSH, 0, 1)
-        .run(1, (_, _, request) -> queue.submitFlush(namespace, request, -1));
+        .run(1, (_, _, request) -> queue.submitFlush(place.known(), request, -1));
   }
 
   /**
@@ -158,7 +166,7 @@ public final class NvmeDisk implements AutoCloseable {
         .run(
             NvmCommand.MAX_BLOCKS,
             (lba, blocks, request) ->
-                queue.submitWriteZeroes(namespace, lba, (int) blocks, request, lba));
+                queue.submitWriteZeroes(place.known(), lba, (int) blocks, request, lba));
   }
 
   /**
@@ -171,7 +179,8 @@ public final class NvmeDisk implements AutoCloseable {
     request(NvmOpcode.DATASET_MANAGEMENT, offset, length)
         .run(
             MAX_RANGE_BLOCKS,
-            (lba, blocks, request) -> queue.submitDeallocate(namespace, lba, blocks, request, lba));
+            (lba, blocks, request) ->
+                queue.submitDeallocate(place.known(), lba, blocks, request, lba));
   }
 
   /** A part of the namespace, in bytes. */
@@ -197,7 +206,7 @@ public final class NvmeDisk implements AutoCloseable {
             (first, count, request) -> {
               List<DatasetManagementRange> some = parts.subList((int) first, (int) (first + count));
               return queue.submitDeallocate(
-                  namespace, some, request, some.getFirst().startingLba());
+                  place.known(), some, request, some.getFirst().startingLba());
             });
   }
 
@@ -207,14 +216,14 @@ public final class NvmeDisk implements AutoCloseable {
    * @throws IllegalArgumentException if the command is of another namespace, or of all
    */
   public NvmeResult execute(NvmeCommand command) {
-    if (command.namespaceId() != namespace.id()) {
+    if (command.namespaceId() != namespace().id()) {
       throw new IllegalArgumentException(
           "%s: %s of namespace %s can't go to a disk that is namespace %s"
               .formatted(
                   controller.name(),
                   NvmOpcode.name(command.opcode()),
                   Integer.toUnsignedString(command.namespaceId()),
-                  Integer.toUnsignedString(namespace.id())));
+                  Integer.toUnsignedString(place.known().id())));
     }
     return queue.execute(command);
   }
@@ -233,7 +242,8 @@ public final class NvmeDisk implements AutoCloseable {
   }
 
   private void transfer(int opcode, long offset, DmaBuffer buffer, long bufferOffset, long length) {
-    BlockRange range = BlockRange.of(controller.name(), namespace, offset, length);
+    BlockRange range = place.range(offset, length);
+    NvmeNamespace namespace = place.namespace();
     range.checkBuffer(controller.name(), namespace, buffer, bufferOffset);
     Request request = new Request(opcode, range.first(), range.blocks());
     request.run(
@@ -247,9 +257,11 @@ public final class NvmeDisk implements AutoCloseable {
   private boolean submit(
       int opcode, long lba, int blocks, DmaBuffer buffer, long at, NvmeCallback callback) {
     return switch (opcode) {
-      case NvmOpcode.READ -> queue.submitRead(namespace, lba, blocks, buffer, at, callback, lba);
-      case NvmOpcode.WRITE -> queue.submitWrite(namespace, lba, blocks, buffer, at, callback, lba);
-      default -> queue.submitCompare(namespace, lba, blocks, buffer, at, callback, lba);
+      case NvmOpcode.READ ->
+          queue.submitRead(place.known(), lba, blocks, buffer, at, callback, lba);
+      case NvmOpcode.WRITE ->
+          queue.submitWrite(place.known(), lba, blocks, buffer, at, callback, lba);
+      default -> queue.submitCompare(place.known(), lba, blocks, buffer, at, callback, lba);
     };
   }
 
@@ -258,15 +270,15 @@ public final class NvmeDisk implements AutoCloseable {
     Request request = request(opcode, offset, memory.byteSize());
     CopyBuffer copy = copyBuffer();
     request.run(
-        copy.slotSize >>> namespace.blockShift(),
+        copy.slotSize >>> place.known().blockShift(),
         (lba, blocks, callback) -> {
           if (copy.freeCount == 0) {
             return false;
           }
           int slot = copy.free[copy.freeCount - 1];
           long at = (long) slot * copy.slotSize;
-          long bytes = blocks << namespace.blockShift();
-          long position = (lba << namespace.blockShift()) - offset;
+          long bytes = blocks << place.known().blockShift();
+          long position = (lba << place.known().blockShift()) - offset;
           if (opcode != NvmOpcode.READ) {
             MemorySegment.copy(memory, position, copy.memory.segment(), at, bytes);
           }
@@ -291,8 +303,9 @@ public final class NvmeDisk implements AutoCloseable {
     if (copy == null) {
       int slotSize =
           Math.max(
-              namespace.blockSize(),
-              Math.min(MAX_COPY_BYTES, namespace.maxTransferBlocks() << namespace.blockShift()));
+              place.known().blockSize(),
+              Math.min(
+                  MAX_COPY_BYTES, place.known().maxTransferBlocks() << place.known().blockShift()));
       copy = new CopyBuffer(dma, slotSize, Math.min(queue.depth(), MAX_COPY_SLOTS));
       copyBuffer = copy;
     }
@@ -300,7 +313,7 @@ public final class NvmeDisk implements AutoCloseable {
   }
 
   private Request request(int opcode, long offset, long length) {
-    BlockRange range = BlockRange.of(controller.name(), namespace, offset, length);
+    BlockRange range = place.range(offset, length);
     return new Request(opcode, range.first(), range.blocks());
   }
 
@@ -367,7 +380,7 @@ public final class NvmeDisk implements AutoCloseable {
         }
       }
       if (failure != 0) {
-        throw controller.failed(opcode, failure, namespace.id(), failedLba);
+        throw controller.failed(opcode, failure, place.known().id(), failedLba);
       }
     }
 

@@ -1,14 +1,19 @@
 package org.gatun.driver.nvme;
 
+import java.util.Arrays;
 import java.util.Optional;
 import org.gatun.specs.nvme.IdentifyNamespace;
 import org.gatun.specs.nvme.LbaFormat;
 import org.gatun.specs.nvme.NvmCommand;
 
 /**
- * An active namespace that the driver can read and write, as it was when the controller was opened.
+ * An active namespace that the driver can read and write, as it was when the driver looked at it
+ * last: see {@link NvmeController#namespaces}.
  */
 public final class NvmeNamespace {
+  /** DPS bits 2:0: the type of protection information, 0 for none. */
+  private static final int PROTECTION_TYPE = 0x7;
+
   private final int id;
   private final int blockShift;
   private final long blocks;
@@ -28,6 +33,11 @@ public final class NvmeNamespace {
     int index = identity.formatIndex();
     if (index >= Math.min(identity.lbaFormats(), IdentifyNamespace.MAX_LBA_FORMATS)) {
       return Optional.of("it has LBA format %d of %d".formatted(index, identity.lbaFormats()));
+    }
+    if ((identity.dps() & PROTECTION_TYPE) != 0) {
+      return Optional.of(
+          "its blocks have protection information of type %d"
+              .formatted(identity.dps() & PROTECTION_TYPE));
     }
     LbaFormat format = identity.lbaFormat(index);
     if (format.blockSize() == 0 || format.blockSize() > maxTransferBytes) {
@@ -76,6 +86,14 @@ public final class NvmeNamespace {
   /** All that it says of itself. */
   public IdentifyNamespace identity() {
     return identity;
+  }
+
+  /** Whether what was written to one can be read from the other: same blocks, same identifiers. */
+  boolean isSameAs(NvmeNamespace other) {
+    return id == other.id
+        && blockShift == other.blockShift
+        && Arrays.equals(identity.nguid(), other.identity.nguid())
+        && Arrays.equals(identity.eui64(), other.identity.eui64());
   }
 
   int blockShift() {

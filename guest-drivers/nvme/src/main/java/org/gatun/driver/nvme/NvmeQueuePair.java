@@ -910,10 +910,12 @@ public final class NvmeQueuePair implements AutoCloseable {
   }
 
   private void checkDeadlines() {
-    if (inFlight() == 0) {
+    long now = time.nanoTime();
+    controller.attend(now);
+    if (inFlight() == 0 || epoch != controller.epoch()) {
+      // The next poll recovers: callbacks are called from there only.
       return;
     }
-    long now = time.nanoTime();
     if (head != seenHead) {
       seenHead = head;
       quietDeadline = now + QUIET_NANOS;

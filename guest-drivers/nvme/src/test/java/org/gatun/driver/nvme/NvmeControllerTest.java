@@ -259,6 +259,8 @@ class NvmeControllerTest {
                   model.addNamespace(3, 64, 8, 0);
                   model.addNamespace(7, 64, 9, 0);
                   Objects.requireNonNull(model.namespaces.get(7)).setSize(-1);
+                  model.addNamespace(8, 64, 9, 8);
+                  Objects.requireNonNull(model.namespaces.get(8)).setDps(0x8 | 3);
                 });
         NvmeController controller = rig.open()) {
       assertThat(controller.namespaces()).extracting(NvmeNamespace::id).containsExactly(2);
@@ -271,6 +273,9 @@ class NvmeControllerTest {
       assertThatExceptionOfType(PciException.class)
           .isThrownBy(() -> controller.openDisk(7))
           .withMessageContaining("it has 18446744073709551615 blocks");
+      assertThatExceptionOfType(PciException.class)
+          .isThrownBy(() -> controller.openDisk(8))
+          .withMessageContaining("its blocks have protection information of type 3");
       assertThatIllegalArgumentException()
           .isThrownBy(() -> controller.namespace(4))
           .withMessage("simulated:nvme: no namespace 4; active are: 2");

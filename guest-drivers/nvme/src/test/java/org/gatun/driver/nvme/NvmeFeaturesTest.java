@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.gatun.pci.PciDevice;
 import org.gatun.pci.PciException;
 import org.gatun.simulated.NvmeModel;
@@ -75,10 +76,8 @@ class NvmeFeaturesTest {
           } else if (Features.select(command.dword10) == Features.SELECT_SUPPORTED) {
             command.complete(Features.CAPABILITY_CHANGEABLE | Features.CAPABILITY_SAVEABLE, 0);
           } else {
-            byte[] structure = data.get(feature);
-            if (structure != null) {
-              command.send(MemorySegment.ofArray(structure));
-            }
+            Optional.ofNullable(data.get(feature))
+                .ifPresent(structure -> command.send(MemorySegment.ofArray(structure)));
             command.complete(dwords.getOrDefault(feature, 0), 0);
           }
         };

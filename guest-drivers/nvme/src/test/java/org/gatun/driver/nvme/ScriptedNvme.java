@@ -4,7 +4,9 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.time.Duration;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -21,6 +23,7 @@ import org.gatun.simulated.RunningModel;
 import org.gatun.specs.nvme.AdminCommand;
 import org.gatun.specs.nvme.AdminOpcode;
 import org.gatun.specs.nvme.Aqa;
+import org.gatun.specs.nvme.AsynchronousEvent;
 import org.gatun.specs.nvme.Cap;
 import org.gatun.specs.nvme.Cc;
 import org.gatun.specs.nvme.Cns;
@@ -81,6 +84,10 @@ final class ScriptedNvme implements DeviceModel, RunningModel {
   boolean repeatFirstNamespaces;
   int statusReads;
   int ioDoorbellWrites;
+  final Map<Integer, MemorySegment> logPages = new HashMap<>();
+
+  /** Requests for events that the host has made, and that nothing has come of yet. */
+  final Deque<Command> eventRequests = new ArrayDeque<>();
 
   /** What happened, in order: opcodes by name, register writes that matter. */
   final List<String> log = new ArrayList<>();
@@ -243,6 +250,11 @@ final class ScriptedNvme implements DeviceModel, RunningModel {
     csts = Csts.withCfs(csts, true);
   }
 
+  /** Tells of an event; the host has asked, or this fails. */
+  synchronized void tell(int type, int information, int logPage) {
+    eventRequests.remove().complete(AsynchronousEvent.dword0(type, information, logPage), 0);
+  }
+
   /** Does something later, in the time of the bus. */
   void later(Duration delay, Runnable action) {
     context().schedule(delay.toNanos(), action);
@@ -343,6 +355,7 @@ final class ScriptedNvme implements DeviceModel, RunningModel {
     submissionQueues.clear();
     completionQueues.clear();
     doorbellBuffer = 0;
+    eventRequests.clear();
     interruptMask = 0;
     updateLine();
   }
@@ -475,6 +488,23 @@ final class ScriptedNvme implements DeviceModel, RunningModel {
           doorbellBuffer = prp1;
           eventIndexes = prp2;
           complete(0);
+        }
+        case AdminOpcode.ASYNCHRONOUS_EVENT_REQUEST -> {
+          if (eventRequests.size() > identity.asynchronousEventRequestLimit()) {
+            complete(NvmeStatus.ASYNCHRONOUS_EVENT_REQUEST_LIMIT_EXCEEDED);
+          } else {
+            eventRequests.add(this);
+          }
+        }
+        case AdminOpcode.GET_LOG_PAGE -> {
+          MemorySegment content = logPages.get(AdminCommand.logPage(dword10));
+          if (content == null) {
+            complete(NvmeStatus.INVALID_LOG_PAGE);
+          } else {
+            int size = (int) AdminCommand.logPageSize(dword10, dword11);
+            send(content.asSlice(dword12, Math.min(size, content.byteSize() - dword12)));
+            complete(0);
+          }
         }
         default -> complete(NvmeStatus.INVALID_COMMAND_OPCODE);
       }
