@@ -179,6 +179,19 @@ final class AdminQueue implements AutoCloseable {
     run(NvmeCommand.of(AdminOpcode.ABORT, 0, AdminCommand.abortDword10(queueId, commandId)), 0);
   }
 
+  /** Sends a command with up to a page of data, for which the queue has memory. */
+  NvmeResult exchange(NvmeCommand command) {
+    // Filled up with zeros: nobody gets what was there before.
+    byte[] data = new byte[command.dataLength()];
+    MemorySegment.ofArray(data).copyFrom(command.data());
+    memory.copyIn(DATA, data);
+    NvmeResult result =
+        send(command, command.dataLength() == 0 ? 0 : memory.busAddress() + DATA, 0);
+    return result.isSuccess()
+        ? result.withData(CommandData.returned(command, memory, DATA))
+        : result;
+  }
+
   private int run(NvmeCommand command, long prp1) {
     return run(command, prp1, 0);
   }

@@ -18,14 +18,10 @@ final class CommandData implements AutoCloseable {
   }
 
   private final DmaBuffer memory;
-  private final NvmeCommand command;
-  private final long prp1;
   private final long prp2;
 
-  private CommandData(DmaBuffer memory, NvmeCommand command, long prp1, long prp2) {
+  private CommandData(DmaBuffer memory, long prp2) {
     this.memory = memory;
-    this.command = command;
-    this.prp1 = prp1;
     this.prp2 = prp2;
   }
 
@@ -35,8 +31,8 @@ final class CommandData implements AutoCloseable {
       return exchange.run(0, 0);
     }
     try (CommandData data = of(dma, command)) {
-      NvmeResult result = exchange.run(data.prp1, data.prp2);
-      return result.isSuccess() ? result.withData(data.returned()) : result;
+      NvmeResult result = exchange.run(data.memory.busAddress(), data.prp2);
+      return result.isSuccess() ? result.withData(returned(command, data.memory, 0)) : result;
     }
   }
 
@@ -47,7 +43,7 @@ final class CommandData implements AutoCloseable {
     try {
       memory.copyIn(0, command.data().toArray(ValueLayout.JAVA_BYTE));
       long prp2 = new PrpLists(memory, lists, length).secondEntry(0, memory.busAddress(), length);
-      return new CommandData(memory, command, memory.busAddress(), prp2);
+      return new CommandData(memory, prp2);
     } catch (RuntimeException e) {
       memory.close();
       throw e;
@@ -58,11 +54,13 @@ final class CommandData implements AutoCloseable {
    * A copy of what the controller returned; empty if it returns nothing. In native memory: a view
    * of heap memory would make each register access of the program slower (its type profile is
    * shared).
+   *
+   * @param offset of the command's data in the memory
    */
-  private MemorySegment returned() {
+  static MemorySegment returned(NvmeCommand command, DmaBuffer memory, long offset) {
     int length = DataTransfer.of(command.opcode()).isToHost() ? command.dataLength() : 0;
     MemorySegment copy = Arena.ofAuto().allocate(length);
-    MemorySegment.copy(memory.segment(), 0, copy, 0, length);
+    MemorySegment.copy(memory.segment(), offset, copy, 0, length);
     return copy;
   }
 

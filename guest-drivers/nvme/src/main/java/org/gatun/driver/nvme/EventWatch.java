@@ -147,7 +147,7 @@ final class EventWatch {
       // all the same, so as to clear the event, and means nothing.
       return switch (type << 8 | logPage) {
         case AsynchronousEvent.TYPE_ERROR << 8 | LogPage.ERROR_INFORMATION ->
-            new NvmeEvent.Error(information, logs.errors());
+            new NvmeEvent.ControllerError(information, logs.errors());
         case AsynchronousEvent.TYPE_SMART << 8 | LogPage.SMART ->
             new NvmeEvent.Health(information, logs.smart());
         case AsynchronousEvent.TYPE_NOTICE << 8 | LogPage.CHANGED_NAMESPACE_LIST ->

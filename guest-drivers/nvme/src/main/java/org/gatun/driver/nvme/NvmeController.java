@@ -351,8 +351,12 @@ public final class NvmeController implements AutoCloseable {
             });
     checkLength(command);
     NvmeResult result =
-        CommandData.exchange(
-            device.dma(), command, (prp1, prp2) -> answer(() -> admin.send(command, prp1, prp2)));
+        command.dataLength() <= PrpLists.PAGE_SIZE
+            ? answer(() -> admin.exchange(command))
+            : CommandData.exchange(
+                device.dma(),
+                command,
+                (prp1, prp2) -> answer(() -> admin.send(command, prp1, prp2)));
     if (mayChangeNamespaces(command)) {
       lookAtNamespaces(id -> isOf(command, id));
     }

@@ -19,9 +19,9 @@ public sealed interface NvmeEvent {
    * @param information {@link AsynchronousEvent#ERROR_PERSISTENT_INTERNAL} and so on
    * @param log its errors, newest first
    */
-  record Error(int information, List<ErrorLogEntry> log) implements NvmeEvent {
+  record ControllerError(int information, List<ErrorLogEntry> log) implements NvmeEvent {
     /** A copy of the log. */
-    public Error {
+    public ControllerError {
       log = List.copyOf(log);
     }
   }

@@ -138,7 +138,7 @@ class NvmeEventsTest {
       }
       assertThat(events)
           .hasExactlyElementsOfTypes(
-              NvmeEvent.Error.class,
+              NvmeEvent.ControllerError.class,
               NvmeEvent.Health.class,
               NvmeEvent.FirmwareActivation.class,
               NvmeEvent.SanitizeEnded.class,
