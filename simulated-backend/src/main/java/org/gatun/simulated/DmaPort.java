@@ -56,4 +56,15 @@ public interface DmaPort {
    * @return whether it was written
    */
   boolean writeLong(long busAddress, long value);
+
+  /**
+   * Writes twice 64 bits, one next to the other, as {@link #writeLong} does one after the other:
+   * who sees the second sees the first.
+   *
+   * @param busAddress a multiple of 8
+   * @return whether both were written
+   */
+  default boolean writeLongs(long busAddress, long first, long second) {
+    return writeLong(busAddress, first) && writeLong(busAddress + Long.BYTES, second);
+  }
 }

@@ -118,6 +118,28 @@ sealed class IommuPort implements DmaPort permits TracedDmaPort {
     return false;
   }
 
+  @Override
+  public boolean writeLongs(long busAddress, long first, long second) {
+    enter();
+    try {
+      Mapping mapping = find(busAddress);
+      if (mapping != null && mapping.writable && mapping.last - busAddress >= 2 * Long.BYTES - 1) {
+        MemorySegment memory = mapping.memory;
+        if (memory != null) {
+          long offset = busAddress - mapping.first;
+          LONG.set(memory, offset, first);
+          LONG.setRelease(memory, offset + Long.BYTES, second);
+          return true;
+        }
+      }
+    } catch (IllegalStateException | WrongThreadException _) {
+      // Mapped memory of the driver's own, freed too early: refused below.
+    } finally {
+      exit();
+    }
+    return DmaPort.super.writeLongs(busAddress, first, second);
+  }
+
   /** The IOMMU does not let an access through, or the rest of one. */
   void refuse(long busAddress, long size, DmaDirection direction) {
     master.refuse(busAddress, size, direction);

@@ -236,7 +236,10 @@ public final class NvmeModel implements DeviceModel {
 
     /**
      * Whether doorbells are memory that a thread of the controller polls, as a way to ring without
-     * a call; by default they are trapped. In virtual time this is not deterministic.
+     * a call; by default they are trapped. The thread takes a processor as long as there are
+     * commands, and some milliseconds longer; the longer there are none, the more it sleeps, and
+     * the next command may then wait for about a millisecond. In virtual time this is not
+     * deterministic.
      */
     public Builder sharedDoorbells(boolean shared) {
       sharedDoorbells = shared;

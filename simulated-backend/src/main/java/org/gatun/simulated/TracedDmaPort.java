@@ -45,6 +45,12 @@ final class TracedDmaPort extends IommuPort {
     return done;
   }
 
+  /** Two accesses. */
+  @Override
+  public boolean writeLongs(long busAddress, long first, long second) {
+    return writeLong(busAddress, first) && writeLong(busAddress + Long.BYTES, second);
+  }
+
   @Override
   void refuse(long busAddress, long size, DmaDirection direction) {
     refused = true;

@@ -17,6 +17,7 @@ import org.gatun.specs.nvme.CompletionEntry;
 import org.gatun.specs.nvme.NvmCommand;
 import org.gatun.specs.nvme.NvmOpcode;
 import org.gatun.specs.nvme.NvmeRegisters;
+import org.gatun.specs.nvme.Sgl;
 import org.gatun.specs.nvme.SubmissionEntry;
 import org.jspecify.annotations.NullMarked;
 import org.junit.jupiter.api.Test;
@@ -56,7 +57,7 @@ class NvmeDataPathTest {
     }
   }
 
-  /** Reads and writes of one, two and three pages, one after the other. */
+  /** Commands of one, two and three pages of zeros, by PRPs and by SGLs, one after the other. */
   private static void run(Host host, int commands, int first) {
     DmaBuffer submissions = host.queue.submissions;
     DmaBuffer completions = host.queue.completions;
@@ -64,13 +65,24 @@ class NvmeDataPathTest {
     for (int i = first; i < first + commands; i++) {
       int slot = i % RawNvme.ENTRIES;
       long entry = (long) slot * SubmissionEntry.SIZE;
-      int pages = 1 + i % 3;
+      int pages = 1 + i / 3 % 3;
+      boolean scatterGather = i / 9 % 2 == 0;
+      int dword0 =
+          SubmissionEntry.dword0(
+              switch (i % 3) {
+                case 0 -> NvmOpcode.WRITE;
+                case 1 -> NvmOpcode.READ;
+                default -> NvmOpcode.COMPARE;
+              },
+              slot);
       submissions.putInt(
-          entry, SubmissionEntry.dword0(i % 2 == 0 ? NvmOpcode.WRITE : NvmOpcode.READ, slot));
+          entry, SubmissionEntry.withPsdt(dword0, scatterGather ? 1 : SubmissionEntry.PSDT_PRP));
       submissions.putInt(entry + SubmissionEntry.NSID, 1);
       submissions.putLong(entry + SubmissionEntry.PRP1, host.data.busAddress());
+      long prp2 = pages < 3 ? host.data.busAddress() + 4096 : list;
       submissions.putLong(
-          entry + SubmissionEntry.PRP2, pages < 3 ? host.data.busAddress() + 4096 : list);
+          entry + SubmissionEntry.PRP2,
+          scatterGather ? Sgl.secondHalf(Sgl.DATA_BLOCK, pages * 4096L) : prp2);
       submissions.putLong(entry + NvmCommand.SLBA, i % 1000 * 8L);
       submissions.putInt(entry + SubmissionEntry.DWORD12, NvmCommand.dword12(pages * 8, 0));
       int next = (i + 1) % RawNvme.ENTRIES;

@@ -18,7 +18,10 @@ final class CompletionQueue {
   final int id;
   final boolean interrupts;
   final int vector;
-  final List<SubmissionQueue> submissionQueues = new ArrayList<>();
+
+  /** Those that complete into it: replaced as a whole, for who looks without the monitor. */
+  volatile SubmissionQueue[] submissionQueues = {};
+
   final DmaPort port;
   private final long base;
   private final int entries;
@@ -49,6 +52,18 @@ final class CompletionQueue {
     this.interrupts = interrupts;
     this.vector = vector;
     this.port = port;
+  }
+
+  void add(SubmissionQueue queue) {
+    List<SubmissionQueue> more = new ArrayList<>(List.of(submissionQueues));
+    more.add(queue);
+    submissionQueues = more.toArray(SubmissionQueue[]::new);
+  }
+
+  void remove(SubmissionQueue queue) {
+    List<SubmissionQueue> fewer = new ArrayList<>(List.of(submissionQueues));
+    fewer.remove(queue);
+    submissionQueues = fewer.toArray(SubmissionQueue[]::new);
   }
 
   boolean hasRoom() {
@@ -82,9 +97,7 @@ final class CompletionQueue {
     if (newHead < 0 || newHead >= entries) {
       return false;
     }
-    int posted = Math.floorMod(tail - head, entries);
-    int consumed = Math.floorMod(newHead - head, entries);
-    if (consumed > posted) {
+    if (distance(head, newHead) > distance(head, tail)) {
       return false;
     }
     head = newHead;
@@ -115,16 +128,21 @@ final class CompletionQueue {
     int dword3 = CompletionEntry.dword3(commandId, phase, status);
     // The phase comes last: with it the rest of the entry is there.
     boolean written =
-        port.writeLong(entry + CompletionEntry.DWORD0, result & 0xffff_ffffL)
-            && port.writeLong(
-                entry + CompletionEntry.DWORD2,
-                ((dword2 & 0xffff_ffffL) | (long) dword3 << 32) ^ flipped);
+        port.writeLongs(
+            entry,
+            result & 0xffff_ffffL,
+            ((dword2 & 0xffff_ffffL) | (long) dword3 << 32) ^ flipped);
     tail = next(tail);
     if (tail == 0) {
       phase = !phase;
     }
     unannounced = true;
     return written;
+  }
+
+  /** How many steps lead from an index to another. */
+  private int distance(int from, int to) {
+    return to >= from ? to - from : to - from + entries;
   }
 
   private int next(int index) {

@@ -5,6 +5,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.LockSupport;
 import org.gatun.simulated.ModelContext;
 import org.gatun.specs.nvme.NvmeRegisters;
@@ -16,10 +17,17 @@ final class DoorbellPoller implements Runnable, AutoCloseable {
   private static final VarHandle U32 =
       ValueLayout.JAVA_INT.withOrder(ByteOrder.LITTLE_ENDIAN).varHandle().withInvokeExactBehavior();
 
-  /** After that many rounds with nothing to do it leaves the processor to others for a while. */
-  private static final int PATIENCE = 10_000;
+  /** Rounds with nothing to do before it sleeps: nothing wakes it, so what comes then waits. */
+  private static final int SPINS = 10_000;
 
-  private static final long PAUSE_NANOS = 50_000;
+  private static final long SHORTEST_PAUSE_NANOS = 25_000;
+
+  /** How often a pause is the double of the one before: the longest has 0.8 ms. */
+  private static final int DOUBLINGS = 5;
+
+  /** How many pauses are of one length: it takes some 25 ms until they are the longest. */
+  private static final int PAUSES = 32;
+
   private static final int JOIN_MILLIS = 1;
 
   private final NvmeDevice device;
@@ -31,7 +39,7 @@ final class DoorbellPoller implements Runnable, AutoCloseable {
   private final Thread thread;
 
   /** Between the rounds: it does not touch the device, and may be kept by code of the driver's. */
-  private volatile boolean signalling;
+  private final AtomicBoolean signalling = new AtomicBoolean();
 
   private volatile boolean closed;
 
@@ -76,15 +84,25 @@ final class DoorbellPoller implements Runnable, AutoCloseable {
     int idle = 0;
     while (!closed) {
       if (round()) {
-        signalling = true;
+        signalling.setRelease(true);
         context.signalEvents();
-        signalling = false;
+        signalling.set(false);
         idle = 0;
-      } else if (++idle < PATIENCE) {
-        Thread.onSpinWait();
       } else {
-        LockSupport.parkNanos(this, PAUSE_NANOS);
+        rest(idle);
+        idle = Math.min(idle + 1, SPINS + DOUBLINGS * PAUSES);
       }
+    }
+  }
+
+  /**
+   * @param idle rounds with nothing to do since the last one that was not
+   */
+  private void rest(int idle) {
+    if (idle < SPINS) {
+      Thread.onSpinWait();
+    } else {
+      LockSupport.parkNanos(this, SHORTEST_PAUSE_NANOS << ((idle - SPINS) / PAUSES));
     }
   }
 
@@ -96,7 +114,7 @@ final class DoorbellPoller implements Runnable, AutoCloseable {
   public void close() {
     closed = true;
     boolean interrupted = false;
-    while (thread.isAlive() && !signalling) {
+    while (thread.isAlive() && !signalling.get()) {
       try {
         thread.join(JOIN_MILLIS);
       } catch (InterruptedException _) {
@@ -110,35 +128,31 @@ final class DoorbellPoller implements Runnable, AutoCloseable {
 
   private boolean round() {
     boolean rung = false;
-    for (int id = 0; id < device.queueIds(); id++) {
-      SubmissionQueue submissions = device.submissionQueue(id);
-      if (submissions != null) {
-        int value = doorbell(id, false);
-        if (value != submissions.lastDoorbell) {
-          submissions.lastDoorbell = value;
-          device.ring(submissions, value);
+    CompletionQueue[] queues = device.activeQueues();
+    // Queues may be from before a reset, but the memory is not older than they are, and rings no
+    // others.
+    MemorySegment memory = doorbells;
+    for (CompletionQueue completions : queues) {
+      for (SubmissionQueue submissions : completions.submissionQueues) {
+        int tail = doorbell(memory, submissions.id, false);
+        if (tail != submissions.lastDoorbell) {
+          submissions.lastDoorbell = tail;
+          device.ring(submissions, tail);
           rung = true;
         }
       }
-      CompletionQueue completions = device.completionQueue(id);
-      if (completions != null) {
-        int value = doorbell(id, true);
-        if (value != completions.lastDoorbell) {
-          completions.lastDoorbell = value;
-          device.ring(completions, value);
-          rung = true;
-        }
+      int head = doorbell(memory, completions.id, true);
+      if (head != completions.lastDoorbell) {
+        completions.lastDoorbell = head;
+        device.ring(completions, head);
+        rung = true;
       }
     }
     return rung;
   }
 
-  /**
-   * To be called with the queue at hand: it may be from before a reset, but the memory is not older
-   * than the queue, and no other queue is rung by it.
-   */
-  private int doorbell(int id, boolean completion) {
-    return (int) U32.getAcquire(doorbells, offset(id, completion));
+  private static int doorbell(MemorySegment memory, int id, boolean completion) {
+    return (int) U32.getAcquire(memory, offset(id, completion));
   }
 
   private static long offset(int id, boolean completion) {

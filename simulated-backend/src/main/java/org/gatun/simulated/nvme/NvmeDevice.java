@@ -3,6 +3,8 @@ package org.gatun.simulated.nvme;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 import org.gatun.simulated.Agenda;
@@ -82,6 +84,9 @@ public final class NvmeDevice implements RunningModel {
   private final AtomicReferenceArray<@Nullable SubmissionQueue> submissionQueues;
   private final AtomicReferenceArray<@Nullable CompletionQueue> completionQueues;
   private final @Nullable DoorbellPoller poller;
+
+  /** All completion queues that there are: replaced as a whole, for the poller. */
+  private volatile CompletionQueue[] activeQueues = {};
 
   /** CSTS: written by any thread that finds a fatal error. */
   private final AtomicInteger csts = new AtomicInteger();
@@ -172,8 +177,9 @@ public final class NvmeDevice implements RunningModel {
 
   // For the poller of shared doorbells.
 
-  int queueIds() {
-    return submissionQueues.length();
+  /** All that there are; one that is no more is not rung. Not to be changed. */
+  CompletionQueue[] activeQueues() {
+    return activeQueues;
   }
 
   @Nullable SubmissionQueue submissionQueue(int id) {
@@ -182,6 +188,12 @@ public final class NvmeDevice implements RunningModel {
 
   @Nullable CompletionQueue completionQueue(int id) {
     return completionQueues.get(id);
+  }
+
+  // For the registers.
+
+  int queueIds() {
+    return submissionQueues.length();
   }
 
   /**
@@ -279,18 +291,19 @@ public final class NvmeDevice implements RunningModel {
       fail();
     }
     completionQueues.set(id, queue);
+    publishQueues();
   }
 
   void createSubmissionQueue(int id, long base, int entries, CompletionQueue completions) {
     SubmissionQueue queue = new SubmissionQueue(id, base, entries, completions, scratches[id]);
+    if (poller != null) {
+      poller.clear(id, false);
+    }
     synchronized (completions) {
       if (doorbellBuffers != null && !shadow(queue, doorbellBuffers)) {
         fail();
       }
-      completions.submissionQueues.add(queue);
-    }
-    if (poller != null) {
-      poller.clear(id, false);
+      completions.add(queue);
     }
     submissionQueues.set(id, queue);
   }
@@ -301,12 +314,13 @@ public final class NvmeDevice implements RunningModel {
       return NvmeStatus.INVALID_QUEUE_IDENTIFIER.status();
     }
     synchronized (queue) {
-      if (!queue.submissionQueues.isEmpty()) {
+      if (queue.submissionQueues.length > 0) {
         return NvmeStatus.INVALID_QUEUE_DELETION.status();
       }
       queue.deleted = true;
     }
     completionQueues.set(id, null);
+    publishQueues();
     interrupts.emptied(queue);
     return DataPointer.SUCCESS;
   }
@@ -322,7 +336,7 @@ public final class NvmeDevice implements RunningModel {
         post(queue, command.id(), NvmeStatus.COMMAND_ABORTED_DUE_TO_SQ_DELETION.status(), 0);
       }
       forget(queue);
-      completions.submissionQueues.remove(queue);
+      completions.remove(queue);
       announce(completions);
     }
     submissionQueues.set(id, null);
@@ -361,7 +375,9 @@ public final class NvmeDevice implements RunningModel {
       if (completions != null) {
         synchronized (completions) {
           completions.shadow = null;
-          completions.submissionQueues.forEach(queue -> queue.shadow = null);
+          for (SubmissionQueue queue : completions.submissionQueues) {
+            queue.shadow = null;
+          }
         }
       }
     }
@@ -544,15 +560,29 @@ public final class NvmeDevice implements RunningModel {
       if (queue != null) {
         synchronized (queue) {
           queue.deleted = true;
-          queue.submissionQueues.forEach(this::forget);
+          for (SubmissionQueue submissions : queue.submissionQueues) {
+            forget(submissions);
+          }
         }
       }
       submissionQueues.set(id, null);
       completionQueues.set(id, null);
     }
+    publishQueues();
     doorbellBuffers = null;
     admin.reset();
     interrupts.reset();
+  }
+
+  private void publishQueues() {
+    List<CompletionQueue> active = new ArrayList<>();
+    for (int id = 0; id < queueIds(); id++) {
+      CompletionQueue queue = completionQueues.get(id);
+      if (queue != null) {
+        active.add(queue);
+      }
+    }
+    activeQueues = active.toArray(CompletionQueue[]::new);
   }
 
   private void forget(SubmissionQueue queue) {
@@ -625,8 +655,8 @@ public final class NvmeDevice implements RunningModel {
     if (!queue.postBacklog()) {
       fail();
     }
-    for (int i = 0; i < queue.submissionQueues.size(); i++) {
-      process(queue.submissionQueues.get(i));
+    for (SubmissionQueue submissions : queue.submissionQueues) {
+      process(submissions);
     }
     if (queue.id == 0) {
       reportEvents();
