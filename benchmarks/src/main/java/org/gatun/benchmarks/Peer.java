@@ -15,7 +15,9 @@ import org.gatun.vfiouser.VfioUserBackend;
  * closed, or when this process ends.
  */
 public final class Peer implements AutoCloseable {
-  private static final String SOCKET = "peer.sock";
+  /** Where SPDK's initiator looks for it in a folder. */
+  private static final String SOCKET = "cntrl";
+
   private static final int PATIENCE_SECONDS = 10;
 
   private final Path folder;

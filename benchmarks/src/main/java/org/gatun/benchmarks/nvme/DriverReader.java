@@ -10,8 +10,6 @@ import org.gatun.pci.DmaBuffer;
 
 /** The driver: what is complete is submitted anew from its callback; the contexts are the slots. */
 final class DriverReader implements RandomReader, NvmeCallback {
-  private static final int[] UNTIMED = {};
-
   private final Target target;
   private final NvmeNamespace namespace;
   private final NvmeQueuePair pair;
@@ -25,7 +23,8 @@ final class DriverReader implements RandomReader, NvmeCallback {
 
   private long random;
   private long toSubmit;
-  private int[] latencies = UNTIMED;
+  private boolean timed;
+  private int[] latencies = {};
   private int completed;
   private int failed;
 
@@ -70,18 +69,19 @@ final class DriverReader implements RandomReader, NvmeCallback {
   public void read(int count, Histogram histogram) {
     latencies = new int[count];
     completed = 0;
+    timed = true;
     read(count);
+    timed = false;
     for (int latency : latencies) {
       histogram.recordValue(latency);
     }
-    latencies = UNTIMED;
   }
 
   private void submit(int slot) {
     random = random * 6364136223846793005L + 1442695040888963407L;
     long block = random >>> 33 & mask;
     blocks[slot] = block;
-    if (latencies != UNTIMED) {
+    if (timed) {
       started[slot] = System.nanoTime();
     }
     toSubmit--;
@@ -93,7 +93,7 @@ final class DriverReader implements RandomReader, NvmeCallback {
   public void completed(long context, int status) {
     failed += status == 0 ? 0 : 1;
     int slot = (int) context;
-    if (latencies != UNTIMED) {
+    if (timed) {
       latencies[completed++] = (int) (System.nanoTime() - started[slot]);
     }
     if (toSubmit > 0) {

@@ -18,8 +18,8 @@ final class Figures {
 
   private final List<Figure> all = new ArrayList<>();
 
-  void add(Chart chart, String series, Object x, double value) {
-    all.add(new Figure(chart.name(), series, x.toString(), value));
+  void add(Chart chart, String series, Object x, Number value) {
+    all.add(new Figure(chart.name(), series, x.toString(), value.doubleValue()));
   }
 
   /**

@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -35,11 +36,17 @@ public final class NvmeComparison implements Callable<Integer> {
       description = "How often each is measured: ${DEFAULT-VALUE}.")
   private int runs;
 
+  @Option(
+      names = "--spdk",
+      paramLabel = "DIR",
+      description = "A built SPDK, with huge pages, to compare with too.")
+  private @Nullable Path spdk;
+
   @Parameters(
       paramLabel = "STUDY",
       description =
           "What to measure, all by default: ${COMPLETION-CANDIDATES}. Figures of the others stay.")
-  private List<Study> studies = new ArrayList<>(List.of(Study.values()));
+  private List<Study> studies = new ArrayList<>();
 
   private NvmeComparison() {}
 
@@ -54,6 +61,12 @@ public final class NvmeComparison implements Callable<Integer> {
   @Override
   public Integer call() throws IOException, InterruptedException {
     Path folder = Files.createDirectories(directory.resolve("figures"));
+    if (studies.isEmpty()) {
+      studies.addAll(List.of(Study.values()));
+    }
+    if (spdk == null) {
+      studies.remove(Study.SPDK);
+    }
     for (Study study : studies) {
       for (Path old : files(folder, study.name() + "-")) {
         Files.delete(old);
@@ -89,13 +102,14 @@ public final class NvmeComparison implements Callable<Integer> {
     }
   }
 
-  private static void measure(Study study, Path file) throws IOException, InterruptedException {
+  private void measure(Study study, Path file) throws IOException, InterruptedException {
     Process process =
         new ProcessBuilder(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-cp",
                 System.getProperty("java.class.path"),
                 "--enable-native-access=ALL-UNNAMED",
+                "-D" + Spdk.FOLDER + "=" + spdk,
                 Study.class.getName(),
                 study.name(),
                 file.toString())

@@ -2,6 +2,7 @@ package org.gatun.benchmarks.nvme;
 
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Formatter;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -30,7 +31,7 @@ final class Plot {
   private final Chart chart;
   private final Map<String, Map<String, Runs>> series;
   private final List<String> points;
-  private final StringBuilder svg = new StringBuilder();
+  private final Formatter svg = new Formatter(Locale.ROOT);
   private final boolean logarithmic;
   private double low;
   private double high;
@@ -62,7 +63,7 @@ final class Plot {
     if (high <= low) {
       high = low + 1;
     }
-    append(
+    svg.format(
         "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">%n",
         WIDTH, HEIGHT, Html.escaped(chart.title()));
     ticks().forEach(this::drawTick);
@@ -80,12 +81,12 @@ final class Plot {
       }
       index++;
     }
-    return svg.append("</svg>\n").toString();
+    return svg.format("</svg>%n").toString();
   }
 
   private void drawTick(double value) {
     double y = y(value);
-    append(
+    svg.format(
         "<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>%n", LEFT, RIGHT, y, y);
     text(LEFT - 6, y + 4, "end", Html.number(value));
   }
@@ -99,7 +100,7 @@ final class Plot {
               runs -> {
                 double left = x(x) - group * BARS / 2 + index * bar;
                 double top = y(runs.median());
-                append(
+                svg.format(
                     "<rect class=\"s%d\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\""
                         + " height=\"%.1f\">%s</rect>%n",
                     index, left + 1, top, bar - 2, BOTTOM - top, title(name, x, runs));
@@ -118,18 +119,18 @@ final class Plot {
                 double top = y(runs.median());
                 corners.add(String.format(Locale.ROOT, "%.1f,%.1f", left, top));
                 drawWhisker("l" + index, left, runs);
-                append(
+                svg.format(
                     "<circle class=\"s%d\" cx=\"%.1f\" cy=\"%.1f\" r=\"4\">%s</circle>%n",
                     index, left, top, title(name, x, runs));
               });
     }
-    append("<polyline class=\"line l%d\" points=\"%s\"/>%n", index, String.join(" ", corners));
+    svg.format("<polyline class=\"line l%d\" points=\"%s\"/>%n", index, String.join(" ", corners));
   }
 
   private void drawWhisker(String style, double x, Runs runs) {
     double top = y(runs.most());
     double bottom = y(runs.least());
-    append(
+    svg.format(
         "<path class=\"%s\" d=\"M%.1f %.1fh%dM%.1f %.1fV%.1fM%.1f %.1fh%d\"/>%n",
         style, x - WHISKER, top, 2 * WHISKER, x, top, bottom, x - WHISKER, bottom, 2 * WHISKER);
   }
@@ -147,7 +148,7 @@ final class Plot {
   }
 
   private void text(double x, double y, String anchor, String text) {
-    append(
+    svg.format(
         "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">%s</text>%n",
         x, y, anchor, Html.escaped(text));
   }
@@ -199,9 +200,5 @@ final class Plot {
 
   private static Stream<Runs> at(Map<String, Runs> row, String x) {
     return Stream.ofNullable(row.get(x));
-  }
-
-  private void append(String format, Object... values) {
-    svg.append(String.format(Locale.ROOT, format, values));
   }
 }

@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.stream.Collectors;
 import org.gatun.benchmarks.Runs;
+import org.jspecify.annotations.Nullable;
 
 /** The report: a page of HTML that needs nothing else, with all figures. */
 final class Report {
@@ -53,7 +54,11 @@ final class Report {
         """
             .formatted(style(), Html.escaped(machine)));
     for (Chart chart : Chart.values()) {
-      page.append("<section>\n<h2>").append(Html.escaped(chart.title())).append("</h2>\n");
+      page.append("<section id=\"")
+          .append(chart)
+          .append("\">\n<h2>")
+          .append(Html.escaped(chart.title()))
+          .append("</h2>\n");
       page.append("<p>").append(Html.escaped(chart.text())).append("</p>\n");
       Map<String, Map<String, Runs>> series = figures.of(chart);
       if (series.isEmpty()) {
@@ -98,7 +103,10 @@ final class Report {
     series.values().stream()
         .flatMap(row -> row.keySet().stream())
         .distinct()
-        .forEach(x -> series.forEach((name, row) -> row(table, chart, series, name, x)));
+        .forEach(
+            x ->
+                series.forEach(
+                    (name, row) -> row(table, chart, name, row, series.get(chart.base()), x)));
     return table.append("</table>\n").toString();
   }
 
@@ -114,10 +122,10 @@ final class Report {
   private static void row(
       StringBuilder table,
       Chart chart,
-      Map<String, Map<String, Runs>> series,
       String name,
+      Map<String, Runs> row,
+      @Nullable Map<String, Runs> base,
       String x) {
-    Map<String, Runs> row = Objects.requireNonNull(series.get(name));
     Runs runs = row.get(x);
     if (runs == null) {
       return;
@@ -128,7 +136,6 @@ final class Report {
     cell(table, runs.values().stream().map(Html::number).collect(Collectors.joining(" ")));
     cell(table, Html.number(runs.median()));
     cell(table, Html.number(runs.least()) + ".." + Html.number(runs.most()));
-    Map<String, Runs> base = series.get(chart.base());
     if (base != null) {
       Runs under = base.get(x);
       cell(

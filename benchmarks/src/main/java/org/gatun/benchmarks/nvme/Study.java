@@ -9,12 +9,15 @@ import java.util.List;
 import java.util.function.ToLongFunction;
 import java.util.stream.IntStream;
 import org.HdrHistogram.Histogram;
+import org.gatun.benchmarks.Peer;
 import org.gatun.benchmarks.Runs;
 import org.gatun.driver.nvme.NvmeController;
 import org.gatun.driver.nvme.NvmeOptions;
+import org.gatun.pci.DeviceName;
 import org.gatun.pci.PciDevice;
 import org.gatun.simulated.NvmeModel;
 import org.gatun.simulated.SimulatedBus;
+import org.gatun.vfiouser.VfioUserBackend;
 
 /** What one JVM measures, once. */
 enum Study {
@@ -107,6 +110,21 @@ enum Study {
       layer("granted", Target.granted(), figures);
       layer("vfio-user", Target.served(), figures);
     }
+  },
+  /**
+   * The driver on SPDK's target and SPDK's initiator on our model, each beside SPDK on the same.
+   */
+  SPDK {
+    @Override
+    void run(Figures figures) throws Exception {
+      Spdk spdk = new Spdk(Path.of(System.getProperty(Spdk.FOLDER)));
+      try (Spdk.ServedDisk disk = spdk.serve()) {
+        beside(spdk, disk.socket(), Chart.SPDK_TARGET, figures);
+      }
+      try (Peer peer = Peer.serving(Target.MODEL)) {
+        beside(spdk, peer.socket(), Chart.SPDK_INITIATOR, figures);
+      }
+    }
   };
 
   /** The point of a histogram that is no percentile. */
@@ -180,28 +198,35 @@ enum Study {
     }
   }
 
+  private static void beside(Spdk spdk, Path socket, Chart chart, Figures figures)
+      throws Exception {
+    for (int depth : DEPTHS) {
+      try (Target target = Target.at(new DeviceName(VfioUserBackend.SCHEME, socket.toString()))) {
+        rate(target, Contender.DRIVER, 1, depth, WARM_UP);
+        figures.add(
+            chart,
+            Contender.DRIVER.label(),
+            depth,
+            rate(target, Contender.DRIVER, 1, depth, READS));
+      }
+      figures.add(chart, "spdk_nvme_perf", depth, spdk.rate(socket, depth));
+    }
+  }
+
   private static void heap(RandomReader reader, int depth, Figures figures) {
     reader.read(WARM_UP);
     ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
-    long bytes = threads.getCurrentThreadAllocatedBytes();
     long collections = ofCollectors(GarbageCollectorMXBean::getCollectionCount);
     long millis = ofCollectors(GarbageCollectorMXBean::getCollectionTime);
+    long bytes = threads.getCurrentThreadAllocatedBytes();
     reader.read(TIMED);
-    figures.add(
-        Chart.HEAP,
-        "bytes a read",
-        depth + " in flight",
-        (double) (threads.getCurrentThreadAllocatedBytes() - bytes) / TIMED);
-    figures.add(
-        Chart.HEAP,
-        "collections",
-        depth + " in flight",
-        ofCollectors(GarbageCollectorMXBean::getCollectionCount) - collections);
-    figures.add(
-        Chart.HEAP,
-        "ms of collections",
-        depth + " in flight",
-        ofCollectors(GarbageCollectorMXBean::getCollectionTime) - millis);
+    bytes = threads.getCurrentThreadAllocatedBytes() - bytes;
+    collections = ofCollectors(GarbageCollectorMXBean::getCollectionCount) - collections;
+    millis = ofCollectors(GarbageCollectorMXBean::getCollectionTime) - millis;
+    String x = depth + " in flight";
+    figures.add(Chart.HEAP, "bytes a read", x, (double) bytes / TIMED);
+    figures.add(Chart.HEAP, "collections", x, collections);
+    figures.add(Chart.HEAP, "ms of collections", x, millis);
   }
 
   private static long ofCollectors(ToLongFunction<GarbageCollectorMXBean> count) {

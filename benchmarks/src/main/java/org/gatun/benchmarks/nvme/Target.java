@@ -26,7 +26,9 @@ final class Target implements AutoCloseable {
   /** There is a page of memory for so many commands in flight, on all queues together. */
   static final int MAX_IN_FLIGHT = 1024;
 
-  private static final String MODEL = "nvme,doorbells=shared";
+  /** The model that is driven, as {@code gatun} names it. */
+  static final String MODEL = "nvme,doorbells=shared";
+
   private static final int FILL_BLOCKS = 32;
 
   private final PciDevice device;
@@ -76,6 +78,11 @@ final class Target implements AutoCloseable {
   static Target served() {
     Peer peer = Peer.serving(MODEL);
     return new Target(new VfioUserBackend().open(peer.device()), peer::close);
+  }
+
+  /** A device that somebody serves by vfio-user, who goes on when this is closed. */
+  static Target at(DeviceName name) {
+    return new Target(new VfioUserBackend().open(name), () -> {});
   }
 
   PciDevice device() {

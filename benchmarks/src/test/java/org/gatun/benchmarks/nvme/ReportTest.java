@@ -7,9 +7,12 @@ import java.io.IOException;
 import java.io.StringReader;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import javax.xml.parsers.DocumentBuilderFactory;
 import javax.xml.parsers.ParserConfigurationException;
+import org.gatun.benchmarks.Runs;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.w3c.dom.Document;
@@ -50,11 +53,11 @@ class ReportTest {
     iops("driver", 1, 400, 500, 600);
 
     List<Double> heights =
-        IntStream.of(0, 1)
-            .mapToObj(bar -> (Element) plot(Chart.IOPS).getElementsByTagName("rect").item(bar))
+        elements(plot(Chart.IOPS).getElementsByTagName("rect"))
             .map(bar -> Double.parseDouble(bar.getAttribute("height")))
             .toList();
 
+    assertThat(heights).hasSize(2);
     assertThat(heights.get(1) / heights.get(0)).isCloseTo(0.5, within(0.01));
   }
 
@@ -115,8 +118,8 @@ class ReportTest {
       figures.read(directory.resolve(run + ".json"));
     }
 
-    assertThat(figures.of(Chart.LATENCY).get("driver").get("99.9").values())
-        .containsExactly(1000.0, 2000.0, 3000.0);
+    assertThat(figures.of(Chart.LATENCY))
+        .isEqualTo(Map.of("driver", Map.of("99.9", new Runs(List.of(1000.0, 2000.0, 3000.0)))));
     assertThat(figures.of(Chart.IOPS)).isEmpty();
   }
 
@@ -138,23 +141,25 @@ class ReportTest {
   }
 
   private static Element section(Document page, Chart chart) {
-    return (Element) page.getElementsByTagName("section").item(chart.ordinal());
+    return elements(page.getElementsByTagName("section"))
+        .filter(section -> section.getAttribute("id").equals(chart.name()))
+        .findFirst()
+        .orElseThrow();
   }
 
   private Element plot(Chart chart) {
-    NodeList all = section(parsed(), chart).getElementsByTagName("svg");
-    return IntStream.range(0, all.getLength())
-        .mapToObj(i -> (Element) all.item(i))
+    return elements(section(parsed(), chart).getElementsByTagName("svg"))
         .filter(svg -> svg.getAttribute("role").equals("img"))
         .findFirst()
         .orElseThrow();
   }
 
   private static List<String> cells(Element section, int row) {
-    NodeList cells =
-        ((Element) section.getElementsByTagName("tr").item(row + 1)).getElementsByTagName("td");
-    return IntStream.range(0, cells.getLength())
-        .mapToObj(i -> cells.item(i).getTextContent())
-        .toList();
+    Element line = (Element) section.getElementsByTagName("tr").item(row + 1);
+    return elements(line.getElementsByTagName("td")).map(Element::getTextContent).toList();
+  }
+
+  private static Stream<Element> elements(NodeList nodes) {
+    return IntStream.range(0, nodes.getLength()).mapToObj(i -> (Element) nodes.item(i));
   }
 }
