@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -16,9 +15,8 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import org.gatun.driver.nvme.Completion;
 import org.gatun.hostile.DiskLoad;
 import org.gatun.hostile.GuestModules;
 import org.gatun.pci.TimeSource;
@@ -33,8 +31,6 @@ class GuestIoInVm {
   static final String READS = "gatun.reads";
   static final String RUNS = "gatun.runs";
 
-  private static final String HEAP = "64M";
-
   /** For Java machines that start. */
   private static final Duration START_LIMIT = Duration.ofMinutes(10);
 
@@ -44,7 +40,6 @@ class GuestIoInVm {
   private static final Duration LOOK = Duration.ofMillis(200);
 
   private static final Duration IDLE = Duration.ofSeconds(10);
-  private static final Pattern RESULT = Pattern.compile("(\\d+) reads in (\\d+) ns");
 
   /** What the broker does besides: for the guest's lines, and as far as its pace varies. */
   private static final long BESIDES = 200;
@@ -106,14 +101,18 @@ class GuestIoInVm {
     int runs = Integer.parseInt(Inside.property(RUNS));
     assumeTrue(runs > 0, "no runs are wanted");
     List<Double> ratios = new ArrayList<>();
+    NvmeFigures figures = new NvmeFigures();
     for (int run = 0; run < runs; run++) {
       double guest = inGuest(disk);
-      double inProcess = inProcess(disk);
+      double inProcess = InProcessLoad.run(disk.name(), reads, DiskLoad.DEPTH, Completion.POLL);
       ratios.add(guest / inProcess);
+      figures.add(NvmeFigures.LAYERS, "in process, VFIO", DiskLoad.DEPTH, inProcess);
+      figures.add(NvmeFigures.LAYERS, "process guest, VFIO", DiskLoad.DEPTH, guest);
       System.out.printf(
           "run %d: %.0f reads a second in a guest, %.0f in process without a broker: %.3f%n",
           run + 1, guest, inProcess, guest / inProcess);
     }
+    figures.write();
     List<Double> sorted = ratios.stream().sorted().toList();
     double median = (sorted.get((runs - 1) / 2) + sorted.get(runs / 2)) / 2;
     System.out.printf(
@@ -131,34 +130,6 @@ class GuestIoInVm {
     }
   }
 
-  /** With the options of a guest's JVM. */
-  private double inProcess(Taken disk) throws Exception {
-    Process process =
-        new ProcessBuilder(
-                Path.of(System.getProperty("java.home"), "bin/java").toString(),
-                "-XX:+DisableAttachMechanism",
-                "-XX:-UsePerfData",
-                "-XX:+UseSerialGC",
-                "-XX:-UseContainerSupport",
-                "-Xshare:auto",
-                "-Xmx" + HEAP,
-                "--enable-native-access=ALL-UNNAMED",
-                "-cp",
-                System.getProperty("java.class.path"),
-                InProcessLoad.class.getName(),
-                disk.name().toString(),
-                Long.toString(reads))
-            .redirectError(ProcessBuilder.Redirect.INHERIT)
-            .start();
-    try {
-      String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-      return rate(output);
-    } finally {
-      process.destroyForcibly();
-      process.waitFor();
-    }
-  }
-
   private GatunCommand.Running guestRun(Taken disk) throws Exception {
     return GatunCommand.start(
         "guest",
@@ -172,7 +143,7 @@ class GuestIoInVm {
         "--dma",
         "8M",
         "--heap",
-        HEAP,
+        InProcessLoad.HEAP,
         "--arg",
         "disk",
         "--arg",
@@ -182,7 +153,7 @@ class GuestIoInVm {
   /** The guest is done, and waits. */
   private static double awaitResult(GatunCommand.Running broker) throws IOException {
     await(broker, " ns\n", READ_LIMIT);
-    return rate(Files.readString(broker.output()));
+    return InProcessLoad.rate(Files.readString(broker.output()));
   }
 
   private static void await(GatunCommand.Running broker, String text, Duration limit)
@@ -196,13 +167,6 @@ class GuestIoInVm {
     broker.process().destroy();
     GatunCommand ended = broker.end();
     assertThat(ended.exitStatus()).as("of SIGTERM: %s", ended).isEqualTo(128 + 15);
-  }
-
-  /** Reads a second. */
-  private static double rate(String output) {
-    Matcher result = RESULT.matcher(output);
-    assertThat(result.find()).as("a result in %s", output).isTrue();
-    return Long.parseLong(result.group(1)) * 1e9 / Long.parseLong(result.group(2));
   }
 
   private static String output(GatunCommand.Running broker) {

@@ -31,13 +31,17 @@ class GuestIoTest {
     GatunCommand.archiveClasses();
     VmRun run = VmRun.named("guest-io");
     Path image = DiskImage.blank(run.directory().resolve("disk.img"), DISK_SIZE);
-    return run.device(new Nvme("disk", Place.ROOT_PORT, List.of(new Namespace(image, 512))))
-        .property(GuestIoInVm.READS, String.valueOf(reads))
-        .property(GuestIoInVm.RUNS, String.valueOf(runs))
-        .tests(GuestIoInVm.class)
-        .limit(
-            Duration.ofMinutes(15L + 5L * runs)
-                .plusSeconds((1 + 2L * runs) * reads * 3 / 2 / READS_A_SECOND))
-        .run();
+    NvmeFigures.forget(run);
+    Stream<DynamicNode> results =
+        run.device(new Nvme("disk", Place.ROOT_PORT, List.of(new Namespace(image, 512))))
+            .property(GuestIoInVm.READS, String.valueOf(reads))
+            .property(GuestIoInVm.RUNS, String.valueOf(runs))
+            .tests(GuestIoInVm.class)
+            .limit(
+                Duration.ofMinutes(15L + 5L * runs)
+                    .plusSeconds((1 + 2L * runs) * reads * 3 / 2 / READS_A_SECOND))
+            .run();
+    NvmeFigures.keep(run, "layers-vm");
+    return results;
   }
 }

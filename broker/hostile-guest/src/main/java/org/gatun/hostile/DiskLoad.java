@@ -13,12 +13,17 @@ import org.gatun.driver.nvme.NvmeQueuePair;
 import org.gatun.pci.DmaBuffer;
 import org.gatun.pci.PciDevice;
 
-/** Honest work on an NVMe disk, in a guest or anywhere: 32 commands of 4 KiB in flight, polled. */
+/**
+ * Honest work on an NVMe disk, in a guest or anywhere: commands of 4 KiB, 32 of them in flight and
+ * polled unless said otherwise.
+ */
 public final class DiskLoad implements NvmeCallback {
   /** What {@link #measure} prints first. */
   public static final String READING = "reading";
 
-  private static final int DEPTH = 32;
+  /** How many commands are in flight if nothing else is said. */
+  public static final int DEPTH = 32;
+
   private static final int IO_SIZE = 4096;
   private static final Duration WAIT = Duration.ofSeconds(30);
   private static final Duration TELL = Duration.ofMillis(100);
@@ -26,6 +31,7 @@ public final class DiskLoad implements NvmeCallback {
   private final NvmeNamespace namespace;
   private final NvmeQueuePair queue;
   private final DmaBuffer buffer;
+  private final int depth;
   private final boolean writes;
   private final SplittableRandom random = new SplittableRandom(1);
   private long left;
@@ -36,9 +42,19 @@ public final class DiskLoad implements NvmeCallback {
 
   private DiskLoad(
       NvmeController controller, DmaBuffer buffer, Completion completion, boolean writes) {
+    this(controller, buffer, DEPTH, completion, writes);
+  }
+
+  private DiskLoad(
+      NvmeController controller,
+      DmaBuffer buffer,
+      int depth,
+      Completion completion,
+      boolean writes) {
     this.namespace = controller.namespace(1);
-    this.queue = controller.createQueuePair(DEPTH, completion);
+    this.queue = controller.createQueuePair(depth, completion);
     this.buffer = buffer;
+    this.depth = depth;
     this.writes = writes;
   }
 
@@ -46,12 +62,14 @@ public final class DiskLoad implements NvmeCallback {
    * Reads at random, after half as many reads that are not counted. Prints {@link #READING} before
    * the first one, and "COUNT reads in NANOSECONDS ns" after the last.
    *
+   * @param depth how many are in flight
    * @param then run after that, while the device is still set up
    */
-  public static void measure(PciDevice device, long count, Runnable then) {
+  public static void measure(
+      PciDevice device, long count, int depth, Completion completion, Runnable then) {
     try (NvmeController controller = NvmeController.open(device, NvmeOptions.defaults());
-        DmaBuffer buffer = device.dma().allocate((long) DEPTH * IO_SIZE, IO_SIZE)) {
-      DiskLoad load = new DiskLoad(controller, buffer, Completion.POLL, false);
+        DmaBuffer buffer = device.dma().allocate((long) depth * IO_SIZE, IO_SIZE)) {
+      DiskLoad load = new DiskLoad(controller, buffer, depth, completion, false);
       System.out.println(READING);
       load.run(count / 2);
       long start = System.nanoTime();
@@ -140,7 +158,7 @@ public final class DiskLoad implements NvmeCallback {
   private void run(long count) {
     long target = done + count;
     left = count;
-    for (int slot = 0; slot < DEPTH && left > 0; slot++) {
+    for (int slot = 0; slot < depth && left > 0; slot++) {
       submit(slot);
     }
     queue.ring();

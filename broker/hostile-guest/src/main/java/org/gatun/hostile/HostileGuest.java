@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import org.gatun.driver.edu.EduDevice;
 import org.gatun.driver.edu.EduOptions;
+import org.gatun.driver.nvme.Completion;
 import org.gatun.pci.PciDevice;
 import org.gatun.pci.spi.Attachment;
 import org.gatun.pci.spi.DeviceMatch;
@@ -75,7 +76,12 @@ public final class HostileGuest implements PciGuest {
   /** Honest work on a disk: so many reads, or reads and writes until it is wanted back. */
   private static void disk(PciDevice device, List<String> arguments, CountDownLatch detached) {
     if (arguments.size() > 1) {
-      DiskLoad.measure(device, Long.parseLong(arguments.get(1)), () -> awaitDetach(detached));
+      DiskLoad.measure(
+          device,
+          Long.parseLong(arguments.get(1)),
+          DiskLoad.DEPTH,
+          Completion.POLL,
+          () -> awaitDetach(detached));
     } else {
       DiskLoad.run(device, detached);
       System.out.println("let go");
