@@ -28,7 +28,35 @@ public final class NamespaceDescriptor {
   /** {@link #NIDT}: Command Set Identifier, 1 byte; 0 is the NVM Command Set. */
   public static final int NIDT_CSI = 4;
 
+  /** Command Set Identifier: the NVM Command Set. */
+  public static final int CSI_NVM = 0;
+
+  /** Command Set Identifier: the Key Value Command Set. */
+  public static final int CSI_KEY_VALUE = 1;
+
+  /** Command Set Identifier: the Zoned Namespace Command Set. */
+  public static final int CSI_ZONED = 2;
+
   private NamespaceDescriptor() {}
+
+  /**
+   * Returns the Command Set Identifier that a list has: {@link #CSI_NVM} if it has none. Ends with
+   * the memory, whatever the lengths in it say.
+   */
+  public static int commandSet(MemorySegment list) {
+    long offset = 0;
+    while (offset + HEADER_SIZE < list.byteSize()) {
+      int length = LittleEndian.getU8(list, offset + NIDL);
+      if (length == 0) {
+        break;
+      }
+      if (LittleEndian.getU8(list, offset + NIDT) == NIDT_CSI) {
+        return LittleEndian.getU8(list, offset + HEADER_SIZE);
+      }
+      offset += HEADER_SIZE + length;
+    }
+    return CSI_NVM;
+  }
 
   /**
    * Writes a descriptor and returns the offset of the next.

@@ -76,6 +76,17 @@ class ViewsTest {
   }
 
   @Test
+  void readsTheCommandSetFromAListOfDescriptors() {
+    MemorySegment list = MemorySegment.ofArray(bytes);
+    assertThat(NamespaceDescriptor.commandSet(list)).isEqualTo(NamespaceDescriptor.CSI_NVM);
+    raw.put(0, (byte) 1).put(1, (byte) 8);
+    raw.put(12, (byte) 4).put(13, (byte) 1).put(16, (byte) 2);
+    assertThat(NamespaceDescriptor.commandSet(list)).isEqualTo(NamespaceDescriptor.CSI_ZONED);
+    Arrays.fill(bytes, (byte) 0xff);
+    assertThat(NamespaceDescriptor.commandSet(list)).isEqualTo(NamespaceDescriptor.CSI_NVM);
+  }
+
+  @Test
   void readsIdentifyController() {
     raw.putShort(0, (short) 0x8086).putShort(2, (short) 0x1af4);
     raw.put(4, "S3RIAL              ".getBytes(US_ASCII));

@@ -15,6 +15,7 @@ import org.gatun.pci.PciException;
 import org.gatun.specs.nvme.Cns;
 import org.gatun.specs.nvme.IdentifyController;
 import org.gatun.specs.nvme.IdentifyNamespace;
+import org.gatun.specs.nvme.NamespaceDescriptor;
 import org.gatun.specs.nvme.NamespaceList;
 import org.gatun.specs.nvme.NvmeStatus;
 import org.gatun.specs.nvme.Version;
@@ -31,7 +32,7 @@ final class Namespaces {
 
   private final DeviceName name;
   private final AdminQueue admin;
-  private final int version;
+  private final Registers registers;
   private final IdentifyController identity;
   private final int maxTransferBytes;
   private final Map<Integer, NvmeNamespace> usable = new TreeMap<>(Integer::compareUnsigned);
@@ -40,12 +41,12 @@ final class Namespaces {
   private Namespaces(
       DeviceName name,
       AdminQueue admin,
-      int version,
+      Registers registers,
       IdentifyController identity,
       int maxTransferBytes) {
     this.name = name;
     this.admin = admin;
-    this.version = version;
+    this.registers = registers;
     this.identity = identity;
     this.maxTransferBytes = maxTransferBytes;
   }
@@ -53,15 +54,15 @@ final class Namespaces {
   /**
    * Asks for all.
    *
-   * @param version of the controller, which may have no list of its active namespaces
+   * @param registers of the controller, whose version tells whether it has a list of them
    */
   static Namespaces identify(
       DeviceName name,
       AdminQueue admin,
-      int version,
+      Registers registers,
       IdentifyController identity,
       int maxTransferBytes) {
-    Namespaces first = new Namespaces(name, admin, version, identity, maxTransferBytes);
+    Namespaces first = new Namespaces(name, admin, registers, identity, maxTransferBytes);
     return first.again(_ -> true);
   }
 
@@ -72,8 +73,8 @@ final class Namespaces {
    * @throws NvmeStatusException if it does not answer
    */
   Namespaces again(IntPredicate changed) {
-    Namespaces next = new Namespaces(name, admin, version, identity, maxTransferBytes);
-    if (!Version.isAtLeast(version, Version.V1_1) || !next.addListed(this, changed)) {
+    Namespaces next = new Namespaces(name, admin, registers, identity, maxTransferBytes);
+    if (!Version.isAtLeast(registers.version(), Version.V1_1) || !next.addListed(this, changed)) {
       next.addEach();
     }
     return next;
@@ -107,7 +108,7 @@ final class Namespaces {
       throw new PciException(
           name,
           "namespace %s can't be used: %s".formatted(Integer.toUnsignedString(id), reason),
-          "format it without metadata",
+          null,
           null);
     }
     throw new IllegalArgumentException(
@@ -148,11 +149,28 @@ final class Namespaces {
           return true;
         }
         if (changed.test(last) || !keep(before, last)) {
-          add(last, new IdentifyNamespace(admin.identify(Cns.NAMESPACE, last)));
+          ask(last);
         }
       }
     } while (list.count() == NamespaceList.MAX_ENTRIES);
     return true;
+  }
+
+  /** Asks about one; but not what is of the NVM Command Set only if it is of another. */
+  private void ask(int id) {
+    int commandSet =
+        registers.hasCommandSets()
+            ? NamespaceDescriptor.commandSet(admin.identify(Cns.NAMESPACE_DESCRIPTOR_LIST, id))
+            : NamespaceDescriptor.CSI_NVM;
+    switch (commandSet) {
+      case NamespaceDescriptor.CSI_NVM ->
+          add(id, new IdentifyNamespace(admin.identify(Cns.NAMESPACE, id)));
+      case NamespaceDescriptor.CSI_ZONED -> refuse(id, "it is zoned (CSI 02h)");
+      default ->
+          refuse(
+              id,
+              "it is not of the NVM Command Set, but of another (CSI %02xh)".formatted(commandSet));
+    }
   }
 
   /**
@@ -196,16 +214,18 @@ final class Namespaces {
   private void add(int id, IdentifyNamespace answer) {
     NvmeNamespace.refusal(answer, maxTransferBytes)
         .ifPresentOrElse(
-            reason -> {
-              refused.put(id, reason);
-              LOGGER.log(
-                  Level.WARNING,
-                  "{0}: namespace {1} can not be used: {2}",
-                  name,
-                  Integer.toUnsignedString(id),
-                  reason);
-            },
+            reason -> refuse(id, reason),
             () -> usable.put(id, new NvmeNamespace(id, answer, maxTransferBytes)));
+  }
+
+  private void refuse(int id, String reason) {
+    refused.put(id, reason);
+    LOGGER.log(
+        Level.WARNING,
+        "{0}: namespace {1} can not be used: {2}",
+        name,
+        Integer.toUnsignedString(id),
+        reason);
   }
 
   /** The next id of a list, which ascends, or else would never end. */

@@ -97,8 +97,7 @@ public final class NvmeController implements AutoCloseable {
         (int)
             Math.min(options.maxTransferBytes(), identity.maxTransferSize(registers.minPageSize()));
     this.hasDoorbellBuffer = configureDoorbellBuffer();
-    this.namespaces =
-        Namespaces.identify(name(), admin, registers.version(), identity, maxTransferBytes);
+    this.namespaces = Namespaces.identify(name(), admin, registers, identity, maxTransferBytes);
     this.maxQueues = admin.setNumberOfQueues(queuesWithDoorbells);
     this.events = new EventWatch(this, admin);
     this.keepAlive = KeepAlive.of(admin, identity, options.time().nanoTime());
@@ -154,8 +153,8 @@ public final class NvmeController implements AutoCloseable {
    * The active namespaces that can be used, by ascending id, as they were when the driver looked
    * last: when the controller was opened, after a command that may have changed them, and after the
    * controller told that they changed ({@link #pollEvents}). Those with metadata or protection
-   * information, or with blocks that are no power of two from 512 or longer than a transfer, are
-   * left out, and logged.
+   * information, of another command set (zoned ones are), or with blocks that are no power of two
+   * from 512 or longer than a transfer, are left out, and logged.
    */
   public List<NvmeNamespace> namespaces() {
     return namespaces.usable();

@@ -28,7 +28,7 @@ public final class NvmeNamespace {
     this.maxTransferBlocks = Math.min(maxTransferBytes >>> blockShift, NvmCommand.MAX_BLOCKS);
   }
 
-  /** Why the driver can't use a namespace with that identity; empty if it can. */
+  /** Why the driver can't use a namespace with that identity, and what to do; empty if it can. */
   static Optional<String> refusal(IdentifyNamespace identity, int maxTransferBytes) {
     int index = identity.formatIndex();
     if (index >= Math.min(identity.lbaFormats(), IdentifyNamespace.MAX_LBA_FORMATS)) {
@@ -36,7 +36,7 @@ public final class NvmeNamespace {
     }
     if ((identity.dps() & PROTECTION_TYPE) != 0) {
       return Optional.of(
-          "its blocks have protection information of type %d"
+          "its blocks have protection information of type %d; format it without metadata"
               .formatted(identity.dps() & PROTECTION_TYPE));
     }
     LbaFormat format = identity.lbaFormat(index);
@@ -45,7 +45,8 @@ public final class NvmeNamespace {
     }
     if (format.metadataSize() != 0) {
       return Optional.of(
-          "its blocks have %d bytes of metadata each".formatted(format.metadataSize()));
+          "its blocks have %d bytes of metadata each; format it without metadata"
+              .formatted(format.metadataSize()));
     }
     if (identity.size() <= 0 || identity.size() > Long.MAX_VALUE >>> format.lbads()) {
       return Optional.of("it has %s blocks".formatted(Long.toUnsignedString(identity.size())));

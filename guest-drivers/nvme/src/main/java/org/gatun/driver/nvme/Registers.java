@@ -121,6 +121,11 @@ final class Registers implements AutoCloseable {
     return mmio.read32(NvmeRegisters.VS);
   }
 
+  /** Whether a namespace may be of another I/O Command Set than NVM (CAP.CSS). */
+  boolean hasCommandSets() {
+    return (Cap.css(cap) & Cap.CSS_IO_COMMAND_SETS) != 0;
+  }
+
   private int doorbellStride() {
     return Cap.dstrd(cap);
   }

@@ -10,6 +10,7 @@ import java.lang.reflect.Proxy;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.function.Consumer;
 import org.gatun.pci.DeviceGoneException;
@@ -279,6 +280,28 @@ class NvmeControllerTest {
       assertThatIllegalArgumentException()
           .isThrownBy(() -> controller.namespace(4))
           .withMessage("simulated:nvme: no namespace 4; active are: 2");
+    }
+  }
+
+  @Test
+  void refusesNamespacesOfAnotherCommandSet() {
+    try (Rig rig =
+            new Rig(
+                model -> {
+                  model.cap = Cap.withCss(model.cap, Cap.CSS_NVM | Cap.CSS_IO_COMMAND_SETS);
+                  model.addNamespace(1, 64, 9, 0);
+                  model.addNamespace(2, 64, 9, 0);
+                  model.addNamespace(3, 64, 9, 0);
+                  model.commandSets.putAll(Map.of(2, 2, 3, 1));
+                });
+        NvmeController controller = rig.open()) {
+      assertThat(controller.namespaces()).extracting(NvmeNamespace::id).containsExactly(1);
+      assertThatExceptionOfType(PciException.class)
+          .isThrownBy(() -> controller.openDisk(2))
+          .withMessageContaining("namespace 2 can't be used: it is zoned (CSI 02h)");
+      assertThatExceptionOfType(PciException.class)
+          .isThrownBy(() -> controller.openDisk(3))
+          .withMessageContaining("it is not of the NVM Command Set, but of another (CSI 01h)");
     }
   }
 

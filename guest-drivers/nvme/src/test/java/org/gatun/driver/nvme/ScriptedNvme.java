@@ -33,6 +33,7 @@ import org.gatun.specs.nvme.Features;
 import org.gatun.specs.nvme.IdentifyController;
 import org.gatun.specs.nvme.IdentifyNamespace;
 import org.gatun.specs.nvme.LbaFormat;
+import org.gatun.specs.nvme.NamespaceDescriptor;
 import org.gatun.specs.nvme.NamespaceList;
 import org.gatun.specs.nvme.NvmCommand;
 import org.gatun.specs.nvme.NvmOpcode;
@@ -68,6 +69,10 @@ final class ScriptedNvme implements DeviceModel, RunningModel {
   int crto;
   final IdentifyController identity = IdentifyController.create();
   final Map<Integer, IdentifyNamespace> namespaces = new TreeMap<>();
+
+  /** Of namespaces that are not of the NVM Command Set, by id. */
+  final Map<Integer, Integer> commandSets = new HashMap<>();
+
   PciClass pciClass = new PciClass(NvmeRegisters.CLASS_CODE);
   int msixVectors;
   int msiVectors;
@@ -527,6 +532,11 @@ final class ScriptedNvme implements DeviceModel, RunningModel {
             }
           }
           answer = list.segment();
+        }
+        case Cns.NAMESPACE_DESCRIPTOR_LIST -> {
+          answer = MemorySegment.ofArray(new byte[PAGE]);
+          byte[] commandSet = {commandSets.getOrDefault(namespaceId, 0).byteValue()};
+          NamespaceDescriptor.write(answer, 0, NamespaceDescriptor.NIDT_CSI, commandSet);
         }
         case Cns.NAMESPACE ->
             answer = namespaces.getOrDefault(namespaceId, IdentifyNamespace.create()).segment();
