@@ -13,6 +13,7 @@ import java.util.Map;
 import java.util.stream.Stream;
 import org.gatun.vmtests.inside.Inside;
 import org.gatun.vmtests.inside.InsideMain;
+import org.gatun.vmtests.inside.Monitor;
 import org.gatun.vmtests.machine.Boot;
 import org.gatun.vmtests.machine.Host;
 import org.gatun.vmtests.machine.HostLacksException;
@@ -58,6 +59,7 @@ public final class VmRun {
   private final List<String> jvmOptions = new ArrayList<>();
   private Duration limit = Duration.ofMinutes(3);
   private boolean iommu = true;
+  private boolean hotPlug;
   private String kernelOptions = "";
 
   private VmRun(Path directory) {
@@ -117,6 +119,12 @@ public final class VmRun {
     return this;
   }
 
+  /** Lets devices be pulled out and plugged in, by {@link Monitor}. */
+  public VmRun hotPlug() {
+    hotPlug = true;
+    return this;
+  }
+
   /** Adds to the kernel's command line. */
   public VmRun kernelOptions(String options) {
     kernelOptions = options;
@@ -139,6 +147,9 @@ public final class VmRun {
             .kernelOptions(kernelOptions);
     if (!iommu) {
       machine.withoutIommu();
+    }
+    if (hotPlug) {
+      machine.hotPlug();
     }
     Path events = machine.share().resolve("events");
     Files.deleteIfExists(events);

@@ -10,6 +10,7 @@ import java.util.Map;
 import java.util.Set;
 import org.gatun.vmtests.machine.TestDevice.E1000e;
 import org.gatun.vmtests.machine.TestDevice.Edu;
+import org.gatun.vmtests.machine.TestDevice.FailingNvme;
 import org.gatun.vmtests.machine.TestDevice.Namespace;
 import org.gatun.vmtests.machine.TestDevice.Nvme;
 import org.gatun.vmtests.machine.TestDevice.Place;
@@ -108,6 +109,7 @@ final class PciLayout {
         memoryIsShared = true;
         argument("-device", vfioUser(served, where));
       }
+      case FailingNvme nvme -> addFailing(nvme, where);
       case Nvme nvme -> {
         argument("-device", "nvme,id=%s,serial=%1$s,mdts=%d,%s".formatted(id, nvme.mdts(), where));
         for (int i = 0; i < nvme.namespaces().size(); i++) {
@@ -115,6 +117,27 @@ final class PciLayout {
         }
       }
     }
+  }
+
+  private void addFailing(FailingNvme nvme, String where) {
+    String id = nvme.id();
+    argument(
+        "-blockdev",
+        "driver=file,node-name=%s-image,cache.no-flush=on,discard=unmap,filename=%s"
+            .formatted(id, quoted(nvme.image())));
+    argument(
+        "-blockdev",
+        "driver=blkdebug,node-name=%s-debug,discard=unmap,image=%1$s-image,config=%s"
+            .formatted(id, quoted(nvme.blkdebug())));
+    // Not -drive: that goes with the device when it is pulled out.
+    argument(
+        "-blockdev",
+        "driver=raw,node-name=%s-drive,cache.no-flush=on,discard=unmap,file=%1$s-debug"
+            .formatted(id));
+    argument(
+        "-device",
+        "nvme,id=%s,serial=%1$s,drive=%1$s-drive,logical_block_size=%d,physical_block_size=%2$d,%s"
+            .formatted(id, nvme.blockSize(), where));
   }
 
   private void virtio(String model, String id, String where, String more) {

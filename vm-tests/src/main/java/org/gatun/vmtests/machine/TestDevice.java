@@ -74,6 +74,22 @@ public sealed interface TestDevice {
   }
 
   /**
+   * An NVMe controller behind a root port, with one namespace of which reads and writes fail as a
+   * configuration of QEMU's blkdebug says (QEMU, docs/devel/testing/blkdebug.rst). Its serial
+   * number is its id. What is plugged in again has {@code drive=ID-drive,bus=ID-port}.
+   *
+   * @param image a raw image; its size is a multiple of the block size
+   * @param blockSize in bytes: 512 or 4096
+   * @param blkdebug the configuration
+   */
+  record FailingNvme(String id, Path image, int blockSize, Path blkdebug) implements TestDevice {
+    @Override
+    public Place place() {
+      return Place.ROOT_PORT;
+    }
+  }
+
+  /**
    * A device that another program serves over vfio-user: QEMU connects when it starts, and ends if
    * it can't. Only with a QEMU of {@link Host#findWithVfioUser}.
    *

@@ -34,6 +34,7 @@ public final class VirtualMachine {
   private final Path directory;
   private final PciLayout layout;
   private boolean iommu = true;
+  private boolean hotPlug;
   private String kernelOptions = "";
 
   /**
@@ -50,6 +51,15 @@ public final class VirtualMachine {
   /** Leaves the IOMMU out. */
   public VirtualMachine withoutIommu() {
     iommu = false;
+    return this;
+  }
+
+  /**
+   * Lets what is behind a root port be pulled out and plugged in, by PCI Express's own means and
+   * not ACPI's. The monitor with which that is done, QMP, is on the machine's second serial port.
+   */
+  public VirtualMachine hotPlug() {
+    hotPlug = true;
     return this;
   }
 
@@ -176,6 +186,14 @@ public final class VirtualMachine {
     command.addAll(share("share", share(), "", 3));
     command.addAll(layout.arguments());
     command.addAll(console);
+    if (hotPlug) {
+      String socket = PciLayout.quoted(directory.resolve("monitor"));
+      command.addAll(List.of("-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"));
+      command.addAll(List.of("-chardev", "socket,id=monitor,server=on,wait=off,path=" + socket));
+      command.addAll(List.of("-mon", "chardev=monitor,mode=control"));
+      command.addAll(List.of("-chardev", "socket,id=second,path=" + socket));
+      command.addAll(List.of("-serial", "chardev:second"));
+    }
     return new ProcessBuilder(command);
   }
 
