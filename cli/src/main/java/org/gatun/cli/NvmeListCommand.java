@@ -44,8 +44,6 @@ final class NvmeListCommand implements Callable<Integer> {
 
   /** A controller of the list. */
   private sealed interface Listed {
-    DeviceName name();
-
     Map<String, Object> json();
   }
 

@@ -51,6 +51,10 @@ final class NvmePassthroughCommand implements Callable<Integer> {
 
     @Option(names = "--io", description = "An I/O command.")
     private boolean io;
+
+    boolean isIo() {
+      return io && !admin;
+    }
   }
 
   @ArgGroup private Kind kind = new Kind();
@@ -107,14 +111,15 @@ final class NvmePassthroughCommand implements Callable<Integer> {
   @Override
   public Integer call() throws IOException {
     NvmeCommand command = command();
-    if (!yes && !(kind.io ? HARMLESS_IO : HARMLESS_ADMIN).contains(command.opcode())) {
+    if (!yes && !(kind.isIo() ? HARMLESS_IO : HARMLESS_ADMIN).contains(command.opcode())) {
       throw new IllegalArgumentException(
           "%s may change what is on %s, or the device: say --yes if it may; nothing was sent"
               .formatted(name(), device));
     }
     try (HeldDevice held = device.open(spec);
         NvmeController controller = held.openNvme(NvmeOptions.defaults())) {
-      NvmeResult result = kind.io ? executeIo(controller, command) : controller.execute(command);
+      NvmeResult result =
+          kind.isIo() ? executeIo(controller, command) : controller.execute(command);
       if (!result.isSuccess()) {
         throw new PciException(
             controller.name(),
@@ -169,7 +174,7 @@ final class NvmePassthroughCommand implements Callable<Integer> {
   }
 
   private String name() {
-    return kind.io ? NvmOpcode.name(opcode.value()) : AdminOpcode.name(opcode.value());
+    return kind.isIo() ? NvmOpcode.name(opcode.value()) : AdminOpcode.name(opcode.value());
   }
 
   private void report(NvmeResult result) throws IOException {
