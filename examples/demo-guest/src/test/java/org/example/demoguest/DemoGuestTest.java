@@ -75,17 +75,17 @@ class DemoGuestTest {
     PciDevice disk = bus.open(bus.plug("nvme,size=64M,file=" + file));
     try (HostedGuest guest = attach(disk, OVERWRITE)) {
       while (!guest.awaitEnd(Duration.ofMillis(1))) {
-        changeOneByte(file);
+        changeSomeBytes(file);
       }
       assertTrue(guest.failure().orElseThrow().getMessage().contains("is not what was written"));
     }
     assertFalse(printed.toString().contains("They are equal."));
   }
 
-  /** Behind the disk's back. */
-  private static void changeOneByte(Path file) throws IOException {
+  /** Behind the disk's back; several, of which one may happen to be what it was. */
+  private static void changeSomeBytes(Path file) throws IOException {
     try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
-      channel.write(ByteBuffer.wrap(new byte[] {(byte) System.nanoTime()}), 0);
+      channel.write(ByteBuffer.allocate(Long.BYTES).putLong(System.nanoTime()).flip(), 0);
     }
   }
 
