@@ -132,12 +132,16 @@ class DiskIntegrityInVm {
             .formatted(BLOCK_SIZE);
     // QEMU may still be ending the last one.
     String[] answer = {""};
-    await(
-        "QEMU plugs the disk in",
-        () -> {
-          answer[0] = monitor.execute(command);
-          return answer[0].startsWith("{\"return\"");
-        });
+    try {
+      await(
+          "QEMU plugs the disk in",
+          () -> {
+            answer[0] = monitor.execute(command);
+            return answer[0].startsWith("{\"return\"");
+          });
+    } catch (AssertionError e) {
+      throw new AssertionError("QEMU says " + answer[0], e);
+    }
     await("Linux finds the disk", () -> Files.exists(directory.resolve("iommu_group")));
   }
 
