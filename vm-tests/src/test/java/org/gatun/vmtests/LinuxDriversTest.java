@@ -146,11 +146,11 @@ class LinuxDriversTest {
           done
           [ ${#ports[@]} = 2 ] || { ls -l /sys/class/tty/; dmesg | grep -i tty; exit 1; }
           for p in "${ports[@]}"; do
-            stty -F /dev/$p raw -echo 9600 crtscts
+            stty -F /dev/$p raw -echo 1200 crtscts
           done
-          head -c 2048 /dev/urandom >data
+          head -c 256 /dev/urandom >data
           pass() {
-            timeout 60 head -c 2048 </dev/$2 >got &
+            timeout 60 head -c 256 </dev/$2 >got &
             reader=$!
             sleep 1
             cat data >/dev/$1
