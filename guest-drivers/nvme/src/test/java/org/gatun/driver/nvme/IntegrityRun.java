@@ -52,7 +52,7 @@ final class IntegrityRun implements AutoCloseable {
   private static final int MAX_IOS_PER_TURN = 1_000;
   private static final Duration TIMEOUT = Duration.ofMillis(20);
 
-  /** More than any fault lasts. */
+  /** More than what a fault does lasts. */
   private static final Duration ALL_OVER = Duration.ofMinutes(5);
 
   /** Where the status is in the bytes of a completion that {@link Effect.Flip} flips. */
@@ -137,8 +137,8 @@ final class IntegrityRun implements AutoCloseable {
       load.note(time.nanoTime());
       assertThat(device.usage()).isEqualTo(PciDevice.Usage.NONE);
     }
+    faults.clear(); // first: a reset, once the link is up again, could take it down once more
     time.sleep(ALL_OVER);
-    faults.clear();
     if (bus.scan().isEmpty()) {
       pulled++;
     } else if (random.nextInt(4) == 0) {
