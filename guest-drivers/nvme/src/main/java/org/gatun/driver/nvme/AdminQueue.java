@@ -87,19 +87,24 @@ final class AdminQueue implements AutoCloseable {
     registers.enable(ENTRIES, memory.busAddress(), memory.busAddress() + COMPLETIONS);
   }
 
+  /** Sends Identify: a copy of what it returned. */
+  MemorySegment identify(int cns, int namespaceId) {
+    MemorySegment answer = Arena.ofAuto().allocate(AdminCommand.IDENTIFY_SIZE);
+    identify(cns, namespaceId, answer);
+    return answer;
+  }
+
   /**
    * Sends Identify.
    *
-   * @return a copy of what it returned, in native memory: a view of heap memory would make each
-   *     register access of the program slower (its type profile is shared)
+   * @param answer gets a copy of what it returned. In native memory: a view of heap memory would
+   *     make each register access of the program slower (its type profile is shared)
    */
-  MemorySegment identify(int cns, int namespaceId) {
+  void identify(int cns, int namespaceId, MemorySegment answer) {
     run(
         NvmeCommand.of(AdminOpcode.IDENTIFY, namespaceId, AdminCommand.identifyDword10(cns)),
         memory.busAddress() + DATA);
-    MemorySegment copy = Arena.ofAuto().allocate(AdminCommand.IDENTIFY_SIZE);
-    MemorySegment.copy(memory.segment(), DATA, copy, 0, AdminCommand.IDENTIFY_SIZE);
-    return copy;
+    MemorySegment.copy(memory.segment(), DATA, answer, 0, AdminCommand.IDENTIFY_SIZE);
   }
 
   /**

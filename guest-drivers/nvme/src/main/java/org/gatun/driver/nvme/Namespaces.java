@@ -1,6 +1,8 @@
 package org.gatun.driver.nvme;
 
 import java.lang.System.Logger.Level;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -12,6 +14,7 @@ import java.util.stream.Collectors;
 import org.gatun.pci.DeviceName;
 import org.gatun.pci.DeviceProtocolException;
 import org.gatun.pci.PciException;
+import org.gatun.specs.nvme.AdminCommand;
 import org.gatun.specs.nvme.Cns;
 import org.gatun.specs.nvme.IdentifyController;
 import org.gatun.specs.nvme.IdentifyNamespace;
@@ -35,6 +38,10 @@ final class Namespaces {
   private final Registers registers;
   private final IdentifyController identity;
   private final int maxTransferBytes;
+
+  /** What the last one that was asked about says of itself; none keeps memory of its own. */
+  private final MemorySegment answer = Arena.ofAuto().allocate(AdminCommand.IDENTIFY_SIZE);
+
   private final Map<Integer, NvmeNamespace> usable = new TreeMap<>(Integer::compareUnsigned);
   private final Map<Integer, String> refused = new TreeMap<>(Integer::compareUnsigned);
 
@@ -160,11 +167,11 @@ final class Namespaces {
   private void ask(int id) {
     int commandSet =
         registers.hasCommandSets()
-            ? NamespaceDescriptor.commandSet(admin.identify(Cns.NAMESPACE_DESCRIPTOR_LIST, id))
+            ? NamespaceDescriptor.commandSet(identify(Cns.NAMESPACE_DESCRIPTOR_LIST, id))
             : NamespaceDescriptor.CSI_NVM;
     switch (commandSet) {
       case NamespaceDescriptor.CSI_NVM ->
-          add(id, new IdentifyNamespace(admin.identify(Cns.NAMESPACE, id)));
+          add(id, new IdentifyNamespace(identify(Cns.NAMESPACE, id)));
       case NamespaceDescriptor.CSI_ZONED -> refuse(id, "it is zoned (CSI 02h)");
       default ->
           refuse(
@@ -187,15 +194,15 @@ final class Namespaces {
           MAX);
     }
     for (int id = 1; id <= Math.min(highest, MAX); id++) {
-      IdentifyNamespace answer;
+      IdentifyNamespace found;
       try {
-        answer = new IdentifyNamespace(admin.identify(Cns.NAMESPACE, id));
+        found = new IdentifyNamespace(identify(Cns.NAMESPACE, id));
       } catch (NvmeStatusException e) {
         LOGGER.log(Level.DEBUG, e.getMessage());
         continue;
       }
-      if (answer.size() != 0) {
-        add(id, answer);
+      if (found.size() != 0) {
+        add(id, found);
       }
     }
   }
@@ -211,11 +218,17 @@ final class Namespaces {
     return namespace != null || reason != null;
   }
 
-  private void add(int id, IdentifyNamespace answer) {
-    NvmeNamespace.refusal(answer, maxTransferBytes)
+  /** Valid until the next time. */
+  private MemorySegment identify(int cns, int id) {
+    admin.identify(cns, id, answer);
+    return answer;
+  }
+
+  private void add(int id, IdentifyNamespace found) {
+    NvmeNamespace.refusal(found, maxTransferBytes)
         .ifPresentOrElse(
             reason -> refuse(id, reason),
-            () -> usable.put(id, new NvmeNamespace(id, answer, maxTransferBytes)));
+            () -> usable.put(id, new NvmeNamespace(id, found, maxTransferBytes)));
   }
 
   private void refuse(int id, String reason) {

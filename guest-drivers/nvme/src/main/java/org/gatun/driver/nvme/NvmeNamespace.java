@@ -1,5 +1,7 @@
 package org.gatun.driver.nvme;
 
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.Optional;
 import org.gatun.specs.nvme.IdentifyNamespace;
@@ -18,11 +20,24 @@ public final class NvmeNamespace {
   private final int blockShift;
   private final long blocks;
   private final int maxTransferBlocks;
-  private final IdentifyNamespace identity;
+  private final int features;
+  private final byte[] nguid;
+  private final byte[] eui64;
 
+  /** On the heap: of a thousand namespaces, native memory that the collector gives back is slow. */
+  private final byte[] identity = new byte[IdentifyNamespace.SIZE];
+
+  /**
+   * A namespace that can be used.
+   *
+   * @param identity what it says of itself: copied
+   */
   NvmeNamespace(int id, IdentifyNamespace identity, int maxTransferBytes) {
     this.id = id;
-    this.identity = identity;
+    identity.segment().asByteBuffer().get(this.identity);
+    this.features = identity.nsfeat();
+    this.nguid = identity.nguid();
+    this.eui64 = identity.eui64();
     this.blocks = identity.size();
     this.blockShift = identity.formattedLbaFormat().lbads();
     this.maxTransferBlocks = Math.min(maxTransferBytes >>> blockShift, NvmCommand.MAX_BLOCKS);
@@ -81,20 +96,22 @@ public final class NvmeNamespace {
 
   /** NSFEAT: {@link IdentifyNamespace#NSFEAT_THIN_PROVISIONING} and so on. */
   public int features() {
-    return identity.nsfeat();
+    return features;
   }
 
   /** All that it says of itself. */
   public IdentifyNamespace identity() {
-    return identity;
+    MemorySegment copy = Arena.ofAuto().allocate(IdentifyNamespace.SIZE);
+    copy.asByteBuffer().put(identity);
+    return new IdentifyNamespace(copy);
   }
 
   /** Whether what was written to one can be read from the other: same blocks, same identifiers. */
   boolean isSameAs(NvmeNamespace other) {
     return id == other.id
         && blockShift == other.blockShift
-        && Arrays.equals(identity.nguid(), other.identity.nguid())
-        && Arrays.equals(identity.eui64(), other.identity.eui64());
+        && Arrays.equals(nguid, other.nguid)
+        && Arrays.equals(eui64, other.eui64);
   }
 
   int blockShift() {
