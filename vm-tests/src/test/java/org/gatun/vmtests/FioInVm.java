@@ -135,6 +135,7 @@ class FioInVm {
   }
 
   private void found(int depth, String series, double rate) {
+    System.out.printf("%d in flight, %s: %.0f reads a second%n", depth, series, rate);
     figures.add(NvmeFigures.FIO, series, depth, rate);
     rates
         .computeIfAbsent(depth, _ -> new LinkedHashMap<>())
