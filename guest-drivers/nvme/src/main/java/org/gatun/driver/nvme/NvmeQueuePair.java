@@ -60,10 +60,6 @@ public final class NvmeQueuePair implements AutoCloseable {
   /** Polled, so many completions are acknowledged with one write, or more. */
   private static final int LEAST_BATCH = 32;
 
-  private static final byte NEW = 0;
-  private static final byte TIMED = 1;
-  private static final byte ABORTING = 2;
-
   private final NvmeController controller;
   private final int id;
   private final int depth;
@@ -96,31 +92,8 @@ public final class NvmeQueuePair implements AutoCloseable {
 
   private final PrpLists lists;
 
-  /**
-   * By slot: the identifier of the command that is in it, or of the next. The slot is in the low
-   * bits; those above count, so that a completion that comes twice is not taken for that of the
-   * command that has the slot by then.
-   */
-  private final char[] commandIds;
-
-  private final int slotMask;
-
-  /** By slot; null where no command is in flight. */
-  private final @Nullable NvmeCallback[] callbacks;
-
-  private final long[] contexts;
-
-  /**
-   * By slot; a command's time starts when it is first looked at, so as not to read the clock here.
-   */
-  private final byte[] stages;
-
-  private final long[] deadlines;
-
-  /** A stack of the free slots. One fewer than entries: the queue can't overflow. */
-  private final int[] freeSlots;
-
-  private int freeCount;
+  /** One fewer than entries: the queue can't overflow. */
+  private final CommandSlots slots;
 
   /** Of the submission queue: the next entry to write, and what the controller was told. */
   private int tail;
@@ -187,18 +160,7 @@ public final class NvmeQueuePair implements AutoCloseable {
         dma.allocate(
             listsStart + depth * PrpLists.bytesPerSlot(maxTransferBytes), PrpLists.PAGE_SIZE);
     this.lists = new PrpLists(memory, listsStart, maxTransferBytes);
-    this.slotMask = Integer.highestOneBit(depth * 2 - 1) - 1;
-    this.commandIds = new char[depth];
-    this.callbacks = new @Nullable NvmeCallback[depth];
-    this.contexts = new long[depth];
-    this.stages = new byte[depth];
-    this.deadlines = new long[depth];
-    this.freeSlots = new int[depth];
-    for (int slot = 0; slot < depth; slot++) {
-      commandIds[slot] = (char) slot;
-      freeSlots[depth - 1 - slot] = slot;
-    }
-    this.freeCount = depth;
+    this.slots = new CommandSlots(depth);
   }
 
   /** Its number, from 1. */
@@ -221,7 +183,7 @@ public final class NvmeQueuePair implements AutoCloseable {
 
   /** How many commands are in flight: submitted, whether rung for or not, and not completed. */
   public int inFlight() {
-    return depth - freeCount;
+    return slots.inFlight();
   }
 
   /** How it learns of completions. */
@@ -387,7 +349,7 @@ public final class NvmeQueuePair implements AutoCloseable {
   public boolean submitDeallocate(
       NvmeNamespace namespace, long lba, long blocks, NvmeCallback callback, long context) {
     requireDatasetManagement();
-    if (freeCount == 0) {
+    if (slots.areAllTaken()) {
       return false;
     }
     putRange(0, 0, blocks, lba);
@@ -415,7 +377,7 @@ public final class NvmeQueuePair implements AutoCloseable {
               + " ranges to deallocate, not "
               + ranges.size());
     }
-    if (freeCount == 0) {
+    if (slots.areAllTaken()) {
       return false;
     }
     for (int i = 0; i < ranges.size(); i++) {
@@ -468,9 +430,7 @@ public final class NvmeQueuePair implements AutoCloseable {
         break;
       }
       int commandId = CompletionEntry.commandId(dword3);
-      int slot = commandId & slotMask;
-      NvmeCallback callback =
-          slot < depth && commandIds[slot] == commandId ? callbacks[slot] : null;
+      NvmeCallback callback = slots.complete(commandId);
       if (callback == null) {
         throw broken(
             "completed command %d, which is not in flight (completion %#x)"
@@ -483,9 +443,8 @@ public final class NvmeQueuePair implements AutoCloseable {
         head = completions;
         phase = !phase;
       }
-      release(slot);
       done++;
-      callback.completed(contexts[slot], CompletionEntry.status(dword3));
+      callback.completed(slots.context(commandId), CompletionEntry.status(dword3));
     }
     if (done > 0) {
       // The entry is ours until it is acknowledged. Room is told by the free slots; so the head is
@@ -561,7 +520,7 @@ public final class NvmeQueuePair implements AutoCloseable {
 
   private NvmeResult execute(NvmeCommand command, long prp1, long prp2) {
     long entry = (long) tail * SubmissionEntry.SIZE;
-    int slot = freeSlots[freeCount - 1];
+    int slot = slots.next();
     int[] status = {0};
     submit(
         command.opcode(),
@@ -576,10 +535,7 @@ public final class NvmeQueuePair implements AutoCloseable {
     command
         .timeout()
         .ifPresent(
-            timeout -> {
-              stages[slot] = TIMED;
-              deadlines[slot] = time.nanoTime() + TimeSource.saturatedNanos(timeout);
-            });
+            timeout -> slots.limit(slot, time.nanoTime() + TimeSource.saturatedNanos(timeout)));
     boolean interrupted = false;
     try {
       ring();
@@ -622,7 +578,7 @@ public final class NvmeQueuePair implements AutoCloseable {
       failures.attempt(() -> controller.deleteSubmissionQueue(this, epoch));
     }
     reapTheLast(failures);
-    abandonAll(NvmeStatus.COMMAND_ABORTED_DUE_TO_SQ_DELETION, failures);
+    slots.abandonAll(NvmeStatus.COMMAND_ABORTED_DUE_TO_SQ_DELETION, failures);
     failures.attempt(() -> controller.forget(this, line));
     failures.rethrow();
   }
@@ -662,12 +618,12 @@ public final class NvmeQueuePair implements AutoCloseable {
       NvmeCallback callback,
       long context) {
     checkTransfer(namespace, blocks, buffer, bufferOffset);
-    if (freeCount == 0) {
+    if (slots.areAllTaken()) {
       return false;
     }
     long address = buffer.busAddress() + bufferOffset;
     long bytes = (long) blocks << namespace.blockShift();
-    long second = lists.secondEntry(freeSlots[freeCount - 1], address, bytes);
+    long second = lists.secondEntry(slots.next(), address, bytes);
     return submit(opcode, namespace.id(), address, second, lba, blocks - 1L, callback, context);
   }
 
@@ -682,12 +638,12 @@ public final class NvmeQueuePair implements AutoCloseable {
       long context) {
     DmaBuffer buffer = prepared.buffer();
     checkTransfer(namespace, blocks, buffer, bufferOffset);
-    if (freeCount == 0) {
+    if (slots.areAllTaken()) {
       return false;
     }
     long address = buffer.busAddress() + bufferOffset;
     long bytes = (long) blocks << namespace.blockShift();
-    long second = prepared.secondEntry(lists, freeSlots[freeCount - 1], address, bytes);
+    long second = prepared.secondEntry(lists, slots.next(), address, bytes);
     return submit(opcode, namespace.id(), address, second, lba, blocks - 1L, callback, context);
   }
 
@@ -707,10 +663,10 @@ public final class NvmeQueuePair implements AutoCloseable {
     if (!data.isOfWholePages()) {
       return submitSgl(opcode, namespace, lba, blocks, data, callback, context);
     }
-    if (freeCount == 0) {
+    if (slots.areAllTaken()) {
       return false;
     }
-    long second = lists.secondEntry(freeSlots[freeCount - 1], data);
+    long second = lists.secondEntry(slots.next(), data);
     return submit(
         opcode, namespace.id(), data.address(0), second, lba, blocks - 1, callback, context);
   }
@@ -728,17 +684,17 @@ public final class NvmeQueuePair implements AutoCloseable {
     if (count > maxPieces()) {
       throw tooManyPieces(count);
     }
-    if (freeCount == 0) {
+    if (slots.areAllTaken()) {
       return false;
     }
-    long segment = lists.offset(freeSlots[freeCount - 1]);
+    long segment = lists.offset(slots.next());
     for (int i = 0; i < count; i++) {
       long descriptor = segment + (long) i * Sgl.SIZE;
       memory.putLong(descriptor + Sgl.ADDRESS, data.address(i));
       memory.putLong(descriptor + Sgl.SECOND_HALF, Sgl.secondHalf(Sgl.DATA_BLOCK, data.length(i)));
     }
     long entry = (long) tail * SubmissionEntry.SIZE;
-    int dword0 = SubmissionEntry.dword0(opcode, commandIds[freeSlots[freeCount - 1]]);
+    int dword0 = SubmissionEntry.dword0(opcode, slots.commandId(slots.next()));
     submit(
         opcode,
         namespace.id(),
@@ -782,23 +738,19 @@ public final class NvmeQueuePair implements AutoCloseable {
       long dword12,
       NvmeCallback callback,
       long context) {
-    if (freeCount == 0) {
+    if (slots.areAllTaken()) {
       return false;
     }
-    int slot = freeSlots[freeCount - 1];
     long entry = (long) tail * SubmissionEntry.SIZE;
     memory.putLong(
         entry + SubmissionEntry.DWORD0,
-        Integer.toUnsignedLong(SubmissionEntry.dword0(opcode, commandIds[slot]))
+        Integer.toUnsignedLong(SubmissionEntry.dword0(opcode, slots.commandId(slots.next())))
             | (long) namespaceId << 32);
     memory.putLong(entry + SubmissionEntry.PRP1, prp1);
     memory.putLong(entry + SubmissionEntry.PRP2, prp2);
     memory.putLong(entry + SubmissionEntry.DWORD10, dwords10And11);
     memory.putLong(entry + SubmissionEntry.DWORD12, dword12);
-    freeCount--;
-    callbacks[slot] = callback;
-    contexts[slot] = context;
-    stages[slot] = NEW;
+    slots.take(callback, context);
     int next = tail + 1;
     tail = next == entries ? 0 : next;
     return true;
@@ -834,13 +786,7 @@ public final class NvmeQueuePair implements AutoCloseable {
 
   /** The list page of the slot that submit takes next. */
   private long nextList() {
-    return lists.offset(freeSlots[freeCount - 1]);
-  }
-
-  private void release(int slot) {
-    callbacks[slot] = null;
-    commandIds[slot] += (char) (slotMask + 1);
-    freeSlots[freeCount++] = slot;
+    return lists.offset(slots.next());
   }
 
   private int awaitPolling(Duration limit) {
@@ -927,25 +873,19 @@ public final class NvmeQueuePair implements AutoCloseable {
         return;
       }
     }
-    for (int slot = 0; slot < depth; slot++) {
-      if (callbacks[slot] == null) {
-        continue;
+    for (int slot = slots.overdue(0, now, timeoutNanos);
+        slot >= 0;
+        slot = slots.overdue(slot + 1, now, timeoutNanos)) {
+      int commandId = slots.commandId(slot);
+      if (slots.isAborting(slot)) {
+        submissionDeleted = controller.deleteAfterAbort(this, epoch, commandId);
+      } else {
+        controller.abort(this, epoch, commandId);
+        slots.aborting(slot, time.nanoTime() + timeoutNanos);
       }
-      if (stages[slot] == NEW) {
-        stages[slot] = TIMED;
-        deadlines[slot] = now + timeoutNanos;
-      } else if (now - deadlines[slot] >= 0) {
-        if (stages[slot] == TIMED) {
-          stages[slot] = ABORTING;
-          controller.abort(this, epoch, commandIds[slot]);
-          deadlines[slot] = time.nanoTime() + timeoutNanos;
-        } else {
-          submissionDeleted = controller.deleteAfterAbort(this, epoch, commandIds[slot]);
-        }
-        if (submissionDeleted || epoch != controller.epoch()) {
-          // The next poll recovers: callbacks are called from there only.
-          return;
-        }
+      if (submissionDeleted || epoch != controller.epoch()) {
+        // The next poll recovers: callbacks are called from there only.
+        return;
       }
     }
   }
@@ -984,7 +924,7 @@ public final class NvmeQueuePair implements AutoCloseable {
     } else {
       failures.add(failure);
     }
-    int abandoned = abandonAll(why, failures);
+    int abandoned = slots.abandonAll(why, failures);
     failures.rethrow();
     return reaped + abandoned;
   }
@@ -1002,26 +942,6 @@ public final class NvmeQueuePair implements AutoCloseable {
     epoch = controller.createQueues(this);
   }
 
-  /** Completes all that is in flight; what callbacks throw is added to the failures. */
-  private int abandonAll(NvmeStatus status, Failures failures) {
-    int abandoned = 0;
-    // Only those that are in flight now: a callback may submit anew, into a slot further on.
-    boolean[] inFlight = new boolean[depth];
-    for (int slot = 0; slot < depth; slot++) {
-      inFlight[slot] = callbacks[slot] != null;
-    }
-    for (int slot = 0; slot < depth; slot++) {
-      NvmeCallback callback = callbacks[slot];
-      if (inFlight[slot] && callback != null) {
-        release(slot);
-        abandoned++;
-        long context = contexts[slot];
-        failures.attempt(() -> callback.completed(context, status.status()));
-      }
-    }
-    return abandoned;
-  }
-
   private DeviceProtocolException broken(String what) {
     DeviceProtocolException failure =
         controller.fail(
@@ -1032,7 +952,7 @@ public final class NvmeQueuePair implements AutoCloseable {
                 null));
     Failures failures = new Failures();
     failures.add(failure);
-    abandonAll(NvmeStatus.COMMAND_ABORTED_BY_HOST, failures);
+    slots.abandonAll(NvmeStatus.COMMAND_ABORTED_BY_HOST, failures);
     return failure;
   }
 
