@@ -106,6 +106,8 @@ enum Study {
   LAYERS {
     @Override
     void run(Figures figures) throws Exception {
+      // The first thread of a model in a JVM runs code that was compiled early, and keeps it.
+      layer("simulated", Target.simulated(), new Figures());
       layer("simulated", Target.simulated(), figures);
       layer("granted", Target.granted(), figures);
       layer("vfio-user", Target.served(), figures);
