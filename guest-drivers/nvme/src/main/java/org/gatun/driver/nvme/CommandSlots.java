@@ -156,14 +156,17 @@ final class CommandSlots {
   /** Completes all that is in flight; what callbacks throw is added to the failures. */
   int abandonAll(NvmeStatus status, Failures failures) {
     int abandoned = 0;
-    // Only those that are in flight now: a callback may submit anew, into a slot further on.
-    boolean[] inFlight = new boolean[depth];
+    // Only those that are in flight now: a callback may submit anew, into a slot further on, also
+    // one whose command it has seen complete.
+    char[] known = commandIds.clone();
     for (int slot = 0; slot < depth; slot++) {
-      inFlight[slot] = callbacks[slot] != null;
+      if (callbacks[slot] == null) {
+        known[slot]--;
+      }
     }
     for (int slot = 0; slot < depth; slot++) {
       NvmeCallback callback = callbacks[slot];
-      if (inFlight[slot] && callback != null) {
+      if (callback != null && commandIds[slot] == known[slot]) {
         release(slot);
         abandoned++;
         long context = contexts[slot];

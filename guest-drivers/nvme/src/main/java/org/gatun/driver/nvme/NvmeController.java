@@ -671,7 +671,7 @@ public final class NvmeController implements AutoCloseable {
     try {
       admin.abort(pair.id(), commandId);
     } catch (NvmeStatusException e) {
-      // It may be complete by now; if it is not, the next time-out resets the controller.
+      // It may be complete by now; if it is not, the next time-out deletes the queue.
       LOGGER.log(Level.WARNING, e.getMessage());
     } catch (DeviceTimeoutException | NvmeFatalStatusException e) {
       reset(command + " was not completed in time, nor was Abort");

@@ -33,8 +33,9 @@ import org.jspecify.annotations.Nullable;
  *       them, or has become another one, and the driver knows: it looks when the controller tells
  *       ({@link NvmeController#pollEvents}), and after a command that may be the cause;
  *   <li>{@link NvmeStatusException} if a command fails; with {@link
- *       NvmeStatus#COMMAND_ABORT_REQUESTED} or {@link NvmeStatus#COMMAND_ABORTED_BY_HOST} if it was
- *       not completed in time;
+ *       NvmeStatus#COMMAND_ABORT_REQUESTED}, {@link NvmeStatus#COMMAND_ABORTED_DUE_TO_SQ_DELETION}
+ *       or {@link NvmeStatus#COMMAND_ABORTED_BY_HOST} if it was not completed in time: it may have
+ *       taken effect, or not;
  *   <li>{@link DeviceProtocolException} and {@link DeviceGoneException}, and {@link PciException}
  *       for a controller that has failed before, as {@link NvmeQueuePair#poll}.
  * </ul>
@@ -78,7 +79,13 @@ public final class NvmeDisk implements AutoCloseable {
     transfer(NvmOpcode.READ, offset, buffer, bufferOffset, length);
   }
 
-  /** Reads as many bytes as the memory has, which is of any kind. */
+  /**
+   * Reads as many bytes as the memory has, which is of any kind.
+   *
+   * @throws IllegalArgumentException also if the memory is read-only
+   * @throws WrongThreadException if it is confined to another thread
+   * @throws IllegalStateException if it is closed meanwhile
+   */
   public void read(long offset, MemorySegment target) {
     copy(NvmOpcode.READ, offset, target);
   }
@@ -267,6 +274,12 @@ public final class NvmeDisk implements AutoCloseable {
 
   /** Transfers by way of DMA memory of our own. */
   private void copy(int opcode, long offset, MemorySegment memory) {
+    if (opcode == NvmOpcode.READ && memory.isReadOnly()) {
+      throw new IllegalArgumentException("memory that is read-only can't take what is read");
+    }
+    if (!memory.isAccessibleBy(Thread.currentThread())) {
+      throw new WrongThreadException("the memory of the transfer is confined to another thread");
+    }
     Request request = request(opcode, offset, memory.byteSize());
     CopyBuffer copy = copyBuffer();
     request.run(
@@ -285,7 +298,13 @@ public final class NvmeDisk implements AutoCloseable {
           NvmeCallback done =
               (_, status) -> {
                 if (opcode == NvmOpcode.READ && NvmeStatus.isSuccess(status)) {
-                  MemorySegment.copy(copy.memory.segment(), at, memory, position, bytes);
+                  try {
+                    MemorySegment.copy(copy.memory.segment(), at, memory, position, bytes);
+                  } catch (RuntimeException | InternalError e) {
+                    // The memory was closed meanwhile, or its file cut off. The slot is free even
+                    // so.
+                    request.give(e);
+                  }
                 }
                 copy.free[copy.freeCount++] = slot;
                 callback.completed(lba, status);
@@ -352,6 +371,9 @@ public final class NvmeDisk implements AutoCloseable {
     private int failure;
     private long failedLba = Long.MAX_VALUE;
 
+    /** What the caller's memory threw; or a copy of it would end the poll of who comes next. */
+    private @Nullable Throwable thrown;
+
     Request(int opcode, long first, long blocks) {
       this.opcode = opcode;
       this.first = first;
@@ -361,7 +383,7 @@ public final class NvmeDisk implements AutoCloseable {
     void run(long maxBlocks, Step step) {
       try {
         long done = 0;
-        while (done < blocks && failure == 0) {
+        while (done < blocks && failure == 0 && thrown == null) {
           long count = Math.min(maxBlocks, blocks - done);
           if (step.submit(first + done, count, this)) {
             outstanding++;
@@ -379,9 +401,20 @@ public final class NvmeDisk implements AutoCloseable {
           waitForSome();
         }
       }
+      switch (thrown) {
+        case null -> {}
+        case RuntimeException e -> throw e;
+        case Error e -> throw e;
+        default -> throw new AssertionError(thrown);
+      }
       if (failure != 0) {
         throw controller.failed(opcode, failure, place.known().id(), failedLba);
       }
+    }
+
+    /** Gives up, once all that is under way is complete, and throws that. */
+    void give(Throwable reason) {
+      thrown = reason;
     }
 
     @Override

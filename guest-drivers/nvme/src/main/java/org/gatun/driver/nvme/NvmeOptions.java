@@ -10,8 +10,8 @@ import org.gatun.pci.TimeSource;
  * @param completion how queue pairs learn of completions, unless told otherwise one by one
  * @param queueDepth commands in flight on a queue pair, unless told otherwise one by one: 1 to
  *     65535; a controller may have less room
- * @param commandTimeout after which a command is aborted, and again after which the controller is
- *     reset; greater than 0. Seen late, never early
+ * @param commandTimeout after which a command is aborted, and again after which its queue is
+ *     deleted, or the controller reset if that fails; greater than 0. Seen late, never early
  * @param maxQueues the most I/O queue pairs to ask the controller for: 1 to 65535
  * @param maxTransferBytes the longest transfer of one command, if the controller allows as much: a
  *     multiple of 4096, to 1 GiB. Each command of each queue pair has memory for a PRP list of that

@@ -110,6 +110,9 @@ public final class NvmeQueuePair implements AutoCloseable {
   /** The epoch of the controller in which it knows these queues. */
   private int epoch;
 
+  /** How often these queues were made: a callback that polls may live to see it change. */
+  private int generation;
+
   /** Whether the submission queue was deleted, because a command was not completed. */
   private boolean submissionDeleted;
 
@@ -422,6 +425,7 @@ public final class NvmeQueuePair implements AutoCloseable {
 
   private int reap() {
     int done = 0;
+    int reaped = generation;
     long last = head;
     while (done < depth) {
       // One read gives all: after it, what the controller wrote before it is seen too.
@@ -446,7 +450,7 @@ public final class NvmeQueuePair implements AutoCloseable {
       done++;
       callback.completed(slots.context(commandId), CompletionEntry.status(dword3));
     }
-    if (done > 0) {
+    if (done > 0 && reaped == generation) {
       // The entry is ours until it is acknowledged. Room is told by the free slots; so the head is
       // looked at only to notice a controller that has lost its mind.
       int dword2 = memory.getIntAcquire(last + CompletionEntry.DWORD2);
@@ -939,6 +943,7 @@ public final class NvmeQueuePair implements AutoCloseable {
     acknowledgedHead = 0;
     unacknowledged = 0;
     phase = true;
+    generation++;
     epoch = controller.createQueues(this);
   }
 

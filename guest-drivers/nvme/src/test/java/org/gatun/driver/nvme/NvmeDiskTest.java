@@ -3,6 +3,7 @@ package org.gatun.driver.nvme;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -12,12 +13,14 @@ import java.util.Arrays;
 import java.util.Random;
 import org.gatun.pci.DmaBuffer;
 import org.gatun.pci.PciDevice;
+import org.gatun.pci.TimeSource;
 import org.gatun.simulated.NvmeFault;
 import org.gatun.simulated.NvmeModel;
 import org.gatun.simulated.SimulatedBus;
 import org.gatun.specs.nvme.NvmOpcode;
 import org.gatun.specs.nvme.NvmeStatus;
 import org.gatun.testkit.DeviceRoute;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -308,6 +311,71 @@ class NvmeDiskTest {
                   + " 71h): the controller was reset: it reported a fatal error (CSTS 0x3);"
                   + " try again: the command may have taken effect, or not");
       assertThat(setup.controller.resets()).isEqualTo(1);
+    }
+  }
+
+  @Test
+  void memoryThatCanTakeNothingIsRefused() throws InterruptedException {
+    try (Setup setup = new Setup(model(), options())) {
+      MemorySegment readOnly = MemorySegment.ofArray(new byte[512]).asReadOnly();
+      MemorySegment[] confined = new MemorySegment[1];
+      Thread.ofPlatform().start(() -> confined[0] = Arena.ofConfined().allocate(512)).join();
+      for (int i = 0; i < 40; i++) {
+        assertThatIllegalArgumentException().isThrownBy(() -> setup.disk.read(0, readOnly));
+        assertThatExceptionOfType(WrongThreadException.class)
+            .isThrownBy(() -> setup.disk.read(0, confined[0]));
+      }
+      setup.disk.write(0, readOnly);
+      setup.disk.read(0, new byte[512]);
+    }
+  }
+
+  /** A clock that closes an arena while somebody waits. */
+  private static final class ClosingTime implements TimeSource {
+    private final TimeSource time;
+    private @Nullable Arena next;
+
+    ClosingTime(TimeSource time) {
+      this.time = time;
+    }
+
+    @Override
+    public long nanoTime() {
+      return time.nanoTime();
+    }
+
+    @Override
+    public void sleep(Duration duration) {
+      time.sleep(duration);
+    }
+
+    @Override
+    public void spin() {
+      if (next != null) {
+        next.close();
+        next = null;
+      }
+      time.spin();
+    }
+  }
+
+  @Test
+  void memoryThatIsClosedMeanwhileEndsOnlyThatRead() {
+    NvmeModel model = model().latency(Duration.ofMillis(1)).build();
+    try (SimulatedBus bus = DeviceRoute.newBus();
+        PciDevice device = DeviceRoute.chosen(bus.open(bus.plug("nvme", model)))) {
+      ClosingTime time = new ClosingTime(bus.time());
+      NvmeOptions options = options().withTime(time).withCompletion(Completion.POLL);
+      try (NvmeController controller = NvmeController.open(device, options);
+          NvmeDisk disk = controller.openDisk(1)) {
+        for (int i = 0; i < 40; i++) {
+          Arena arena = Arena.ofShared();
+          MemorySegment target = arena.allocate(4 * MIB);
+          time.next = arena;
+          assertThatIllegalStateException().isThrownBy(() -> disk.read(0, target));
+        }
+        disk.read(0, new byte[4 * MIB]);
+      }
     }
   }
 }

@@ -219,6 +219,60 @@ class NvmeQueuePairTest {
   }
 
   @Test
+  void aCallbackMayWaitUntilTheQueueIsMadeAnew() {
+    script(
+        command -> {
+          if (command.opcode == NvmOpcode.READ) {
+            held.add(command);
+          } else {
+            command.execute();
+          }
+        });
+    queue.submitFlush(
+        namespace,
+        (context, status) -> {
+          note(context, status);
+          while (queue.inFlight() > 0) {
+            queue.await(Duration.ofSeconds(1));
+          }
+        },
+        1);
+    queue.submitRead(namespace, 0, 1, buffer, 0, this::note, 2);
+    queue.ring();
+    queue.poll();
+    assertThat(done)
+        .containsExactly("1: 0", "2: " + NvmeStatus.COMMAND_ABORTED_DUE_TO_SQ_DELETION.status());
+    assertThat(controller.queueResets()).isEqualTo(1);
+    queue.submitFlush(namespace, this::note, 3);
+    rig.drain(queue);
+    assertThat(done).endsWith("3: 0");
+    assertThat(controller.resets()).isZero();
+  }
+
+  @Test
+  void whatACallbackSubmitsIsNotGivenUpWithWhatWasInFlightBefore() {
+    script(held::add);
+    NvmeCallback resubmitting =
+        (context, status) -> {
+          note(context, status);
+          script(Command::execute);
+          while (queue.inFlight() > 0) {
+            queue.await(Duration.ofSeconds(1));
+          }
+          queue.submitFlush(namespace, this::note, 3);
+          queue.ring();
+        };
+    queue.submitFlush(namespace, resubmitting, 1);
+    queue.submitFlush(namespace, this::note, 2);
+    queue.ring();
+    while (done.size() < 2) {
+      queue.await(Duration.ofSeconds(1));
+    }
+    rig.drain(queue);
+    assertThat(done).hasSize(3).endsWith("3: 0");
+  }
+
+  @Test
   void refusesTransfersThatBreakTheRules() {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> queue.submitRead(namespace, 0, 0, buffer, 0, this::note, 0))
