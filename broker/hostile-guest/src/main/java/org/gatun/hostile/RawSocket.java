@@ -20,6 +20,7 @@ final class RawSocket {
   private static final int CONTROL = 3;
 
   private static final int PATIENCE_SECONDS = 20;
+  private static final int BRIEF_SECONDS = 2;
 
   // x86-64 and <bits/socket.h>
   private static final int SENDMSG = 46;
@@ -44,9 +45,21 @@ final class RawSocket {
 
   private RawSocket(int number) {
     this.number = number;
+    wait(PATIENCE_SECONDS);
+  }
+
+  /** Sets how long to wait for bytes. */
+  private void wait(int seconds) {
     MemorySegment limit = arena.allocate(16, 8);
-    limit.set(JAVA_LONG, 0, PATIENCE_SECONDS);
+    limit.set(JAVA_LONG, 0, seconds);
     Native.call(SETSOCKOPT, number, SOL_SOCKET, SO_RCVTIMEO, limit.address(), 16);
+  }
+
+  /** Does something that may be waiting in vain for bytes, and has to wait only for a moment. */
+  void briefly(Runnable action) {
+    wait(BRIEF_SECONDS);
+    action.run();
+    wait(PATIENCE_SECONDS);
   }
 
   /** The one to the broker. */

@@ -63,10 +63,19 @@ final class WireAttempts {
     WireAttempts attempts = device;
     if (attempts == null) {
       attempts = new WireAttempts(RawSocket.device());
+      attempts.takeOver();
       device = attempts;
     }
     String outcome = attempts.make(arguments.getFirst(), arguments);
     return outcome + ", " + attempts.socket.descriptors() + " descriptors";
+  }
+
+  /**
+   * A thread of the client's may be in the middle of receiving from the socket still, and would
+   * have the reply to the first attempt: it gets that to a message that is none.
+   */
+  private void takeOver() {
+    socket.briefly(() -> exchange(GET_INFO, payload(16).putInt(0, 16)));
   }
 
   /** Makes one on the control socket. */
@@ -285,6 +294,7 @@ final class WireAttempts {
     return answer();
   }
 
+  /** To the last message: what comes for one before is too late. */
   private Answer answer() {
     while (true) {
       ByteBuffer header = ByteBuffer.wrap(socket.receiveAll(HEADER)).order(ByteOrder.LITTLE_ENDIAN);
@@ -294,7 +304,7 @@ final class WireAttempts {
       ByteBuffer payload =
           ByteBuffer.wrap(socket.receiveAll(header.getInt(4) - HEADER))
               .order(ByteOrder.LITTLE_ENDIAN);
-      if ((header.getInt(8) & IS_REPLY) == REPLY) {
+      if ((header.getInt(8) & IS_REPLY) == REPLY && header.getShort(0) == (short) (nextId - 1)) {
         return new Answer(header.getInt(12), payload);
       }
     }

@@ -503,9 +503,12 @@ public abstract class EscapeSuite {
             Map.entry("control receive", "0 bytes, 0 descriptors"))
         .forEach((attempt, text) -> softly.assertThat(outcome(lines, attempt)).isEqualTo(text));
     softly.assertThat(changes(before, after)).as("config space").isSubsetOf(4, 5, 6, 7, 12, 13);
-    softly.assertAll();
     guest.end("the test has seen it");
-    assertThat(guests.awaitEnd(guest).reason()).isEqualTo("the test has seen it");
+    softly
+        .assertThat(guests.awaitEnd(guest).reason())
+        .as("its end")
+        .isEqualTo("the test has seen it");
+    softly.assertAll();
   }
 
   private static List<Integer> changes(byte[] before, byte[] after) {
