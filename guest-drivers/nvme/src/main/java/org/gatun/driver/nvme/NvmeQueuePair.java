@@ -862,7 +862,7 @@ public final class NvmeQueuePair implements AutoCloseable {
   private void checkDeadlines() {
     long now = time.nanoTime();
     controller.attend(now);
-    if (inFlight() == 0 || epoch != controller.epoch()) {
+    if (submissionDeleted || inFlight() == 0 || epoch != controller.epoch()) {
       // The next poll recovers: callbacks are called from there only.
       return;
     }
@@ -898,13 +898,16 @@ public final class NvmeQueuePair implements AutoCloseable {
   private int reapTheLast(Failures failures) {
     int first = inFlight();
     int before = depth + 1;
-    while (epoch == controller.epoch() && inFlight() < before) {
+    int reaped = generation;
+    while (reaped == generation && epoch == controller.epoch() && inFlight() < before) {
       // A callback that throws ends the poll, not this: each turn completes a command.
       before = inFlight();
       failures.attempt(this::reap);
     }
-    failures.attempt(() -> controller.deleteCompletionQueue(this, epoch));
-    return first - inFlight();
+    if (reaped == generation) {
+      failures.attempt(() -> controller.deleteCompletionQueue(this, epoch));
+    }
+    return Math.max(0, first - inFlight());
   }
 
   /**
@@ -917,8 +920,13 @@ public final class NvmeQueuePair implements AutoCloseable {
     int reaped = 0;
     NvmeStatus why = NvmeStatus.COMMAND_ABORTED_BY_HOST;
     if (submissionDeleted) {
-      submissionDeleted = false;
+      int deleted = generation;
       reaped = reapTheLast(failures);
+      if (generation != deleted) {
+        // A callback has polled, and so come here before.
+        failures.rethrow();
+        return reaped;
+      }
       why = NvmeStatus.COMMAND_ABORTED_DUE_TO_SQ_DELETION;
     }
     PciException failure = controller.failure("polling NVMe queue " + id);
@@ -945,6 +953,7 @@ public final class NvmeQueuePair implements AutoCloseable {
     phase = true;
     generation++;
     epoch = controller.createQueues(this);
+    submissionDeleted = false;
   }
 
   private DeviceProtocolException broken(String what) {

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
+import static org.assertj.core.api.Assertions.catchThrowable;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -11,6 +12,7 @@ import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.Random;
+import java.util.concurrent.atomic.AtomicReference;
 import org.gatun.pci.DmaBuffer;
 import org.gatun.pci.PciDevice;
 import org.gatun.pci.TimeSource;
@@ -316,17 +318,20 @@ class NvmeDiskTest {
 
   @Test
   void memoryThatCanTakeNothingIsRefused() throws InterruptedException {
-    try (Setup setup = new Setup(model(), options())) {
+    try (Setup setup = new Setup(model(), options());
+        Arena arena = Arena.ofConfined()) {
       MemorySegment readOnly = MemorySegment.ofArray(new byte[512]).asReadOnly();
-      MemorySegment[] confined = new MemorySegment[1];
-      Thread.ofPlatform().start(() -> confined[0] = Arena.ofConfined().allocate(512)).join();
       for (int i = 0; i < 40; i++) {
         assertThatIllegalArgumentException().isThrownBy(() -> setup.disk.read(0, readOnly));
-        assertThatExceptionOfType(WrongThreadException.class)
-            .isThrownBy(() -> setup.disk.read(0, confined[0]));
       }
+      MemorySegment confined = arena.allocate(512);
+      AtomicReference<Throwable> thrown = new AtomicReference<>();
+      Thread.ofPlatform()
+          .start(() -> thrown.set(catchThrowable(() -> setup.disk.read(0, confined))))
+          .join();
+      assertThat(thrown.get()).isInstanceOf(WrongThreadException.class);
       setup.disk.write(0, readOnly);
-      setup.disk.read(0, new byte[512]);
+      setup.disk.read(0, confined);
     }
   }
 
@@ -360,6 +365,7 @@ class NvmeDiskTest {
   }
 
   @Test
+  @SuppressWarnings("MustBeClosedChecker") // the clock closes it
   void memoryThatIsClosedMeanwhileEndsOnlyThatRead() {
     NvmeModel model = model().latency(Duration.ofMillis(1)).build();
     try (SimulatedBus bus = DeviceRoute.newBus();

@@ -249,6 +249,45 @@ class NvmeQueuePairTest {
     assertThat(controller.resets()).isZero();
   }
 
+  /** A command that is completed only when its submission queue is deleted calls back as others. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void aCallbackMaySubmitWhileTheQueueIsDeleted(boolean waits) {
+    rig.model.script =
+        command -> {
+          if (command.isIo()) {
+            held.add(command);
+            return;
+          }
+          if (command.opcode == AdminOpcode.DELETE_IO_SUBMISSION_QUEUE) {
+            held.getLast().complete(0);
+            script(Command::execute);
+          }
+          command.execute();
+        };
+    queue.submitFlush(namespace, this::note, 1);
+    queue.submitFlush(
+        namespace,
+        (context, status) -> {
+          note(context, status);
+          queue.submitFlush(namespace, this::note, 3);
+          queue.ring();
+          while (waits && queue.inFlight() > 0) {
+            queue.await(Duration.ofSeconds(1));
+          }
+        },
+        2);
+    queue.ring();
+    rig.drain(queue);
+    String deleted = Integer.toHexString(NvmeStatus.COMMAND_ABORTED_DUE_TO_SQ_DELETION.status());
+    assertThat(done).startsWith("2: 0").containsOnly("2: 0", "1: " + deleted, "3: " + deleted);
+    queue.submitFlush(namespace, this::note, 4);
+    rig.drain(queue);
+    assertThat(done).hasSize(4).endsWith("4: 0");
+    assertThat(controller.queueResets()).isEqualTo(1);
+    assertThat(controller.resets()).isZero();
+  }
+
   @Test
   void whatACallbackSubmitsIsNotGivenUpWithWhatWasInFlightBefore() {
     script(held::add);
