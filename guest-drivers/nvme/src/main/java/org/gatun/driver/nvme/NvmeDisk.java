@@ -82,8 +82,7 @@ public final class NvmeDisk implements AutoCloseable {
   /**
    * Reads as many bytes as the memory has, which is of any kind.
    *
-   * @throws IllegalArgumentException also if the memory is read-only
-   * @throws WrongThreadException if it is confined to another thread
+   * @throws IllegalArgumentException also if the memory is read-only, or confined to another thread
    * @throws IllegalStateException if it is closed meanwhile
    */
   public void read(long offset, MemorySegment target) {
@@ -278,7 +277,7 @@ public final class NvmeDisk implements AutoCloseable {
       throw new IllegalArgumentException("memory that is read-only can't take what is read");
     }
     if (!memory.isAccessibleBy(Thread.currentThread())) {
-      throw new WrongThreadException("the memory of the transfer is confined to another thread");
+      throw new IllegalArgumentException("the memory is confined to another thread");
     }
     Request request = request(opcode, offset, memory.byteSize());
     CopyBuffer copy = copyBuffer();

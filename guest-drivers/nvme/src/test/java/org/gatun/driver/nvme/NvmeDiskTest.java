@@ -329,7 +329,7 @@ class NvmeDiskTest {
       Thread.ofPlatform()
           .start(() -> thrown.set(catchThrowable(() -> setup.disk.read(0, confined))))
           .join();
-      assertThat(thrown.get()).isInstanceOf(WrongThreadException.class);
+      assertThat(thrown.get()).isInstanceOf(IllegalArgumentException.class);
       setup.disk.write(0, readOnly);
       setup.disk.read(0, confined);
     }
