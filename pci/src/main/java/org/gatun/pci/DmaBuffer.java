@@ -55,8 +55,15 @@ public final class DmaBuffer implements AutoCloseable {
     this.release = release;
   }
 
-  /** Where the device finds the first byte. */
+  /**
+   * Where the device finds the first byte.
+   *
+   * @throws DeviceGoneException if the buffer is closed: what is at that address then is not its
+   */
   public long busAddress() {
+    if (closed) {
+      throw new DeviceGoneException(device, "the bus address of " + this, null);
+    }
     return busAddress;
   }
 

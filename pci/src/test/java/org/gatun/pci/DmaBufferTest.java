@@ -130,6 +130,19 @@ class DmaBufferTest {
   }
 
   @Test
+  void afterCloseThereIsNoBusAddressToGiveToADevice() {
+    DmaBuffer buffer = new DmaBuffer(NAME, Arena.global().allocate(SIZE, 8), 0x10_0000, () -> {});
+    assertThat(buffer.busAddress()).isEqualTo(0x10_0000);
+    buffer.close();
+    assertThatExceptionOfType(DeviceGoneException.class)
+        .isThrownBy(buffer::busAddress)
+        .withMessageContaining("test:device")
+        .withMessageContaining("0x100000");
+    assertThat(buffer)
+        .hasToString("test:device DMA memory, " + SIZE + " bytes at bus address 0x100000");
+  }
+
+  @Test
   void releasesOnce() {
     AtomicInteger releases = new AtomicInteger();
     MemorySegment memory = Arena.global().allocate(SIZE, 8);

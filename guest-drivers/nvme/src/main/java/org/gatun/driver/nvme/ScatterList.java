@@ -1,8 +1,10 @@
 package org.gatun.driver.nvme;
 
+import java.util.Arrays;
 import java.util.Objects;
 import org.gatun.pci.DmaBuffer;
 import org.gatun.specs.nvme.Prp;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The pieces of memory that one transfer goes to, or comes from, in their order: of one buffer or
@@ -12,6 +14,7 @@ import org.gatun.specs.nvme.Prp;
 public final class ScatterList {
   private static final int PAGE_SIZE = PrpLists.PAGE_SIZE;
 
+  private final @Nullable DmaBuffer[] buffers;
   private final long[] addresses;
   private final long[] lengths;
   private int count;
@@ -24,6 +27,7 @@ public final class ScatterList {
     if (capacity < 1) {
       throw new IllegalArgumentException("a list has room for at least 1 piece, not " + capacity);
     }
+    this.buffers = new @Nullable DmaBuffer[capacity];
     this.addresses = new long[capacity];
     this.lengths = new long[capacity];
   }
@@ -48,6 +52,7 @@ public final class ScatterList {
     if (count == addresses.length) {
       throw new IllegalStateException("the list has room for " + count + " pieces");
     }
+    buffers[count] = buffer;
     addresses[count] = buffer.busAddress() + offset;
     lengths[count] = length;
     count++;
@@ -57,6 +62,7 @@ public final class ScatterList {
 
   /** Removes all pieces. */
   public void clear() {
+    Arrays.fill(buffers, 0, count, null);
     count = 0;
     total = 0;
   }
@@ -69,6 +75,13 @@ public final class ScatterList {
   /** The length of all pieces in bytes. */
   public long length() {
     return total;
+  }
+
+  /** Throws DeviceGoneException if a buffer was closed since it was added. */
+  void checkOpen() {
+    for (int i = 0; i < count; i++) {
+      Objects.requireNonNull(buffers[i]).busAddress();
+    }
   }
 
   /** Of a piece: its bus address. */
