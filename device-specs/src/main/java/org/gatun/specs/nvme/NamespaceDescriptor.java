@@ -37,25 +37,35 @@ public final class NamespaceDescriptor {
   /** Command Set Identifier: the Zoned Namespace Command Set. */
   public static final int CSI_ZONED = 2;
 
+  private static final int UUID_SIZE = 16;
+
   private NamespaceDescriptor() {}
 
-  /**
-   * Returns the Command Set Identifier that a list has: {@link #CSI_NVM} if it has none. Ends with
-   * the memory, whatever the lengths in it say.
-   */
+  /** Returns the Command Set Identifier that a list has: {@link #CSI_NVM} if it has none. */
   public static int commandSet(MemorySegment list) {
+    byte[] identifier = find(list, NIDT_CSI, 1);
+    return identifier.length == 0 ? CSI_NVM : Byte.toUnsignedInt(identifier[0]);
+  }
+
+  /** Returns the UUID that a list has, of 16 bytes: of none if it has none. */
+  public static byte[] uuid(MemorySegment list) {
+    return find(list, NIDT_UUID, UUID_SIZE);
+  }
+
+  /** Ends with the memory, whatever the lengths in it say. */
+  private static byte[] find(MemorySegment list, int type, int size) {
     long offset = 0;
-    while (offset + HEADER_SIZE < list.byteSize()) {
+    while (offset + HEADER_SIZE + size <= list.byteSize()) {
       int length = LittleEndian.getU8(list, offset + NIDL);
       if (length == 0) {
         break;
       }
-      if (LittleEndian.getU8(list, offset + NIDT) == NIDT_CSI) {
-        return LittleEndian.getU8(list, offset + HEADER_SIZE);
+      if (LittleEndian.getU8(list, offset + NIDT) == type) {
+        return LittleEndian.getBytes(list, offset + HEADER_SIZE, size);
       }
       offset += HEADER_SIZE + length;
     }
-    return CSI_NVM;
+    return new byte[0];
   }
 
   /**

@@ -87,6 +87,19 @@ class ViewsTest {
   }
 
   @Test
+  void readsTheUuidFromAListOfDescriptors() {
+    MemorySegment list = MemorySegment.ofArray(bytes);
+    assertThat(NamespaceDescriptor.uuid(list)).isEmpty();
+    raw.put(0, (byte) 1).put(1, (byte) 8);
+    raw.put(12, (byte) 3).put(13, (byte) 16).put(16, (byte) 0xab).put(31, (byte) 0xcd);
+    assertThat(NamespaceDescriptor.uuid(list))
+        .hasSize(16)
+        .startsWith((byte) 0xab)
+        .endsWith((byte) 0xcd);
+    assertThat(NamespaceDescriptor.uuid(list.asSlice(0, 31))).isEmpty();
+  }
+
+  @Test
   void readsIdentifyController() {
     raw.putShort(0, (short) 0x8086).putShort(2, (short) 0x1af4);
     raw.put(4, "S3RIAL              ".getBytes(US_ASCII));

@@ -31,6 +31,8 @@ final class Namespaces {
   /** Far more than any controller has, and few enough to ask for each. */
   static final int MAX = 4096;
 
+  private static final byte[] NO_UUID = {};
+
   private static final System.Logger LOGGER = System.getLogger("org.gatun.driver.nvme");
 
   private final DeviceName name;
@@ -165,13 +167,17 @@ final class Namespaces {
 
   /** Asks about one; but not what is of the NVM Command Set only if it is of another. */
   private void ask(int id) {
-    int commandSet =
-        registers.hasCommandSets()
-            ? NamespaceDescriptor.commandSet(identify(Cns.NAMESPACE_DESCRIPTOR_LIST, id))
-            : NamespaceDescriptor.CSI_NVM;
+    if (!registers.hasCommandSets()) {
+      // Its UUID is in a list that not each controller has: a UUID alone does not tell it apart.
+      add(id, new IdentifyNamespace(identify(Cns.NAMESPACE, id)), NO_UUID);
+      return;
+    }
+    MemorySegment descriptors = identify(Cns.NAMESPACE_DESCRIPTOR_LIST, id);
+    int commandSet = NamespaceDescriptor.commandSet(descriptors);
+    byte[] uuid = NamespaceDescriptor.uuid(descriptors);
     switch (commandSet) {
       case NamespaceDescriptor.CSI_NVM ->
-          add(id, new IdentifyNamespace(identify(Cns.NAMESPACE, id)));
+          add(id, new IdentifyNamespace(identify(Cns.NAMESPACE, id)), uuid);
       case NamespaceDescriptor.CSI_ZONED -> refuse(id, "it is zoned (CSI 02h)");
       default ->
           refuse(
@@ -202,7 +208,7 @@ final class Namespaces {
         continue;
       }
       if (found.size() != 0) {
-        add(id, found);
+        add(id, found, NO_UUID);
       }
     }
   }
@@ -224,11 +230,11 @@ final class Namespaces {
     return answer;
   }
 
-  private void add(int id, IdentifyNamespace found) {
+  private void add(int id, IdentifyNamespace found, byte[] uuid) {
     NvmeNamespace.refusal(found, maxTransferBytes)
         .ifPresentOrElse(
             reason -> refuse(id, reason),
-            () -> usable.put(id, new NvmeNamespace(id, found, maxTransferBytes)));
+            () -> usable.put(id, new NvmeNamespace(id, found, uuid, maxTransferBytes)));
   }
 
   private void refuse(int id, String reason) {

@@ -23,6 +23,7 @@ public final class NvmeNamespace {
   private final int features;
   private final byte[] nguid;
   private final byte[] eui64;
+  private final byte[] uuid;
 
   /** On the heap: of a thousand namespaces, native memory that the collector gives back is slow. */
   private final byte[] identity = new byte[IdentifyNamespace.SIZE];
@@ -31,13 +32,15 @@ public final class NvmeNamespace {
    * A namespace that can be used.
    *
    * @param identity what it says of itself: copied
+   * @param uuid from its descriptors; empty if it has none there
    */
-  NvmeNamespace(int id, IdentifyNamespace identity, int maxTransferBytes) {
+  NvmeNamespace(int id, IdentifyNamespace identity, byte[] uuid, int maxTransferBytes) {
     this.id = id;
     identity.segment().asByteBuffer().get(this.identity);
     this.features = identity.nsfeat();
     this.nguid = identity.nguid();
     this.eui64 = identity.eui64();
+    this.uuid = uuid;
     this.blocks = identity.size();
     this.blockShift = identity.formattedLbaFormat().lbads();
     this.maxTransferBlocks = Math.min(maxTransferBytes >>> blockShift, NvmCommand.MAX_BLOCKS);
@@ -111,7 +114,8 @@ public final class NvmeNamespace {
     return id == other.id
         && blockShift == other.blockShift
         && Arrays.equals(nguid, other.nguid)
-        && Arrays.equals(eui64, other.eui64);
+        && Arrays.equals(eui64, other.eui64)
+        && Arrays.equals(uuid, other.uuid);
   }
 
   int blockShift() {

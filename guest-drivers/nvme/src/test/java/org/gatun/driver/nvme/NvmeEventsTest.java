@@ -20,6 +20,7 @@ import org.gatun.simulated.SimulatedBus;
 import org.gatun.specs.nvme.AdminCommand;
 import org.gatun.specs.nvme.AdminOpcode;
 import org.gatun.specs.nvme.AsynchronousEvent;
+import org.gatun.specs.nvme.Cap;
 import org.gatun.specs.nvme.ErrorLogEntry;
 import org.gatun.specs.nvme.Features;
 import org.gatun.specs.nvme.FirmwareSlotLog;
@@ -345,6 +346,25 @@ class NvmeEventsTest {
       byte[] read = new byte[BLOCK];
       disk.read(2 * size - BLOCK, read);
       assertThat(read).isEqualTo(block);
+    }
+  }
+
+  /** The UUID is in the list that tells of command sets. */
+  @Test
+  void aDiskOnANamespaceWhoseUuidIsAnotherNowSaysSo() {
+    try (Rig rig =
+            rig(
+                model ->
+                    model.cap = Cap.withCss(model.cap, Cap.CSS_NVM | Cap.CSS_IO_COMMAND_SETS));
+        NvmeController controller = rig.open();
+        NvmeDisk disk = controller.openDisk(1)) {
+      controller.pollEvents(events::add);
+      rig.model.uuid[7]++;
+      tellOfNamespaces(rig, 1);
+      controller.pollEvents(events::add);
+      assertThatExceptionOfType(NvmeNamespaceException.class)
+          .isThrownBy(() -> disk.read(0, new byte[BLOCK]))
+          .withMessageContaining("namespace 1 was replaced by another one; open it anew");
     }
   }
 

@@ -73,6 +73,9 @@ final class ScriptedNvme implements DeviceModel, RunningModel {
   /** Of namespaces that are not of the NVM Command Set, by id. */
   final Map<Integer, Integer> commandSets = new HashMap<>();
 
+  /** Of all namespaces. */
+  final byte[] uuid = new byte[16];
+
   PciClass pciClass = new PciClass(NvmeRegisters.CLASS_CODE);
   int msixVectors;
   int msiVectors;
@@ -536,7 +539,9 @@ final class ScriptedNvme implements DeviceModel, RunningModel {
         case Cns.NAMESPACE_DESCRIPTOR_LIST -> {
           answer = MemorySegment.ofArray(new byte[PAGE]);
           byte[] commandSet = {commandSets.getOrDefault(namespaceId, 0).byteValue()};
-          NamespaceDescriptor.write(answer, 0, NamespaceDescriptor.NIDT_CSI, commandSet);
+          long next =
+              NamespaceDescriptor.write(answer, 0, NamespaceDescriptor.NIDT_CSI, commandSet);
+          NamespaceDescriptor.write(answer, next, NamespaceDescriptor.NIDT_UUID, uuid);
         }
         case Cns.NAMESPACE ->
             answer = namespaces.getOrDefault(namespaceId, IdentifyNamespace.create()).segment();
