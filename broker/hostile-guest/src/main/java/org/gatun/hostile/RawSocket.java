@@ -45,11 +45,11 @@ final class RawSocket {
 
   private RawSocket(int number) {
     this.number = number;
-    wait(PATIENCE_SECONDS);
+    waitAtMost(PATIENCE_SECONDS);
   }
 
   /** Sets how long to wait for bytes. */
-  private void wait(int seconds) {
+  private void waitAtMost(int seconds) {
     MemorySegment limit = arena.allocate(16, 8);
     limit.set(JAVA_LONG, 0, seconds);
     Native.call(SETSOCKOPT, number, SOL_SOCKET, SO_RCVTIMEO, limit.address(), 16);
@@ -57,9 +57,9 @@ final class RawSocket {
 
   /** Does something that may be waiting in vain for bytes, and has to wait only for a moment. */
   void briefly(Runnable action) {
-    wait(BRIEF_SECONDS);
+    waitAtMost(BRIEF_SECONDS);
     action.run();
-    wait(PATIENCE_SECONDS);
+    waitAtMost(PATIENCE_SECONDS);
   }
 
   /** The one to the broker. */
