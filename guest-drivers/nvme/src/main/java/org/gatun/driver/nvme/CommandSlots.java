@@ -9,6 +9,9 @@ import org.jspecify.annotations.Nullable;
  * command's time is over. Allocates nothing after it was made. One thread.
  */
 final class CommandSlots {
+  /** Of a slot without a command: no identifier of a command. */
+  private static final int FREE = -1;
+
   private static final byte NEW = 0;
   private static final byte TIMED = 1;
   private static final byte ABORTING = 2;
@@ -158,11 +161,9 @@ final class CommandSlots {
     int abandoned = 0;
     // Only those that are in flight now: a callback may submit anew, into a slot further on, also
     // one whose command it has seen complete.
-    char[] known = commandIds.clone();
+    int[] known = new int[depth];
     for (int slot = 0; slot < depth; slot++) {
-      if (callbacks[slot] == null) {
-        known[slot]--;
-      }
+      known[slot] = callbacks[slot] == null ? FREE : commandIds[slot];
     }
     for (int slot = 0; slot < depth; slot++) {
       NvmeCallback callback = callbacks[slot];

@@ -54,6 +54,9 @@ public final class NvmeQueuePair implements AutoCloseable {
   /** With {@link Completion#ADAPTIVE}, the next completion is looked for as long as that. */
   private static final Duration BUSY = Duration.ofNanos(50_000);
 
+  /** No epoch of a controller. */
+  private static final int UNKNOWN = -1;
+
   /** With nothing completed for that long, CSTS is looked at. */
   private static final long QUIET_NANOS = FIRST_LOOK.toNanos();
 
@@ -107,7 +110,7 @@ public final class NvmeQueuePair implements AutoCloseable {
   private int unacknowledged;
   private boolean phase;
 
-  /** The epoch of the controller in which it knows these queues. */
+  /** The epoch of the controller in which it knows these queues, or {@link #UNKNOWN}. */
   private int epoch;
 
   /** How often these queues were made: a callback that polls may live to see it change. */
@@ -410,7 +413,8 @@ public final class NvmeQueuePair implements AutoCloseable {
    */
   public int poll() {
     if (submissionDeleted || epoch != controller.epoch()) {
-      return recover();
+      // Closed, and nothing is left: this throws, unless a callback that close runs is the caller.
+      return closed && inFlight() == 0 ? reap() : recover();
     }
     try {
       return reap();
@@ -580,9 +584,9 @@ public final class NvmeQueuePair implements AutoCloseable {
     // The commands in flight are complete, or never will be, once this is (Base 5.7).
     if (!submissionDeleted) {
       failures.attempt(() -> controller.deleteSubmissionQueue(this, epoch));
+      submissionDeleted = true;
     }
-    reapTheLast(failures);
-    slots.abandonAll(NvmeStatus.COMMAND_ABORTED_DUE_TO_SQ_DELETION, failures);
+    failures.attempt(this::recover);
     failures.attempt(() -> controller.forget(this, line));
     failures.rethrow();
   }
@@ -664,6 +668,7 @@ public final class NvmeQueuePair implements AutoCloseable {
         || blocks << namespace.blockShift() != data.length()) {
       throw badLength(namespace, data);
     }
+    data.checkOpen();
     if (!data.isOfWholePages()) {
       return submitSgl(opcode, namespace, lba, blocks, data, callback, context);
     }
@@ -906,14 +911,15 @@ public final class NvmeQueuePair implements AutoCloseable {
     }
     if (reaped == generation) {
       failures.attempt(() -> controller.deleteCompletionQueue(this, epoch));
+      epoch = UNKNOWN;
     }
     return Math.max(0, first - inFlight());
   }
 
   /**
    * The queue was deleted, or the controller was reset, has failed or was closed: it uses the
-   * memory of this queue no more. Makes the queues anew, where there is still a controller, and
-   * then completes what was in flight.
+   * memory of this queue no more. Makes the queues anew, where there is still a controller and this
+   * is not being closed, and then completes what was in flight.
    */
   private int recover() {
     Failures failures = new Failures();
@@ -930,10 +936,10 @@ public final class NvmeQueuePair implements AutoCloseable {
       why = NvmeStatus.COMMAND_ABORTED_DUE_TO_SQ_DELETION;
     }
     PciException failure = controller.failure("polling NVMe queue " + id);
-    if (failure == null) {
+    if (!closed && failure == null) {
       // If this throws, the epoch stays as it was: the next poll comes here again.
       failures.attempt(this::start);
-    } else {
+    } else if (!closed) {
       failures.add(failure);
     }
     int abandoned = slots.abandonAll(why, failures);

@@ -311,6 +311,26 @@ class NvmeQueuePairTest {
     assertThat(done).hasSize(3).endsWith("3: 0");
   }
 
+  /** Its bus address may be that of other memory by now. */
+  @Test
+  void refusesMemoryThatIsClosed() {
+    DmaBuffer closed = rig.device.dma().allocate(8192, 4096);
+    ScatterList pieces = new ScatterList(2).add(buffer, 0, 4096).add(closed, 0, 4096);
+    try (PreparedBuffer prepared = controller.prepare(closed)) {
+      closed.close();
+      assertThatExceptionOfType(DeviceGoneException.class)
+          .isThrownBy(() -> queue.submitRead(namespace, 0, 1, closed, 0, this::note, 0));
+      assertThatExceptionOfType(DeviceGoneException.class)
+          .isThrownBy(() -> queue.submitRead(namespace, 0, 1, prepared, 0, this::note, 0));
+      assertThatExceptionOfType(DeviceGoneException.class)
+          .isThrownBy(() -> queue.submitRead(namespace, 0, pieces, this::note, 0));
+    }
+    assertThat(queue.inFlight()).isZero();
+    queue.submitRead(namespace, 0, 1, buffer, 0, this::note, 1);
+    rig.drain(queue);
+    assertThat(done).containsExactly("1: 0");
+  }
+
   @Test
   void refusesTransfersThatBreakTheRules() {
     assertThatIllegalArgumentException()
@@ -823,6 +843,35 @@ class NvmeQueuePairTest {
     assertThat(rig.model.log)
         .containsExactly("Delete I/O Submission Queue", "Delete I/O Completion Queue");
     assertThat(controller.createQueuePair().id()).isEqualTo(1);
+  }
+
+  /** The controller does not know the queues any more, and is not told of what comes then. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void aCallbackMaySubmitWhileTheQueueIsClosed(boolean waits) {
+    script(held::add);
+    queue.submitFlush(
+        namespace,
+        (context, status) -> {
+          note(context, status);
+          queue.submitFlush(namespace, this::note, 3);
+          queue.ring();
+          while (waits && queue.inFlight() > 0) {
+            queue.await(Duration.ofSeconds(1));
+          }
+          assertThat(queue.poll()).isEqualTo(waits ? 0 : 2);
+        },
+        1);
+    queue.submitFlush(namespace, this::note, 2);
+    queue.ring();
+    held.getFirst().complete(0);
+    rig.model.log.clear();
+    queue.close();
+    assertThat(done).containsExactlyInAnyOrder("1: 0", "2: 8", "3: 8");
+    assertThat(rig.model.log)
+        .containsExactly("Delete I/O Submission Queue", "Delete I/O Completion Queue");
+    assertThatExceptionOfType(DeviceGoneException.class).isThrownBy(queue::poll);
+    assertThat(controller.resets()).isZero();
   }
 
   @Test
