@@ -16,6 +16,7 @@ import org.gatun.driver.nvme.NvmeQueuePair;
 import org.gatun.driver.nvme.NvmeResult;
 import org.gatun.pci.PciException;
 import org.gatun.specs.nvme.AdminOpcode;
+import org.gatun.specs.nvme.DataTransfer;
 import org.gatun.specs.nvme.NvmOpcode;
 import org.gatun.specs.nvme.NvmeStatus;
 import picocli.CommandLine.ArgGroup;
@@ -34,7 +35,8 @@ import picocli.CommandLine.Spec;
       "Sends a command of any kind to an NVMe controller, and shows what it answers. Numbers are"
           + " decimal or hexadecimal: 6, 0x06.",
       "Identify, Get Log Page, Get Features, Read, Compare, Verify and Flush change nothing; all"
-          + " others need --yes. The driver refuses those that would break it."
+          + " others need --yes, and so do these if they can have data, and neither --read nor"
+          + " --write says how many. The driver refuses those that would break it."
     })
 final class NvmePassthroughCommand implements Callable<Integer> {
   private static final Set<Integer> HARMLESS_ADMIN =
@@ -111,10 +113,8 @@ final class NvmePassthroughCommand implements Callable<Integer> {
   @Override
   public Integer call() throws IOException {
     NvmeCommand command = command();
-    if (!yes && !(kind.isIo() ? HARMLESS_IO : HARMLESS_ADMIN).contains(command.opcode())) {
-      throw new IllegalArgumentException(
-          "%s may change what is on %s, or the device: say --yes if it may; nothing was sent"
-              .formatted(name(), device));
+    if (!yes) {
+      checkHarmless(command);
     }
     try (HeldDevice held = device.open(spec);
         NvmeController controller = held.openNvme(NvmeOptions.defaults())) {
@@ -129,6 +129,22 @@ final class NvmePassthroughCommand implements Callable<Integer> {
       }
       report(result);
       return ExitCode.OK;
+    }
+  }
+
+  private void checkHarmless(NvmeCommand command) {
+    if (!(kind.isIo() ? HARMLESS_IO : HARMLESS_ADMIN).contains(command.opcode())) {
+      throw new IllegalArgumentException(
+          "%s may change what is on %s, or the device: say --yes if it may; nothing was sent"
+              .formatted(name(), device));
+    }
+    // Whether it has data is told by its dwords too, as with Get Features (Base 5.15); if it has,
+    // the controller finds them where its data pointer says, which is 0 without a buffer.
+    DataTransfer way = DataTransfer.of(command.opcode());
+    if (way != DataTransfer.NONE && command.dataLength() == 0) {
+      throw new IllegalArgumentException(
+          "%s has no memory for data, so %s would use what is at bus address 0: say %s, or --yes if it has no data; nothing was sent"
+              .formatted(name(), device, way.isToController() ? "--write FILE" : "--read SIZE"));
     }
   }
 

@@ -131,7 +131,7 @@ class NvmeAdminTest {
         .expectSuccess();
     assertThat(Files.readAllBytes(file)).hasSize(4096).startsWith(0x36, 0x1b);
     JsonNode json =
-        run("passthrough --opcode 0x0a --cdw10 4 --json --timeout 5").expectSuccess().json();
+        run("passthrough --opcode 0x0a --cdw10 4 --yes --json --timeout 5").expectSuccess().json();
     assertThat(json.at("/command").asText()).isEqualTo("Get Features");
     assertThat(json.at("/dword0").asText()).isEqualTo("0x00000157");
   }
@@ -170,6 +170,26 @@ class NvmeAdminTest {
       })
   void passthroughOfWhatMayChangeSomethingNeedsYes(String command) {
     run("passthrough " + command).expectFailure(ExitCode.USAGE, "--yes", "nothing was sent");
+  }
+
+  /** The controller would read or write at bus address 0. */
+  @ParameterizedTest
+  @CsvSource({
+    "--opcode 0x06 --cdw10 1, Identify, --read",
+    "--opcode 0x02 --cdw10 0x7f0002, Get Log Page, --read",
+    "--opcode 0x0a --cdw10 4, Get Features, --read",
+    "--opcode 0x0a --cdw10 4 --read 0, Get Features, --read",
+    "--io --opcode 2 --nsid 1, Read, --read",
+    "--io --opcode 5 --nsid 1, Compare, --write"
+  })
+  void passthroughWithoutMemoryForItsDataNeedsYes(String command, String name, String option) {
+    run("passthrough " + command)
+        .expectFailure(ExitCode.USAGE, name, "address 0", option, "--yes", "nothing was sent");
+  }
+
+  @Test
+  void passthroughWithoutDataNeedsNoMemory() {
+    run("passthrough --io --opcode 0 --nsid 1").expectSuccess();
   }
 
   @Test
