@@ -115,6 +115,7 @@ public final class Gatun implements Runnable {
             .registerConverter(PciAddress.class, checked(PciAddress::parse))
             .registerConverter(ByteSize.class, checked(ByteSize::parse))
             .registerConverter(Dword.class, checked(Dword::parse))
+            .registerConverter(NamespaceId.class, checked(NamespaceId::parse))
             .registerConverter(CopyPlace.class, checked(CopyPlace::parse))
             .registerConverter(GuestProgram.Lock.class, checked(GuestProgram.Lock::parse))
             .registerConverter(EraseMethod.class, checked(EraseMethod::parse));

@@ -9,5 +9,5 @@ final class NamespaceOption {
       paramLabel = "ID",
       defaultValue = "1",
       description = "The namespace; default: ${DEFAULT-VALUE}.")
-  int id;
+  NamespaceId id;
 }

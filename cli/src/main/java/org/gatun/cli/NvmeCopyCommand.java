@@ -51,7 +51,7 @@ final class NvmeCopyCommand implements Callable<Integer> {
       names = "--source-namespace",
       paramLabel = "ID",
       description = "The namespace that is read; default: 1.")
-  private Optional<Integer> sourceNamespace;
+  private Optional<NamespaceId> sourceNamespace;
 
   @Option(
       names = "--source-offset",
@@ -64,7 +64,7 @@ final class NvmeCopyCommand implements Callable<Integer> {
       names = "--target-namespace",
       paramLabel = "ID",
       description = "The namespace that is written; default: 1.")
-  private Optional<Integer> targetNamespace;
+  private Optional<NamespaceId> targetNamespace;
 
   @Option(
       names = "--target-offset",
@@ -200,7 +200,7 @@ final class NvmeCopyCommand implements Callable<Integer> {
     if (!yes) {
       throw new IllegalArgumentException(
           "this overwrites what is on namespace %s of %s: say --yes if it may; nothing was written"
-              .formatted(Integer.toUnsignedString(targetNamespace.orElse(1)), target));
+              .formatted(targetNamespace.orElse(NamespaceId.FIRST), target));
     }
   }
 
@@ -239,11 +239,11 @@ final class NvmeCopyCommand implements Callable<Integer> {
   private static DiskPart part(
       CopyDisks disks,
       CopyPlace.Device device,
-      Optional<Integer> id,
+      Optional<NamespaceId> id,
       ByteSize offset,
       @Nullable ByteSize bytes) {
     CopyDisks.Disk disk = disks.disk(device.name());
-    NvmeNamespace namespace = disk.controller().namespace(id.orElse(1));
+    NvmeNamespace namespace = disk.controller().namespace(id.orElse(NamespaceId.FIRST).value());
     try {
       return new DiskPart(disk, namespace, DiskRange.of(namespace, offset, bytes));
     } catch (IllegalArgumentException e) {

@@ -24,7 +24,7 @@ final class NvmeDiskOption {
   /** For people: {@code namespace 1 of simulated:nvme}. */
   @Override
   public String toString() {
-    return "namespace %s of %s".formatted(Integer.toUnsignedString(namespace.id), device);
+    return "namespace %s of %s".formatted(namespace.id, device);
   }
 
   /** What a command does with a disk. */
@@ -38,7 +38,7 @@ final class NvmeDiskOption {
     NvmeOptions options = NvmeOptions.defaults().withCompletion(completion.how);
     try (HeldDevice held = device.open(command);
         NvmeController controller = held.openNvme(options);
-        NvmeDisk disk = controller.openDisk(namespace.id)) {
+        NvmeDisk disk = controller.openDisk(namespace.id.value())) {
       work.on(held, disk);
     }
   }

@@ -92,7 +92,7 @@ final class NvmeFormatCommand implements Runnable {
     if (!yes) {
       throw new IllegalArgumentException(
           "this loses all that is on %s of %s: say --yes if it may; nothing was formatted"
-              .formatted(all ? "all namespaces" : "namespace " + id(), device));
+              .formatted(all ? "all namespaces" : "namespace " + namespace.id, device));
     }
     try (HeldDevice held = device.open(spec);
         NvmeController controller = held.openNvme(NvmeOptions.defaults())) {
@@ -102,7 +102,7 @@ final class NvmeFormatCommand implements Runnable {
           blockSize.isPresent()
               ? AdminCommand.formatDword10(index(before, blockSize.get()), secure.code)
               : AdminCommand.formatDword10(before, secure.code);
-      int which = all ? SubmissionEntry.NSID_ALL : namespace.id;
+      int which = all ? SubmissionEntry.NSID_ALL : namespace.id.value();
       execute(controller, NvmeCommand.of(AdminOpcode.FORMAT_NVM, which, dword10).within(LIMIT));
       report(identify(controller));
     }
@@ -136,14 +136,16 @@ final class NvmeFormatCommand implements Runnable {
   private IdentifyNamespace identify(NvmeController controller) {
     NvmeCommand command =
         NvmeCommand.of(
-            AdminOpcode.IDENTIFY, namespace.id, AdminCommand.identifyDword10(Cns.NAMESPACE));
+            AdminOpcode.IDENTIFY,
+            namespace.id.value(),
+            AdminCommand.identifyDword10(Cns.NAMESPACE));
     IdentifyNamespace identity =
         new IdentifyNamespace(
             execute(controller, command.receiving(AdminCommand.IDENTIFY_SIZE)).data());
     if (identity.size() == 0) {
       throw new IllegalArgumentException(
           "%s: namespace %s is not active; nothing was formatted"
-              .formatted(controller.name(), id()));
+              .formatted(controller.name(), namespace.id));
     }
     return identity;
   }
@@ -157,7 +159,7 @@ final class NvmeFormatCommand implements Runnable {
             () ->
                 new IllegalArgumentException(
                     "namespace %s can't have blocks of %d bytes without metadata, but: %s; nothing was formatted"
-                        .formatted(id(), wanted.bytes(), NvmeFormat.text(identity))))
+                        .formatted(namespace.id, wanted.bytes(), NvmeFormat.text(identity))))
         .index();
   }
 
@@ -171,7 +173,7 @@ final class NvmeFormatCommand implements Runnable {
                   AdminOpcode.name(command.opcode()),
                   all && command.opcode() == AdminOpcode.FORMAT_NVM
                       ? "all namespaces"
-                      : "namespace " + id(),
+                      : "namespace " + namespace.id,
                   NvmeStatus.describe(result.status())),
           null,
           null);
@@ -179,15 +181,11 @@ final class NvmeFormatCommand implements Runnable {
     return result;
   }
 
-  private String id() {
-    return Integer.toUnsignedString(namespace.id);
-  }
-
   private void report(IdentifyNamespace after) {
     LbaFormat format = after.formattedLbaFormat();
     Map<String, Object> json = new LinkedHashMap<>();
     json.put("device", device.toString());
-    json.put("namespace", Integer.toUnsignedLong(namespace.id));
+    json.put("namespace", Integer.toUnsignedLong(namespace.id.value()));
     json.put("blocks", after.size());
     json.put("blockSize", format.blockSize());
     json.put("metadataSize", format.metadataSize());
@@ -197,7 +195,7 @@ final class NvmeFormatCommand implements Runnable {
         out ->
             out.printf(
                 "%s formatted: %d blocks of %d bytes%s; %s%n",
-                all ? "all namespaces" : "namespace " + id(),
+                all ? "all namespaces" : "namespace " + namespace.id,
                 after.size(),
                 format.blockSize(),
                 format.metadataSize() == 0

@@ -72,7 +72,7 @@ final class NvmePerfCommand implements Runnable {
         NvmeOptions.defaults().withCompletion(completion.how).withMaxQueues(queues);
     try (HeldDevice held = device.open(spec);
         NvmeController controller = held.openNvme(options)) {
-      NvmeNamespace disk = controller.namespace(namespace.id);
+      NvmeNamespace disk = controller.namespace(namespace.id.value());
       check(controller, disk);
       NvmeLoad load =
           new NvmeLoad(

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -180,6 +181,36 @@ class WrongInputTest {
     perf("--seconds", "-1").expectFailure(ExitCode.USAGE, "--seconds");
     perf("--pattern", "sideways").expectFailure(ExitCode.USAGE, "sideways", "RANDREAD");
     perf("--namespace", "7").expectFailure(ExitCode.USAGE, "7");
+  }
+
+  /** 0 is none, and 0xffffffff all of them, which format loses only with --all. */
+  @ParameterizedTest
+  @ValueSource(strings = {"0", "-1", "0xffffffff", "4294967295", "4294967296", "first"})
+  void numberOfNoNamespace(String id) {
+    for (String command :
+        List.of(
+            "nvme format --yes --device simulated:nvme,namespaces=2 --namespace",
+            "nvme read --output - --device simulated:nvme --namespace",
+            "nvme perf --device simulated:nvme --namespace",
+            "nvme copy simulated:nvme simulated:nvme --yes --source-namespace",
+            "nvme copy simulated:nvme simulated:nvme --yes --target-namespace")) {
+      CommandLineRun.line(command + "=" + id)
+          .expectFailure(
+              ExitCode.USAGE,
+              command.substring(command.lastIndexOf("--")),
+              "'" + id + "' is not the number of a namespace",
+              "1 to 4294967294");
+    }
+  }
+
+  @Test
+  void numberOfANamespace() {
+    for (String id : List.of("0xfffffffe", "4294967294")) {
+      CommandLineRun.line("nvme perf --device simulated:nvme --namespace " + id)
+          .expectFailure(ExitCode.USAGE, "no namespace 4294967294");
+    }
+    CommandLineRun.line("nvme format --yes --device simulated:nvme --namespace 0x1")
+        .expectSuccess();
   }
 
   @ParameterizedTest
