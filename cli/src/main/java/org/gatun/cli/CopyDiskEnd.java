@@ -55,6 +55,12 @@ final class CopyDiskEnd implements CopyEnd, AutoCloseable {
     Arrays.fill(done, (IntConsumer) _ -> {});
   }
 
+  /** Fewer than there are slots if the controller's queues are shorter (CAP.MQES). */
+  @Override
+  public int depth() {
+    return queue.depth();
+  }
+
   @Override
   public MemorySegment memory() {
     return buffer.segment();
@@ -131,9 +137,9 @@ final class CopyDiskEnd implements CopyEnd, AutoCloseable {
     done[slot].accept(slot);
   }
 
-  private static void accepted(boolean submitted) {
+  private void accepted(boolean submitted) {
     if (!submitted) {
-      throw new IllegalStateException("a queue took fewer commands than " + NvmeCopy.SLOTS);
+      throw new IllegalStateException("a queue of depth " + depth() + " took fewer commands");
     }
   }
 

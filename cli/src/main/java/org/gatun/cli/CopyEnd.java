@@ -8,6 +8,9 @@ import java.util.function.IntConsumer;
  * copy, from 0. One thread.
  */
 interface CopyEnd {
+  /** How many transfers can be in flight: 1 to {@link NvmeCopy#SLOTS}. */
+  int depth();
+
   /** The memory of all slots, one after the other. */
   MemorySegment memory();
 

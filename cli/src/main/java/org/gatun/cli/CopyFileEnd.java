@@ -36,6 +36,12 @@ final class CopyFileEnd implements CopyEnd {
     this.zeros = Arena.ofAuto().allocate(chunk);
   }
 
+  /** As many as there are slots: none is in flight for long. */
+  @Override
+  public int depth() {
+    return NvmeCopy.SLOTS;
+  }
+
   @Override
   public MemorySegment memory() {
     return memory;

@@ -11,7 +11,7 @@ import java.lang.foreign.MemorySegment;
  * @param check is called between the steps, and throws if the copy has to end
  */
 record NvmeCopy(CopyEnd source, CopyEnd target, long length, int chunk, Runnable check) {
-  /** Transfers in flight. */
+  /** The most transfers in flight. */
   static final int SLOTS = 16;
 
   /** The longest transfer: without an IOMMU, the memory of all slots is inside a huge page. */
@@ -59,7 +59,8 @@ record NvmeCopy(CopyEnd source, CopyEnd target, long length, int chunk, Runnable
     abstract void arrived(int slot);
 
     final void run() {
-      for (int slot = 0; slot < SLOTS; slot++) {
+      int depth = Math.min(source.depth(), target.depth());
+      for (int slot = 0; slot < depth; slot++) {
         begin(slot);
       }
       while (inFlight > 0) {

@@ -13,9 +13,11 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.Random;
+import org.gatun.pci.DeviceName;
 import org.gatun.simulated.fault.Effect;
 import org.gatun.simulated.fault.Fault;
 import org.gatun.simulated.fault.Point;
+import org.gatun.specs.nvme.NvmeRegisters;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -67,6 +69,18 @@ class NvmeCopyTest {
     Path back = folder.resolve("back");
     copy(disk, back, "--source-offset 3M --length " + LENGTH + options).expectSuccess();
     assertThat(Files.mismatch(back, data)).isEqualTo(-1);
+  }
+
+  /** Fewer transfers fit into them than a copy would like to have in flight. */
+  @ParameterizedTest
+  @ValueSource(ints = {2, 8, 16})
+  void diskWithShortQueues(int entries) throws IOException {
+    Files.write(data, content);
+    DeviceName disk = RecordedBackend.name(folder.resolve("record"));
+    RecordedBackend.next(
+        Fault.at(Point.REGISTER_READ, new Effect.Force(0xffff, entries - 1))
+            .matching(Fault.register(0, NvmeRegisters.CAP)));
+    copy(data, disk, "--yes --verify --length 4M").expectSuccess();
   }
 
   @Test
