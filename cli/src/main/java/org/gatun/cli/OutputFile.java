@@ -65,6 +65,9 @@ final class OutputFile implements AutoCloseable {
   /** All of it is there. */
   void complete() throws IOException {
     if (target != null && draft != null) {
+      // Else a file system may keep the new name before the data, and a power cut leaves neither
+      // the old file nor the whole new one.
+      channel.force(true);
       Files.move(draft, target, StandardCopyOption.ATOMIC_MOVE);
     }
   }
