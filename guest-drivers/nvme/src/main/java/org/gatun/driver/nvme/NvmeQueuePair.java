@@ -935,16 +935,22 @@ public final class NvmeQueuePair implements AutoCloseable {
       }
       why = NvmeStatus.COMMAND_ABORTED_DUE_TO_SQ_DELETION;
     }
-    PciException failure = controller.failure("polling NVMe queue " + id);
-    if (!closed && failure == null) {
-      // If this throws, the epoch stays as it was: the next poll comes here again.
-      failures.attempt(this::start);
-    } else if (!closed) {
-      failures.add(failure);
+    if (!closed) {
+      restart(failures);
     }
     int abandoned = slots.abandonAll(why, failures);
     failures.rethrow();
     return reaped + abandoned;
+  }
+
+  private void restart(Failures failures) {
+    PciException failure = controller.failure("polling NVMe queue " + id);
+    if (failure == null) {
+      // If this throws, the epoch stays as it was: the next poll comes here again.
+      failures.attempt(this::start);
+    } else {
+      failures.add(failure);
+    }
   }
 
   /** Empties both queues, and tells the controller of them, which does not know them yet. */
