@@ -313,13 +313,14 @@ public abstract class EduDeviceContract extends PciDeviceContract {
         DmaBuffer known = filled(0x22)) {
       MemorySegment memory = arena.allocate(PAGE, PAGE);
       DmaBuffer buffer = map(memory, DmaDirection.BIDIRECTIONAL);
+      long address = buffer.busAddress();
       toDevice(known.busAddress(), LENGTH);
-      fromDevice(buffer.busAddress(), 16);
+      fromDevice(address, 16);
       assertThat(memory.get(ValueLayout.JAVA_BYTE, 0)).isEqualTo((byte) 0x22);
       buffer.close();
       memory.fill((byte) 0x66);
-      fromDevice(buffer.busAddress(), LENGTH);
-      refused(buffer.busAddress(), DmaDirection.FROM_DEVICE);
+      fromDevice(address, LENGTH);
+      refused(address, DmaDirection.FROM_DEVICE);
 
       assertThat(memory.toArray(ValueLayout.JAVA_BYTE)).containsOnly(0x66);
     }
