@@ -344,19 +344,15 @@ public final class VirtioDisk implements AutoCloseable {
       int length,
       VirtioCallback callback,
       long context) {
+    // Before a slot is taken: a closed buffer has none.
+    long address = buffer.busAddress() + bufferOffset;
     int slot = queue.acquire();
     if (slot == Virtqueue.NONE) {
       return false;
     }
     callbacks[slot] = callback;
     contexts[slot] = context;
-    submit(
-        slot,
-        type,
-        offset / VirtioBlock.SECTOR,
-        buffer.busAddress() + bufferOffset,
-        length,
-        type == VirtioBlock.READ);
+    submit(slot, type, offset / VirtioBlock.SECTOR, address, length, type == VirtioBlock.READ);
     return true;
   }
 

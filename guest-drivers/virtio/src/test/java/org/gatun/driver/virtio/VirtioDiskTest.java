@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
+import java.lang.foreign.Arena;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -137,13 +138,38 @@ class VirtioDiskTest {
   }
 
   @Test
-  void memoryThatIsGoneIsAnIoError() {
-    try (VirtioDisk disk = open(Completion.POLL)) {
+  void memoryThatIsClosedIsRefused() {
+    try (VirtioDisk disk = open(Completion.POLL);
+        DmaBuffer open = device.dma().allocate(PART, PART)) {
       DmaBuffer buffer = device.dma().allocate(PART, PART);
       buffer.close();
+      assertThatExceptionOfType(DeviceGoneException.class)
+          .isThrownBy(() -> disk.read(0, buffer, 0, 512));
+      assertThatExceptionOfType(DeviceGoneException.class)
+          .isThrownBy(() -> disk.write(0, buffer, 0, 512));
+      for (int i = 0; i <= disk.depth(); i++) {
+        assertThatExceptionOfType(DeviceGoneException.class)
+            .isThrownBy(() -> disk.submitRead(0, buffer, 0, 512, (_, _) -> {}, 0));
+      }
+      disk.read(0, open, 0, 512);
+    }
+  }
+
+  @Test
+  void memoryThatIsNotMappedIsAnIoError() {
+    try (VirtioDisk disk = open(Completion.POLL)) {
+      DmaBuffer buffer = unmapped(device, PART);
       assertThatExceptionOfType(DeviceProtocolException.class)
           .isThrownBy(() -> disk.read(0, buffer, 0, 512))
           .withMessageContaining("reading 512 bytes at 0x0: the device says: an I/O error");
+    }
+  }
+
+  /** Memory that the device does not reach, though it looks like it. */
+  static DmaBuffer unmapped(PciDevice device, int size) {
+    try (DmaBuffer gone = device.dma().allocate(size, size)) {
+      return new DmaBuffer(
+          device.name(), Arena.ofAuto().allocate(size, size), gone.busAddress(), () -> {});
     }
   }
 

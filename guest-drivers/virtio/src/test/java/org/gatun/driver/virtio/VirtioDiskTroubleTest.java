@@ -162,8 +162,7 @@ class VirtioDiskTroubleTest {
   void whatFailsMayBeShorter(Completion completion) {
     List<Integer> statuses = new ArrayList<>();
     try (VirtioDisk disk = VirtioDisk.open(device, options.withCompletion(completion))) {
-      DmaBuffer gone = device.dma().allocate(4096, 4096);
-      gone.close();
+      DmaBuffer gone = VirtioDiskTest.unmapped(device, 4096);
       assertThatExceptionOfType(DeviceProtocolException.class)
           .isThrownBy(() -> disk.read(0, gone, 0, SECTOR))
           .withMessageContaining("the device says: an I/O error");
