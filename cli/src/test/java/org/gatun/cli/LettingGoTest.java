@@ -23,6 +23,10 @@ import org.junit.jupiter.params.provider.ValueSource;
 @Timeout(120)
 class LettingGoTest {
   private static final int DOORBELLS = 50;
+
+  /** Of the flags in /proc/net/unix, __SO_ACCEPTCON. */
+  private static final String ACCEPTS_CONNECTIONS = "00010000";
+
   private static final int MIB = 1 << 20;
 
   @TempDir private Path folder;
@@ -45,7 +49,7 @@ class LettingGoTest {
     CompletableFuture<CommandLineRun> export =
         CompletableFuture.supplyAsync(
             () -> CommandLineRun.of("export", device(), "--socket", socket.toString()));
-    while (!Files.exists(socket)) {
+    while (!isListening(socket)) {
       assertThat(export).isNotDone();
       Thread.onSpinWait();
     }
@@ -54,6 +58,14 @@ class LettingGoTest {
     assertThat(record()).hasContent("shutdown");
     assertThat(export.get().err()).contains("simulated:disk", "wanted back");
     assertThat(socket).doesNotExist();
+  }
+
+  /** The file is there when it is bound, a moment before a connect is not refused. */
+  private static boolean isListening(Path socket) throws IOException {
+    try (Stream<String> sockets = Files.lines(Path.of("/proc/net/unix"))) {
+      return sockets.anyMatch(
+          line -> line.endsWith(" " + socket) && line.contains(" " + ACCEPTS_CONNECTIONS + " "));
+    }
   }
 
   @ParameterizedTest
